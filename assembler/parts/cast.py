@@ -1,0 +1,41 @@
+"""`cast`: the values as another element type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import DTYPES, UNKNOWN, TensorType
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """Anything in; the same shape of the element type `to` out."""
+    return Ports(
+        inputs=(Port("tensor", UNKNOWN),),
+        outputs=(Port("tensor", TensorType(str(part.parameters["to"]), part.arriving("tensor").dims)),),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one Cast."""
+    from onnx import TensorProto
+
+    dtype = str(part.parameters["to"])
+    number = TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper()))
+    emit.output("tensor", emit.op("Cast", [emit.input("tensor")], "cast", to=number))
+
+
+KIND = Kind(
+    name="cast",
+    summary="The values of a tensor as another element type.",
+    ports=ports,
+    build=build,
+    parameters={
+        "to": {"enum": list(DTYPES), "description": "The element type of the result.", "examples": ["int64"]},
+    },
+    required=("to",),
+    example={"kind": "cast", "inputs": {"tensor": "counts"}, "to": "int64"},
+)

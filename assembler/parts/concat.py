@@ -1,0 +1,69 @@
+"""`concat`: joins tensors along one axis, in the order that the spec gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """Tensors that agree in all axes but one in; one tensor out."""
+    arriving = part.inputs.get("inputs", ())
+    # Rows are the common case, so the flattest of the tensors is taken to be what was meant.
+    known = min((tensor for tensor in arriving if tensor.dims), key=lambda tensor: tensor.rank or 0, default=UNKNOWN)
+    if known.dims is None:
+        return Ports((Port("inputs", UNKNOWN, variadic=True),), (Port("rows", UNKNOWN),))
+    rank = len(known.dims)
+    axis = _axis(part) % rank if -rank <= _axis(part) < rank else rank - 1
+    pattern: list[Dim] = [Variable(f"axis_{index}") for index in range(rank)]
+    pattern[axis] = None
+    joined: list[Dim] = [*pattern]
+    joined[axis] = _sum([tensor.dims[axis] if tensor.rank == rank and tensor.dims else None for tensor in arriving])
+    return Ports(
+        inputs=(Port("inputs", TensorType(known.dtype, tuple(pattern)), variadic=True),),
+        outputs=(Port("rows", TensorType(known.dtype, tuple(joined))),),
+    )
+
+
+def _axis(part: PartView) -> int:
+    axis = part.parameters.get("axis", -1)
+    return axis if isinstance(axis, int) else -1
+
+
+def _sum(dims: list[Dim]) -> Dim:
+    """Fixed sizes add up; several dynamic ones make a new dynamic size; an unknown one leaves it unknown."""
+    if all(isinstance(dim, int) for dim in dims):
+        return sum(dim for dim in dims if isinstance(dim, int))
+    if any(isinstance(dim, str) for dim in dims):
+        return Variable("joined")
+    return None
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one Concat."""
+    emit.output("rows", emit.op("Concat", emit.inputs("inputs"), "concat", axis=_axis(part)))
+
+
+KIND = Kind(
+    name="concat",
+    summary="Several tensors joined along one axis, in the spec's order. Where the parts come from one tagger, an "
+    "order other than the tagger's own is refused when the model is assembled.",
+    ports=ports,
+    build=build,
+    parameters={
+        "axis": {
+            "type": "integer",
+            "minimum": -8,
+            "maximum": 7,
+            "default": -1,
+            "description": "The axis to join along; negative ones count from the last.",
+            "examples": [-1, 0],
+        }
+    },
+    example={"kind": "concat", "inputs": ["forward_words.rows", "backward_words.rows"]},
+)

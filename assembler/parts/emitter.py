@@ -1,0 +1,156 @@
+"""Emits the operators of one part as a fragment: an ONNX graph with named ports, its weights held beside it.
+
+Large weights are not copied into the graph: an initializer in the graph is a stub, its array stands in
+`Fragment.weights` until the file is written. A stack of several hundred megabytes so exists once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.sources.weights import Array
+
+#: An initializer of at most this many bytes stands in the graph itself, where shape inference can read it.
+INLINE_BYTES = 1024
+
+#: The location that a stub names instead of a file.
+STUB = "weights"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fragment:
+    """One part as ONNX, before it is joined.
+
+    Attributes:
+        graph: Nodes, initializers (stubs for large ones) and value infos. Its inputs and outputs are left empty.
+        weights: The arrays of the stubs, by initializer name.
+        inputs: The tensors that each input port stands for.
+        outputs: The tensor that each output port gives.
+        opsets: The version of each operator domain.
+    """
+
+    graph: onnx.GraphProto
+    weights: Mapping[str, Array]
+    inputs: Mapping[str, tuple[str, ...]]
+    outputs: Mapping[str, str]
+    opsets: Mapping[str, int]
+
+
+def tensor_proto(name: str, array: Array) -> onnx.TensorProto:
+    """Return an initializer: whole if it is small or holds text, a stub otherwise."""
+    if array.dtype.kind in "OUS" or array.nbytes <= INLINE_BYTES:
+        return numpy_helper.from_array(array, name)
+    stub = onnx.TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+    stub.data_location = onnx.TensorProto.EXTERNAL
+    stub.external_data.add(key="location", value=STUB)
+    return stub
+
+
+class Emitter:
+    """Collects the operators of one part. Names are local to the part; joining prefixes them with the part's id."""
+
+    def __init__(self, inputs: Mapping[str, int], opset: int) -> None:
+        """Begin a fragment.
+
+        Args:
+            inputs: The input ports, each with the number of tensors that feed it.
+            opset: The version of the default operator domain.
+        """
+        self.opset = opset
+        self._inputs = {
+            port: (port,) if count == 1 else tuple(f"{port}.{index}" for index in range(count))
+            for port, count in inputs.items()
+        }
+        self._outputs: dict[str, str] = {}
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+        self._weights: dict[str, Array] = {}
+        self._names: set[str] = set()
+        self._opsets = {"": opset}
+        self._value_infos: list[onnx.ValueInfoProto] = []
+
+    def input(self, port: str) -> str:
+        """Return the tensor that feeds a port."""
+        return self._inputs[port][0]
+
+    def inputs(self, port: str) -> tuple[str, ...]:
+        """Return the tensors that feed a variadic port."""
+        return self._inputs[port]
+
+    def output(self, port: str, tensor: str) -> None:
+        """Say which tensor an output port gives."""
+        self._outputs[port] = tensor
+
+    def op(self, op_type: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
+        """Add an operator of the default domain and return its first output.
+
+        Args:
+            op_type: The operator.
+            inputs: Its input tensors; an empty text leaves an optional one out.
+            name: A readable name, unique in the part.
+            **attributes: Its attributes.
+        """
+        if name in self._names:
+            message = f"the name '{name}' is taken in this part"
+            raise ValueError(message)
+        self._names.add(name)
+        output = f"{name}:0"
+        self._nodes.append(helper.make_node(op_type, list(inputs), [output], name=name, **attributes))
+        return output
+
+    def initializer(self, name: str, array: Array) -> str:
+        """Add a weight and return its tensor. The array is kept, not copied."""
+        array = np.ascontiguousarray(array)
+        proto = tensor_proto(name, array)
+        self._initializers[name] = proto
+        if proto.data_location == onnx.TensorProto.EXTERNAL:
+            self._weights[name] = array
+        return name
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add an int64 vector, such as a shape or axes, and return its tensor."""
+        return self.initializer(name, np.asarray(values, dtype=np.int64))
+
+    def reduce_max(self, tensor: str, axis: int, name: str) -> str:
+        """Add the maximum over one axis; `axes` became an input with opset 18."""
+        if self.opset >= 18:  # noqa: PLR2004 - the opset is named in the docstring
+            return self.op("ReduceMax", [tensor, self.integers(f"{name}/axes", [axis])], name, keepdims=0)
+        return self.op("ReduceMax", [tensor], name, axes=[axis], keepdims=0)
+
+    def graft(
+        self,
+        graph: onnx.GraphProto,
+        weights: Mapping[str, Array],
+        outputs: Mapping[str, str],
+        opsets: Mapping[str, int],
+    ) -> None:
+        """Take a whole graph as the part. Its inputs have the names of the ports.
+
+        Args:
+            graph: Nodes, value infos and initializers, stubs for those in `weights`.
+            weights: The arrays of the stubs.
+            outputs: The tensor that each output port gives.
+            opsets: The version of each operator domain that the graph uses.
+        """
+        self._nodes.extend(graph.node)
+        self._initializers.update({proto.name: proto for proto in graph.initializer})
+        self._weights.update(weights)
+        self._value_infos.extend(graph.value_info)
+        self._outputs.update(outputs)
+        self._opsets.update(opsets)
+
+    def fragment(self) -> Fragment:
+        """Return what was emitted."""
+        graph = onnx.GraphProto(name="part")
+        graph.node.extend(self._nodes)
+        graph.initializer.extend(self._initializers.values())
+        graph.value_info.extend(self._value_infos)
+        return Fragment(graph, dict(self._weights), dict(self._inputs), dict(self._outputs), dict(self._opsets))

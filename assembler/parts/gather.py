@@ -1,0 +1,60 @@
+"""`gather`: picks rows out of a tensor, for example one state per token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+_ROWS = Variable("rows")
+
+
+def ports(part: PartView) -> Ports:
+    """States of any rank from 2 and flat indices in; rows out."""
+    states = part.arriving("states")
+    rank = max(states.rank or 2, 2)
+    features = states.dims[-1] if states.dims else None
+    leading = tuple(Variable(f"axis_{axis}") for axis in range(rank - 1))
+    return Ports(
+        inputs=(
+            Port("states", TensorType(None, (*leading, None) if states.rank else None)),
+            Port("indices", TensorType("int64", (_ROWS,)), fill="indices"),
+        ),
+        outputs=(Port("rows", TensorType(states.dtype, (_ROWS, features))),),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Flatten all axes but the last, then gather."""
+    states = emit.input("states")
+    if part.arriving("states").rank != 2:  # noqa: PLR2004 - rows by features needs no flattening
+        features = part.arriving("states").dims
+        last = features[-1] if features and isinstance(features[-1], int) else None
+        if last is None:
+            states = _flatten_unknown(emit, states)
+        else:
+            states = emit.op("Reshape", [states, emit.integers("flat_shape", [-1, last])], "flatten")
+    emit.output("rows", emit.op("Gather", [states, emit.input("indices")], "gather", axis=0))
+
+
+def _flatten_unknown(emit: Emitter, states: str) -> str:
+    """Flatten where only the run tells the number of features."""
+    shape = emit.op("Shape", [states], "shape")
+    last = emit.op("Gather", [shape, emit.integers("last_axis", [-1])], "features", axis=0)
+    flat = emit.op("Concat", [emit.integers("rows", [-1]), last], "flat_shape", axis=0)
+    return emit.op("Reshape", [states, flat], "flatten")
+
+
+KIND = Kind(
+    name="gather",
+    summary="Rows of a tensor by flat index: every axis but the last is flattened first, so that for language-model "
+    "states the index is `position * sentences + sentence`.",
+    ports=ports,
+    build=build,
+    example={"kind": "gather", "inputs": {"states": "forward_lm.states", "indices": "forwardIndices"}},
+)

@@ -1,0 +1,119 @@
+"""What a kind of part is: its parameters, its ports and its builder.
+
+A kind is one module with one `Kind` in it. Third parties publish theirs through the entry-point group
+`assembler.kinds`; `docs/kinds.md` shows one. A kind module is imported by `assemble check`, which answers in half a
+second: it imports onnx, numpy or torch inside its builder, if it needs them at all, never at its top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from assembler.wiring.tensors import UNKNOWN, TensorType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from assembler.parts.emitter import Emitter
+    from assembler.spec.yaml_text import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A place where tensors enter or leave a part.
+
+    Attributes:
+        name: The port's name, unique among the part's inputs, or among its outputs.
+        type: For an input, the pattern that its tensor must fit: a `str` dim is a variable of this part, and stands for
+            the same size wherever the part uses it. For an output, the type in terms of the same variables; one that no
+            input binds is a new dynamic dim.
+        variadic: The port takes a list of one or more tensors.
+        fill: For an input port that a host feeds directly, the rule by which it does; one of `spec.schema.FILLS`.
+    """
+
+    name: str
+    type: TensorType = UNKNOWN
+    variadic: bool = False
+    fill: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of one part. `None` means that they are not known, for want of a file to read them from."""
+
+    inputs: tuple[Port, ...] | None
+    outputs: tuple[Port, ...] | None
+
+
+class Weights(Protocol):
+    """What a source gives for one part."""
+
+    def facts(self) -> Mapping[str, int]:
+        """Return the sizes that the weights fix, such as `hidden_size`, by the names that the kind's ports use."""
+
+    def run(self, inputs: Mapping[str, NDArray[object]]) -> Mapping[str, NDArray[object]] | None:  # type: ignore[type-var]
+        """Run the part as its source does, for parity; `None` if it can only be run as a part of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """What a kind sees of one node of the graph.
+
+    Attributes:
+        node: The node's id.
+        parameters: The node's parameters, as the schema has passed them.
+        inputs: The types that arrive, by port; empty when only the ports' names are asked for.
+        weights: What the source gave, or `None` before the sources are read.
+    """
+
+    node: str
+    parameters: Mapping[str, Value]
+    inputs: Mapping[str, Sequence[TensorType]] = field(default_factory=dict)
+    weights: Weights | None = None
+
+    def arriving(self, port: str) -> TensorType:
+        """Return the type that arrives at a port, or the unknown type."""
+        types = self.inputs.get(port, ())
+        return types[0] if types else UNKNOWN
+
+    def fact(self, name: str) -> int | None:
+        """Return a size that the weights fix, or that a parameter declares, or `None` before either is known."""
+        if self.weights is not None and name in (facts := self.weights.facts()):
+            return facts[name]
+        declared = self.parameters.get(name)
+        return declared if isinstance(declared, int) else None
+
+
+class Builder(Protocol):
+    """Emits the operators of one part."""
+
+    def __call__(self, part: PartView, emit: Emitter) -> None:
+        """Read the inputs with `emit.inputs(port)`, add operators, and end with `emit.output(port, tensor)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of part.
+
+    Attributes:
+        name: The word that a spec writes after `kind:`.
+        summary: One sentence for the schema, the editor and the documentation.
+        ports: Returns the ports of a part of this kind.
+        build: Emits its operators.
+        parameters: A JSON Schema for each parameter; each has a description and examples.
+        required: The parameters that a spec must give.
+        weights: Whether parts of this kind need weights.
+        example: A node of this kind, for the schema and the documentation.
+    """
+
+    name: str
+    summary: str
+    ports: Callable[[PartView], Ports]
+    build: Builder
+    parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    weights: bool = False
+    example: Mapping[str, Value] = field(default_factory=dict)

@@ -1,0 +1,31 @@
+"""`max`: the largest value along an axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Ports
+from assembler.parts.reduction import AXIS, axis_of, without_axis
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """Anything in; the same type without the axis out."""
+    return without_axis(part, None)
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one operator."""
+    emit.output("tensor", emit.reduce_max(emit.input("tensor"), axis_of(part), "max"))
+
+
+KIND = Kind(
+    name="max",
+    summary="The largest value along an axis.",
+    ports=ports,
+    build=build,
+    parameters=AXIS,
+    example={"kind": "max", "inputs": {"tensor": "head.emissions"}, "axis": -1},
+)

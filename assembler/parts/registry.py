@@ -1,0 +1,78 @@
+"""The kinds that a spec can name: our own, those of installed packages, and those that a program registers."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module, metadata
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from assembler.errors import SpecError
+from assembler.parts.kind import Kind
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The entry-point group of third-party kinds.
+GROUP = "assembler.kinds"
+
+_BUILT_IN = (
+    "char_lm", "gather", "concat", "tagger_head", "onnx_subgraph",
+    "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
+)  # fmt: skip
+
+_registered: dict[str, Kind] = {}
+
+
+def kinds() -> Mapping[str, Kind]:
+    """Return every kind by name: built-in ones first, then installed and registered ones by name.
+
+    Raises:
+        SpecError: An installed package publishes something that is no kind, or takes a name that is taken (K001, K002).
+    """
+    return MappingProxyType({**_installed(), **dict(sorted(_registered.items()))})
+
+
+def register(kind: Kind) -> Kind:
+    """Add a kind for this process; packages publish theirs by entry point instead.
+
+    Args:
+        kind: The kind. A second registration of the same object changes nothing.
+
+    Returns:
+        The kind, so that the call can stand where the kind is made.
+
+    Raises:
+        SpecError: Another kind has the name (K002).
+    """
+    _refuse_taken(kind, kinds(), "register()")
+    _registered[kind.name] = kind
+    return kind
+
+
+@cache
+def _installed() -> dict[str, Kind]:
+    found: dict[str, Kind] = {}
+    for module in _BUILT_IN:
+        kind = import_module(f"assembler.parts.{module}").KIND
+        found[kind.name] = kind
+    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        origin = f"entry point '{entry.name}' = '{entry.value}'"
+        try:
+            kind = entry.load()
+        except (ImportError, AttributeError) as err:
+            message = f"{origin} of the group '{GROUP}' cannot be loaded: {err}"
+            raise SpecError(Problem("K001", message, "mend or uninstall the package that publishes it")) from err
+        if not isinstance(kind, Kind):
+            message = f"{origin} of the group '{GROUP}' is a {type(kind).__name__}, not a Kind"
+            raise SpecError(Problem("K001", message, "publish an assembler.Kind object"))
+        _refuse_taken(kind, found, origin)
+        found[kind.name] = kind
+    return found
+
+
+def _refuse_taken(kind: Kind, known: Mapping[str, Kind], origin: str) -> None:
+    if kind.name in known and known[kind.name] is not kind:
+        message = f"{origin} brings a kind '{kind.name}', a name that is taken"
+        raise SpecError(Problem("K002", message, "choose another name for the kind"))

@@ -1,0 +1,67 @@
+"""`reshape`: the same values in another shape."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """Anything in; the given shape out."""
+    arriving = part.arriving("tensor")
+    shape = _shape(part)
+    dims: list[Dim] = []
+    for index, size in enumerate(shape):
+        if size == 0:
+            dims.append(arriving.dims[index] if arriving.dims and index < len(arriving.dims) else None)
+        else:
+            dims.append(Variable("inferred") if size == -1 else size)
+    if -1 in shape and arriving.dims and all(isinstance(dim, int) for dim in arriving.dims):
+        rest = math.prod(dim for dim in dims if isinstance(dim, int))
+        total = math.prod(dim for dim in arriving.dims if isinstance(dim, int))
+        dims[shape.index(-1)] = total // rest if rest else None
+    return Ports((Port("tensor", UNKNOWN),), (Port("tensor", TensorType(arriving.dtype, tuple(dims))),))
+
+
+def _shape(part: PartView) -> list[Dim]:
+    """Return the sizes; a name stands for the one size that is inferred, and names it."""
+    shape = part.parameters["shape"]
+    return [size for size in shape if isinstance(size, int | str)] if isinstance(shape, list) else []
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one Reshape."""
+    sizes = [size if isinstance(size, int) else -1 for size in _shape(part)]
+    emit.output("tensor", emit.op("Reshape", [emit.input("tensor"), emit.integers("shape", sizes)], "reshape"))
+
+
+KIND = Kind(
+    name="reshape",
+    summary="The same values in another shape.",
+    ports=ports,
+    build=build,
+    parameters={
+        "shape": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 8,
+            "items": {
+                "anyOf": [
+                    {"type": "integer", "minimum": -1},
+                    {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+                ]
+            },
+            "description": "The new sizes. 0 keeps the size of that axis. At most one is -1 or a name: it is inferred "
+            "from the rest, and the name is the dim that it is known by.",
+            "examples": [["total_tokens", 4096]],
+        }
+    },
+    required=("shape",),
+    example={"kind": "reshape", "inputs": {"tensor": "striped.rows"}, "shape": ["total_tokens", 256]},
+)

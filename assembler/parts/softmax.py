@@ -1,0 +1,31 @@
+"""`softmax`: values that sum to one along an axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Ports
+from assembler.parts.reduction import AXIS, axis_of, same_shape
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """float32 in; float32 of the same shape out."""
+    return same_shape(part, "float32")
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one operator."""
+    emit.output("tensor", emit.op("Softmax", [emit.input("tensor")], "softmax", axis=axis_of(part)))
+
+
+KIND = Kind(
+    name="softmax",
+    summary="Exponentials normalised to a sum of one along an axis.",
+    ports=ports,
+    build=build,
+    parameters=AXIS,
+    example={"kind": "softmax", "inputs": {"tensor": "head.emissions"}, "axis": -1},
+)

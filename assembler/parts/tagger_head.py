@@ -1,0 +1,83 @@
+"""`tagger_head`: a tagger's layers behind its embeddings, from rows to tags and scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+_PADDED_RANK = 3
+_TOKENS = (Variable("sentences"), Variable("tokens"))
+
+
+def ports(part: PartView) -> Ports:
+    """Embeddings, one row a token or already padded to [sentences, tokens, features], and token counts in."""
+    features = part.fact("embedding_size")
+    padded = part.arriving("embeddings").rank == _PADDED_RANK
+    embeddings = (*_TOKENS, features) if padded else (Variable("rows"), features)
+    return Ports(
+        inputs=(
+            Port("embeddings", TensorType("float32", embeddings)),
+            Port("lengths", TensorType("int64", _TOKENS[:1]), fill="token_lengths"),
+        ),
+        outputs=(
+            Port("scores", TensorType("float32", _TOKENS)),
+            Port("prediction", TensorType("int64", _TOKENS)),
+            Port("emissions", TensorType("float32", (*_TOKENS, part.fact("label_count")))),
+        ),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit reprojection, recurrent layers, linear layer, softmax and its maximum (flair's ST 306-347, 572-576)."""
+    from assembler.parts.recurrent import emit_linear, emit_recurrent
+    from assembler.sources.weights import TaggerHeadWeights
+
+    weights = part.weights
+    if not isinstance(weights, TaggerHeadWeights):
+        raise TypeError(weights)
+    sentences = emit.op("Shape", [emit.input("lengths")], "sentences")
+    rest = emit.integers("tokens_and_features", [-1, weights.embedding_size])
+    shape = emit.op("Concat", [sentences, rest], "padded_shape", axis=0)
+    tensor = emit.op("Reshape", [emit.input("embeddings"), shape], "padded")
+    if weights.reprojection:
+        tensor = emit_linear(emit, weights.reprojection, tensor, "reprojection")
+    if weights.recurrent:
+        lengths = emit.op("Cast", [emit.input("lengths")], "lengths", to=6)  # ONNX's LSTM takes int32
+        tensor = emit.op("Transpose", [tensor], "tokens_first", perm=[1, 0, 2])
+        tensor = emit_recurrent(emit, weights.recurrent, tensor, lengths, weights.recurrent.cell.lower())
+        tensor = emit.op("Transpose", [tensor], "sentences_first", perm=[1, 0, 2])
+    emissions = emit_linear(emit, weights.linear, tensor, "linear")
+    # flair takes the maximum of the softmax, not of the emissions: ties after rounding go to the first label.
+    probabilities = emit.op("Softmax", [emissions], "softmax", axis=-1)
+    emit.output("scores", emit.reduce_max(probabilities, -1, "scores"))
+    emit.output("prediction", emit.op("ArgMax", [probabilities], "prediction", axis=-1, keepdims=0))
+    emit.output("emissions", emissions)
+
+
+KIND = Kind(
+    name="tagger_head",
+    summary="The layers of a flair SequenceTagger behind its embeddings: optional reprojection, no or some LSTM, GRU "
+    "or RNN layers in both directions, a linear layer, softmax and its maximum.",
+    ports=ports,
+    build=build,
+    parameters={
+        "embedding_size": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "The features of an embedding, so that `check` can compare sizes without the weights. "
+            "Loaded weights of another size are an error.",
+            "examples": [4096],
+        }
+    },
+    weights=True,
+    example={
+        "kind": "tagger_head",
+        "weights": "tagger.head",
+        "inputs": {"embeddings": "words.rows", "lengths": "lengths"},
+    },
+)

@@ -1,0 +1,55 @@
+"""`transpose`: the axes in another order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """A tensor of as many axes as the order names in; the reordered one out."""
+    order = _order(part)
+    arriving = part.arriving("tensor")
+    variables = tuple(Variable(f"axis_{axis}") for axis in range(len(order)))
+    fits = arriving.rank == len(order) and sorted(order) == list(range(len(order)))
+    dims = tuple(arriving.dims[axis] for axis in order) if fits and arriving.dims else (None,) * len(order)
+    return Ports(
+        inputs=(Port("tensor", TensorType(None, variables)),),
+        outputs=(Port("tensor", TensorType(arriving.dtype, dims)),),
+    )
+
+
+def _order(part: PartView) -> list[int]:
+    order = part.parameters["order"]
+    return [axis for axis in order if isinstance(axis, int)] if isinstance(order, list) else []
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one Transpose."""
+    emit.output("tensor", emit.op("Transpose", [emit.input("tensor")], "transpose", perm=_order(part)))
+
+
+KIND = Kind(
+    name="transpose",
+    summary="The axes of a tensor in another order.",
+    ports=ports,
+    build=build,
+    parameters={
+        "order": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 8,
+            "uniqueItems": True,
+            "items": {"type": "integer", "minimum": 0, "maximum": 7},
+            "description": "For each axis of the result, the axis of the input that it is; every axis once.",
+            "examples": [[1, 0, 2]],
+        }
+    },
+    required=("order",),
+    example={"kind": "transpose", "inputs": {"tensor": "lm.states"}, "order": [1, 0, 2]},
+)

@@ -1,0 +1,73 @@
+"""Which sentences run together, and in which order: flair's rule."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    Tokens = tuple[str, ...]
+
+
+def read_sentences(sentences: Iterable[Sequence[str]], first: int = 0) -> list[Tokens]:
+    """Return the sentences without their empty tokens, which flair drops; tokens of white space stay.
+
+    Args:
+        sentences: Lists of tokens.
+        first: The number of the first sentence, for the messages.
+
+    Raises:
+        TypeError: If the sentences or one of them is a string, or a token is not a string.
+    """
+    if isinstance(sentences, str):
+        message = f"sentences: expected a list of lists of tokens, got the string {reprlib.repr(sentences)}"
+        raise TypeError(message)
+    return [_read(tokens, number) for number, tokens in enumerate(sentences, first)]
+
+
+def _read(tokens: Sequence[str], number: int) -> Tokens:
+    if isinstance(tokens, str) or not isinstance(tokens, Sequence):
+        message = f"sentence {number}: expected a list of tokens, got {type(tokens).__name__}: {reprlib.repr(tokens)}"
+        raise TypeError(message)
+    for position, token in enumerate(tokens):
+        if not isinstance(token, str):
+            message = f"sentence {number}, token {position}: expected a string, got {type(token).__name__}: {reprlib.repr(token)}"
+            raise TypeError(message)
+    return tuple(filter(None, tokens))
+
+
+def batches(sentences: Sequence[Tokens], size: int) -> Iterator[list[int]]:
+    """Yield the numbers of the sentences of each batch.
+
+    Sentences with tokens are sorted by their count of tokens, most first, equal ones in the caller's order, and cut
+    into batches of `size` (flair 0.15.1, models/sequence_tagger_model.py 490-501). The others are in no batch.
+    """
+    tagged = (number for number, tokens in enumerate(sentences) if tokens)
+    order = sorted(tagged, key=lambda number: len(sentences[number]), reverse=True)
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def windows(sentences: Iterable[Sequence[str]], size: int) -> Iterator[list[Tokens]]:
+    """Yield the sentences in lists of `size`, reading no further than the list that is asked for."""
+    remaining = iter(sentences)
+    first = 0
+    while window := list(islice(remaining, size)):
+        yield read_sentences(window, first)
+        first += len(window)
+
+
+def require_positive(name: str, value: int) -> int:
+    """Return `value`, which has to be at least 1.
+
+    Raises:
+        ValueError: If it is less.
+    """
+    if value < 1:
+        message = f"{name}: expected at least 1, got {value}"
+        raise ValueError(message)
+    return value

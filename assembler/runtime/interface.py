@@ -1,0 +1,211 @@
+"""What a model asks of its host and gives back: the `assembler.interface` of its metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+from assembler.runtime.alphabet import Alphabet
+from assembler.runtime.fields import Fields, each, strings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_PLACE = "assembler.interface"
+_FILLS = ("characters", "indices", "character_lengths", "token_lengths", "striping")
+_DIRECTIONS = ("forward", "backward")
+_IDS = range(2**31)
+_PARTS = range(1, 1025)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """How one character language model wants its text.
+
+    Attributes:
+        name: The node of the spec that it is.
+        backward: Whether the text is reversed, by code point, between the markers.
+        start_marker: What precedes the text: flair's `document_delimiter`, of any length.
+        end_marker: What follows the text.
+        with_whitespace: Whether the state after a token is read at the character behind it, or at its last one.
+        lowercase: Whether the text is lowercased.
+        padding: The character id behind a shorter text.
+        alphabet: Its character dictionary.
+    """
+
+    name: str
+    backward: bool
+    start_marker: str
+    end_marker: str
+    with_whitespace: bool
+    lowercase: bool
+    padding: int
+    alphabet: Alphabet
+
+    def frame(self, sentences: Iterable[str]) -> list[str]:
+        """Return each text as the language model reads it: with markers, lowercased and reversed if need be."""
+        read = (text.lower() for text in sentences) if self.lowercase else sentences
+        turned = (text[::-1] for text in read) if self.backward else read
+        return [f"{self.start_marker}{text}{self.end_marker}" for text in turned]
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """An input of character ids, int64 `[characters, sentences]`."""
+
+    name: str
+    language_model: LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """An input of rows of hidden states, one per token, int64 `[total_tokens]`."""
+
+    name: str
+    language_model: LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterLengths:
+    """An input of text lengths that count the markers, int64 `[sentences]`."""
+
+    name: str
+    language_model: LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLengths:
+    """An input of token counts, int64 `[sentences]`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Striping:
+    """An input of the order that interleaves `parts` blocks of rows, int64 `[parts * total_tokens]`."""
+
+    name: str
+    parts: int
+
+
+Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Striping
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output and what it gives: `scores`, `prediction`, or `None` where it is none of the runtime's business."""
+
+    name: str
+    gives: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What the labels are: the flair label type, and whether they are read as spans."""
+
+    label_type: str
+    spans: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The inputs that a host fills, the outputs it reads, and what it has to know for both.
+
+    Attributes:
+        inputs: In the order of the model.
+        outputs: In the order of the model.
+        language_models: In the order of the metadata.
+        tags: `None` for a model without tagger head.
+    """
+
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    language_models: tuple[LanguageModel, ...]
+    tags: Tags | None
+
+    @classmethod
+    def from_metadata(
+        cls, interface: Mapping[str, object], dictionaries: Mapping[str, object], *, file: str | None = None
+    ) -> Interface:
+        """Return the interface that the metadata of a model states.
+
+        Args:
+            interface: The parsed JSON of `assembler.interface`.
+            dictionaries: The parsed JSON of `assembler.dictionaries`: the characters of each language model by id.
+            file: The model's file, for the problems.
+
+        Raises:
+            ModelError: M013 where fields are missing or damaged, M014 for each input that this runtime cannot fill.
+        """
+        fields = Fields.of(interface, _PLACE, file)
+        alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
+        declared = fields.child("language_models")
+        models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
+        by_name = {model.name: model for model in models}
+        inputs = each(lambda entry: _input(entry, by_name), fields.objects("inputs"))
+        outputs = each(_output, fields.objects("outputs"))
+        _distinct((entry.name for entry in inputs), fields, "inputs")
+        _distinct((entry.name for entry in outputs), fields, "outputs")
+        _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
+        return cls(inputs, outputs, models, _tags(fields))
+
+    def output(self, gives: str) -> str | None:
+        """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
+        return next((output.name for output in self.outputs if output.gives == gives), None)
+
+
+def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageModel:
+    return LanguageModel(
+        name=name,
+        backward=fields.choice("direction", _DIRECTIONS) == "backward",
+        start_marker=fields.text("start_marker"),
+        end_marker=fields.text("end_marker"),
+        with_whitespace=fields.flag("with_whitespace"),
+        lowercase=fields.flag("lowercase"),
+        padding=fields.number("padding", _IDS),
+        alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
+    )
+
+
+def _input(fields: Fields, models: Mapping[str, LanguageModel]) -> Input:
+    name = fields.text("name")
+    match fields.text("fill"):
+        case "characters":
+            return Characters(name, _model_of(fields, models))
+        case "indices":
+            return Indices(name, _model_of(fields, models))
+        case "character_lengths":
+            return CharacterLengths(name, _model_of(fields, models))
+        case "token_lengths":
+            return TokenLengths(name)
+        case "striping":
+            return Striping(name, fields.number("parts", _PARTS))
+        case other:
+            message = f"input '{name}' wants '{other}', which this runtime cannot fill"
+            raise ModelError(Problem("M014", message, f"it fills: {', '.join(_FILLS)}", fields.file))
+
+
+def _model_of(fields: Fields, models: Mapping[str, LanguageModel]) -> LanguageModel:
+    return models[fields.choice("language_model", models)]
+
+
+def _output(fields: Fields) -> Output:
+    gives = fields.value("gives")
+    return Output(fields.text("name"), None if gives is None else fields.text("gives"))
+
+
+def _tags(fields: Fields) -> Tags | None:
+    if fields.values.get("tags") is None:
+        return None
+    tags = fields.child("tags")
+    return Tags(tags.text("label_type"), tags.flag("spans"))
+
+
+def _distinct(names: Iterable[str], fields: Fields, key: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise fields.error(key, f"'{name}' stands there twice")
+        seen.add(name)

@@ -1,0 +1,87 @@
+"""What the assembler wrote into the `metadata_props` of a model."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+from assembler.runtime.fields import Fields, damaged, strings
+from assembler.runtime.interface import Interface
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+_PREFIX = "assembler."
+_FORMAT = "assembler.format"
+_LABELS = "assembler.labels"
+_DICTIONARIES = "assembler.dictionaries"
+_INTERFACE = "assembler.interface"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The metadata of an assembled model.
+
+    Attributes:
+        labels: The label of each class by its id; empty for a model without tagger head.
+        interface: What the model asks of its host.
+        entries: Every entry of the assembler, by its name without the prefix: parsed JSON, read-only at the top.
+    """
+
+    labels: tuple[str, ...]
+    interface: Interface
+    entries: Mapping[str, object]
+
+    @classmethod
+    def read(cls, properties: Mapping[str, str], file: str) -> Metadata:
+        """Return the metadata in the properties of a model.
+
+        Raises:
+            ModelError: M012 if the assembler has written none, M013 if they are damaged or of another format, M014 if
+                the model wants an input that this runtime does not know.
+        """
+        own = {key: value for key, value in properties.items() if key.startswith(_PREFIX)}
+        if not own:
+            message = "the model has no assembler metadata, so its labels and its inputs are unknown"
+            raise ModelError(Problem("M012", message, "the runtime runs models that `assemble` wrote", file))
+        _require_format(own, file)
+        entries = {key.removeprefix(_PREFIX): _parsed(key, value, file) for key, value in own.items()}
+        if "interface" not in entries:
+            raise damaged(_INTERFACE, "the key is missing", file)
+        return cls(
+            labels=strings(entries.get("labels", []), _LABELS, file),
+            interface=Interface.from_metadata(
+                Fields.of(entries["interface"], _INTERFACE, file).values,
+                Fields.of(entries.get("dictionaries", {}), _DICTIONARIES, file).values,
+                file=file,
+            ),
+            entries=MappingProxyType(entries),
+        )
+
+
+def _require_format(own: Mapping[str, str], file: str) -> None:
+    """Look at the format before anything else: a newer one may have changed all of it."""
+    if _FORMAT not in own:
+        raise damaged(_FORMAT, "the key is missing", file)
+    number = _parsed(_FORMAT, own[_FORMAT], file)
+    if type(number) is not int:
+        raise damaged(_FORMAT, f"expected {FORMAT}, got {reprlib.repr(number)}", file)
+    if number != FORMAT:
+        hint = "update the package" if number > FORMAT else "assemble the model again"
+        raise damaged(
+            _FORMAT, f"this runtime reads format {FORMAT}, the model has format {reprlib.repr(number)}", file, hint
+        )
+
+
+def _parsed(key: str, text: str, file: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError) as err:  # a hostile file may nest brackets without end
+        raise damaged(key, f"no valid JSON: {err}", file) from err
+    return value

@@ -1,0 +1,150 @@
+"""The one door to ONNX Runtime: loads a model, names its ports, runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+Provider: TypeAlias = "str | tuple[str, dict[str, str]]"
+
+_CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
+_SILENT = 4  # fatal errors only: the others reach the caller as exceptions, and a library does not print
+_LONGEST_MESSAGE = 300
+
+
+class _Port(Protocol):
+    name: str
+    type: str
+
+
+class _ModelMeta(Protocol):
+    custom_metadata_map: dict[str, str]
+
+
+class _InferenceSession(Protocol):
+    """What is used of `onnxruntime.InferenceSession`, which has no types of its own."""
+
+    def get_inputs(self) -> list[_Port]: ...
+    def get_outputs(self) -> list[_Port]: ...
+    def get_modelmeta(self) -> _ModelMeta: ...
+    def run(self, names: list[str], feeds: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.generic]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A model that ONNX Runtime has loaded. Runs from several threads at once are fine.
+
+    Attributes:
+        file: The model's file, as the caller named it.
+        inputs: The type of each input by its name, as ONNX Runtime writes it: `tensor(int64)`.
+        outputs: The same of each output.
+        metadata: The `metadata_props` of the file.
+    """
+
+    file: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    metadata: Mapping[str, str]
+    _session: _InferenceSession
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str], *, threads: int | None = None, providers: Sequence[Provider] | None = None
+    ) -> Session:
+        """Load the model at `path`.
+
+        Args:
+            path: An ONNX file; external data is looked for beside it.
+            threads: Threads within an operator; `None` leaves the choice to ONNX Runtime.
+            providers: Execution providers in order of preference; `None` is the CPU, also where others are installed.
+
+        Raises:
+            ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it.
+            ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
+        """
+        file = os.fspath(path)
+        _require_readable(file)
+        ort = import_module("onnxruntime")
+        wanted = _available(_CPU if providers is None else providers, ort.get_available_providers())
+        options = ort.SessionOptions()
+        options.log_severity_level = _SILENT
+        # Each new shape would leave an allocation plan behind, and nearly every batch has a new shape.
+        options.enable_mem_pattern = False
+        if threads is not None:
+            options.intra_op_num_threads = _at_least_one(threads)
+        try:
+            # Without the fallback, which prints, and goes on with a provider that nobody asked for.
+            session = ort.InferenceSession(file, options, providers=wanted, enable_fallback=0)
+            metadata = session.get_modelmeta().custom_metadata_map
+        except _ort_errors() as err:
+            problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", file=file)
+            raise ModelError(problem) from err
+        return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, session)
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.generic]]:
+        """Return the outputs called `names`.
+
+        Raises:
+            ModelError: M015 if the run fails in ONNX Runtime.
+        """
+        try:
+            return self._session.run(list(names), feeds)
+        except _ort_errors() as err:
+            hint = "if memory ran out: a smaller batch size needs less"
+            problem = Problem("M015", f"the model failed in ONNX Runtime: {_summary(err)}", hint, self.file)
+            raise ModelError(problem) from err
+
+
+def _require_readable(file: str) -> None:
+    try:
+        with Path(file).open("rb"):
+            return
+    except (OSError, ValueError) as err:  # ValueError: a path with a null character
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else str(err)
+        raise ModelError(Problem("M010", f"cannot read the model: {reason}", file=file)) from err
+
+
+def _available(providers: Sequence[Provider], available: Sequence[str]) -> list[Provider]:
+    for provider in providers:
+        name = provider if isinstance(provider, str) else provider[0]
+        if name not in available:
+            message = f"provider '{name}' is not in this ONNX Runtime, which has {', '.join(available)}"
+            raise ValueError(message)
+    return list(providers)
+
+
+def _at_least_one(threads: int) -> int:
+    if threads < 1:
+        message = f"threads: expected at least 1, got {threads}"
+        raise ValueError(message)
+    return threads
+
+
+def _types(ports: Sequence[_Port]) -> dict[str, str]:
+    return {port.name: port.type for port in ports}
+
+
+def _ort_errors() -> tuple[type[Exception], ...]:
+    """Return what ONNX Runtime raises: exceptions without a common base, and the two that pybind11 makes of others."""
+    native = vars(import_module("onnxruntime.capi.onnxruntime_pybind11_state")).values()
+    own = (value for value in native if isinstance(value, type) and issubclass(value, Exception))
+    return (*own, RuntimeError, ValueError)
+
+
+def _summary(err: Exception) -> str:
+    """Return the message of ONNX Runtime as one line, without its preamble of error numbers."""
+    line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(err).split()))
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"

@@ -1,0 +1,158 @@
+"""A tagger: sentences in, tags out, in the caller's order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.runtime.batching import batches, read_sentences, require_positive, windows
+from assembler.runtime.encoding import encode
+from assembler.runtime.head import Head
+from assembler.runtime.metadata import Metadata
+from assembler.runtime.sentence import TaggedSentence
+from assembler.runtime.session import Session
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from assembler.runtime.interface import Interface
+    from assembler.runtime.session import Provider
+
+    Progress = Callable[[int], None]
+
+_BATCHES_IN_A_WINDOW = 32
+
+
+class Tagger:
+    """An assembled tagger, from its model file alone.
+
+    It holds no state but the loaded model: several threads may use one tagger. It prints nothing and logs nothing.
+
+    Limits: a batch holds the hidden states of all its characters at once, about
+    `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
+    """
+
+    __slots__ = ("_head", "_metadata", "_session")
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        providers: Sequence[Provider] | None = None,
+    ) -> None:
+        """Load the model at `path`.
+
+        Args:
+            path: A model that `assemble` wrote; external data is looked for beside it.
+            threads: Threads within an operator, at least 1; `None` leaves the choice to ONNX Runtime.
+            providers: Execution providers of ONNX Runtime in order of preference, each a name or a name with its
+                options; `None` is the CPU, also where others are installed.
+
+        Raises:
+            ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
+                it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
+                cannot fill.
+            ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
+        """
+        self._session = Session.open(path, threads=threads, providers=providers)
+        self._metadata = Metadata.read(self._session.metadata, self._session.file)
+        self._head = Head.of(self._metadata, self._session)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label of each class by its id."""
+        return self._metadata.labels
+
+    @property
+    def interface(self) -> Interface:
+        """What the model asks of its host, and what it gives."""
+        return self._metadata.interface
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """What the assembler wrote into the file: parsed JSON by entry (`versions`, `sources`, `spec`, …)."""
+        return self._metadata.entries
+
+    def tag(
+        self,
+        sentences: Iterable[Sequence[str]],
+        *,
+        batch_size: int = 32,
+        progress: Progress | None = None,
+        force_tokens: bool = False,
+    ) -> list[TaggedSentence]:
+        """Tag sentences that are split into tokens.
+
+        Args:
+            sentences: A list of tokens for each sentence. Empty tokens are dropped, as flair drops them; a sentence
+                without tokens has an empty result.
+            batch_size: The most sentences in one run. Batches hold sentences of like length, whatever the order here.
+            progress: Called with the number of sentences that have been finished since the call before.
+            force_tokens: Whether to leave out the spans.
+
+        Returns:
+            A result for each sentence, in the order of `sentences`.
+
+        Raises:
+            TypeError: If a sentence is not a list of strings: the message says which one.
+            ValueError: If `batch_size` is below 1.
+            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
+        """
+        require_positive("batch_size", batch_size)
+        return self._tag(read_sentences(sentences), batch_size, progress, force_tokens=force_tokens)
+
+    def stream(
+        self,
+        sentences: Iterable[Sequence[str]],
+        *,
+        batch_size: int = 32,
+        window: int = _BATCHES_IN_A_WINDOW,
+        progress: Progress | None = None,
+        force_tokens: bool = False,
+    ) -> Iterator[TaggedSentence]:
+        """Tag any number of sentences with bounded memory: the same results as `tag`, one after the other.
+
+        Args:
+            sentences: As for `tag`. No more than `window * batch_size` are read ahead of the results.
+            batch_size: As for `tag`.
+            window: Batches that are read and sorted together. More make fuller batches, fewer a quicker first result.
+            progress: As for `tag`.
+            force_tokens: As for `tag`.
+
+        Returns:
+            The results in the order of `sentences`. Nothing is read before the first is asked for.
+
+        Raises:
+            TypeError: As for `tag`, when the window with the sentence is reached.
+            ValueError: If `batch_size` or `window` is below 1, at once.
+            ModelError: As for `tag`.
+        """
+        size = require_positive("batch_size", batch_size) * require_positive("window", window)
+        read = windows(sentences, size)
+        return (
+            tagged for block in read for tagged in self._tag(block, batch_size, progress, force_tokens=force_tokens)
+        )
+
+    def _tag(
+        self, sentences: list[tuple[str, ...]], batch_size: int, progress: Progress | None, *, force_tokens: bool
+    ) -> list[TaggedSentence]:
+        results = [TaggedSentence()] * len(sentences)
+        report = progress or _ignore
+        report(sum(not tokens for tokens in sentences))
+        for numbers in batches(sentences, batch_size):
+            batch = [sentences[number] for number in numbers]
+            tagged = self._tag_batch(batch, force_tokens=force_tokens)
+            for number, result in zip(numbers, tagged, strict=True):
+                results[number] = result
+            report(len(batch))
+        return results
+
+    def _tag_batch(self, batch: list[tuple[str, ...]], *, force_tokens: bool) -> list[TaggedSentence]:
+        feeds = encode(self._metadata.interface, batch)
+        prediction, scores = self._session.run((self._head.prediction, self._head.scores), feeds)
+        return self._head.read(batch, prediction, scores, force_tokens=force_tokens)
+
+
+def _ignore(_finished: int) -> None:
+    """Stand in for a progress callback where the caller gave none."""

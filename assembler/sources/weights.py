@@ -1,0 +1,162 @@
+"""Weights as plain arrays, in torch's own layouts, whatever file they came from.
+
+Arrays are views on the loaded model wherever possible, so that a stack is not held twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Array: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"
+Arrays: TypeAlias = "Mapping[str, Array]"
+Cell: TypeAlias = Literal["LSTM", "GRU", "RNN"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """A linear layer: `x @ weight.T + bias`.
+
+    Attributes:
+        weight: float32 [out, in].
+        bias: float32 [out].
+    """
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecurrentDirection:
+    """One direction of one recurrent layer, in torch's gate order (LSTM: i f g o, GRU: r z n).
+
+    Attributes:
+        input_weight: float32 [gates * hidden, in].
+        recurrent_weight: float32 [gates * hidden, hidden].
+        input_bias: float32 [gates * hidden].
+        recurrent_bias: float32 [gates * hidden].
+    """
+
+    input_weight: Array
+    recurrent_weight: Array
+    input_bias: Array
+    recurrent_bias: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recurrent:
+    """A stack of recurrent layers.
+
+    Attributes:
+        cell: The cell of every layer. `RNN` is torch's with tanh.
+        hidden_size: Hidden states of one direction.
+        layers: For each layer its directions: one, or forward and reverse.
+    """
+
+    cell: Cell
+    hidden_size: int
+    layers: tuple[tuple[RecurrentDirection, ...], ...]
+
+    @property
+    def output_size(self) -> int:
+        """Features that the last layer gives per position."""
+        return self.hidden_size * len(self.layers[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """How a host makes a language model's input: what decides whether the numbers match (flair's LM 110-150, TK 795-842).
+
+    Attributes:
+        dictionary: The characters by id. Only items of one code point can match; unknown ones have id 0.
+        direction: `forward`, or `backward` for models that read the text reversed by code point.
+        start_marker: Stands before the text, any length.
+        end_marker: Stands after it.
+        with_whitespace: Whether the state is taken behind a token (its following space) or at its last character.
+        lowercase: Whether the text is lower-cased for the ids (offsets come from the original text).
+        padding: The id that fills the shorter texts of a batch.
+    """
+
+    dictionary: tuple[str, ...]
+    direction: Literal["forward", "backward"]
+    start_marker: str
+    end_marker: str
+    with_whitespace: bool
+    lowercase: bool
+    padding: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CharLmWeights:
+    """A character language model without its decoder.
+
+    Attributes:
+        embedding: float32 [vocabulary, embedding].
+        recurrent: One direction per layer, whichever way the model reads.
+        projection: The optional output projection.
+        characters: How a host makes its input.
+        reference: Runs the loaded model itself.
+    """
+
+    embedding: Array
+    recurrent: Recurrent
+    projection: Linear | None
+    characters: Characters
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `hidden_size`: the features of a state, after the projection where there is one."""
+        size = self.projection.weight.shape[0] if self.projection else self.recurrent.output_size
+        return {"hidden_size": size}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `characters` and give its `states`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaggerHeadWeights:
+    """A tagger's layers behind its embeddings.
+
+    Attributes:
+        embedding_size: Features of an embedding.
+        reprojection: The optional linear layer in front (flair's `embedding2nn`).
+        recurrent: The optional recurrent layers, two directions each.
+        linear: The map to the labels.
+        labels: The labels by class id.
+        label_type: What the labels are, such as `upos`.
+        spans: Whether the labels encode spans (flair's ST 892).
+        reference: Runs the loaded model itself.
+    """
+
+    embedding_size: int
+    reprojection: Linear | None
+    recurrent: Recurrent | None
+    linear: Linear
+    labels: tuple[str, ...]
+    label_type: str
+    spans: bool
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `embedding_size` and `label_count`."""
+        return {"embedding_size": self.embedding_size, "label_count": len(self.labels)}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `embeddings` and `lengths` and give `emissions`, `scores`, `prediction`."""
+        return self.reference(inputs)
+
+
+def array_bytes(arrays: Mapping[str, Array]) -> int:
+    """Return the bytes that the arrays take."""
+    return sum(array.nbytes for array in arrays.values())
+
+
+def contiguous(array: Array) -> Array:
+    """Return the array in C order, the same object where it is so already."""
+    return np.ascontiguousarray(array)

@@ -1,0 +1,180 @@
+"""The spec as values: what a person wrote, checked against the schema, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from assembler.problems import Mark
+    from assembler.spec.yaml_text import Document, Value
+    from assembler.wiring.tensors import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where weights come from.
+
+    Attributes:
+        name: The name the graph uses.
+        form: `flair` (a checkpoint) or `onnx` (an exported subgraph).
+        location: A path relative to the spec, or for flair also a name that flair knows.
+        revision: The revision of a hub model, or `None`.
+        sha256: The digest that the file must have, in lower-case hex, or `None`.
+        convert: Whether an ONNX file of another opset is converted.
+        mark: Where the location stands.
+    """
+
+    name: str
+    form: str
+    location: str
+    revision: str | None
+    sha256: str | None
+    convert: bool
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A named dynamic input of the model.
+
+    Attributes:
+        name: Its public name.
+        type: Its element type and dims.
+        fill: How a host fills it, where the spec says so; `None` means that the wiring tells.
+        range: The least and the greatest value that a proof on random values draws, or `None`.
+        mark: Where its name stands.
+    """
+
+    name: str
+    type: TensorType
+    fill: str | None
+    range: tuple[int, int] | None
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A tensor by name: `node.port`, or the name of an input of the model.
+
+    Attributes:
+        text: As written.
+        mark: Where it stands.
+    """
+
+    text: str
+    mark: Mark
+
+    @property
+    def owner(self) -> str:
+        """The node, or the input."""
+        return self.text.partition(".")[0]
+
+    @property
+    def port(self) -> str | None:
+        """The port of the node, or `None` where the reference has no dot."""
+        return self.text.partition(".")[2] or None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What feeds one input port of a node; several references for a list.
+
+    Attributes:
+        port: The port, or `None` where the spec gives a bare list for the kind's only port.
+        references: What feeds it.
+        listed: Whether the spec wrote a list.
+        mark: Where the port's name stands.
+    """
+
+    port: str | None
+    references: tuple[Reference, ...]
+    listed: bool
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One part of the graph.
+
+    Attributes:
+        name: Its id.
+        kind: The name of its kind.
+        weights: `source` or `source.path.to.part`, or `None`.
+        connections: What feeds its ports.
+        parameters: Its other keys.
+        mark: Where its id stands.
+        kind_mark: Where its kind stands.
+        weights_mark: Where its weights stand, or its id where it has none.
+    """
+
+    name: str
+    kind: str
+    weights: str | None
+    connections: tuple[Connection, ...]
+    parameters: Mapping[str, Value]
+    mark: Mark
+    kind_mark: Mark
+    weights_mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named output of the model, and what feeds it."""
+
+    name: str
+    reference: Reference
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the assembled model must equal.
+
+    Attributes:
+        against: The source whose loaded model is the reference, or `None`: each part run alone.
+        sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
+        scores_within: The largest difference of a score that still counts as equal.
+        mark: Where `against` stands, or the section.
+        sentences_mark: Where `sentences` stands, or the section.
+    """
+
+    against: str | None
+    sentences: str | None
+    scores_within: float
+    mark: Mark
+    sentences_mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A stack spec that the schema has passed.
+
+    Attributes:
+        name: The name of the stack.
+        description: A sentence about it, or an empty text.
+        opset: The ONNX opset that the model is emitted at.
+        profile: How parts are lowered.
+        sources: By name, in the spec's order; so are the following three.
+        inputs: The model's inputs.
+        graph: The parts.
+        outputs: The model's outputs.
+        proof: What the model must equal.
+        folder: The folder that paths are relative to.
+        document: The text that all this was read from.
+    """
+
+    name: str
+    description: str
+    opset: int
+    profile: str
+    sources: Mapping[str, Source]
+    inputs: Mapping[str, Input]
+    graph: Mapping[str, Node]
+    outputs: Mapping[str, Output]
+    proof: Proof
+    folder: Path
+    document: Document

@@ -1,0 +1,156 @@
+"""Reads a stack spec: text, then schema, then values. Meaning is the wiring's business."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from assembler.errors import SpecError
+from assembler.parts.registry import kinds
+from assembler.problems import in_order
+from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Source, Spec
+from assembler.spec.schema import DEFAULT_OPSET, PROFILES, build_schema, schema_problems
+from assembler.spec.yaml_text import Document, parse, read_text
+from assembler.wiring.tensors import TensorType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.spec.yaml_text import KeyPath, Value
+
+#: The keys of a node that are not parameters of its kind.
+_COMMON = ("kind", "weights", "inputs", "description")
+#: The tolerance of scores where the spec does not say.
+DEFAULT_TOLERANCE = 1e-5
+
+
+def load_spec(path: Path | str) -> Spec:
+    """Read a spec file.
+
+    Args:
+        path: The file. Paths in the spec are relative to its folder.
+
+    Raises:
+        SpecError: With all problems of the first layer that has any: YAML (Y…), then schema (S…).
+    """
+    return parse_spec(read_text(path), str(path))
+
+
+def parse_spec(text: str, file: str) -> Spec:
+    """Read a spec from its text; `file` names it in problems, and its folder is where relative paths start."""
+    document = parse(text, file)
+    known = kinds()
+    problems = in_order(schema_problems(document, build_schema(known), known))
+    if problems:
+        raise SpecError(*problems)
+    return _spec(document)
+
+
+def _mapping(value: Value) -> Mapping[str, Value]:
+    entries = value if isinstance(value, dict) else {}
+    return {key: item for key, item in entries.items() if not key.startswith("x-")}
+
+
+def _spec(document: Document) -> Spec:
+    root = _mapping(document.root)
+    opset = root.get("opset", DEFAULT_OPSET)
+    return Spec(
+        name=str(root["name"]),
+        description=str(root.get("description") or ""),
+        opset=opset if isinstance(opset, int) else DEFAULT_OPSET,
+        profile=str(root.get("profile", PROFILES[0])),
+        sources={name: _source(document, name, value) for name, value in _mapping(root.get("sources")).items()},
+        inputs={name: _input(document, name, value) for name, value in _mapping(root.get("inputs")).items()},
+        graph={name: _node(document, name, value) for name, value in _mapping(root["graph"]).items()},
+        outputs={
+            name: Output(name, _reference(document, ("outputs", name)), document.key_mark(("outputs", name)))
+            for name in _mapping(root["outputs"])
+        },
+        proof=_proof(document, _mapping(root.get("proof"))),
+        folder=Path(document.file).parent,
+        document=document,
+    )
+
+
+def _value(document: Document, path: KeyPath) -> Value:
+    value: Value = document.root
+    for part in path:
+        value = cast("dict[str | int, Value]", value)[part]
+    return value
+
+
+def _reference(document: Document, path: KeyPath) -> Reference:
+    return Reference(str(_value(document, path)), document.mark(path))
+
+
+def _optional_text(value: Value) -> str | None:
+    return None if value is None else str(value)
+
+
+def _source(document: Document, name: str, value: Value) -> Source:
+    entries = _mapping(value)
+    form = "onnx" if "onnx" in entries else "flair"
+    return Source(
+        name=name,
+        form=form,
+        location=str(entries[form]),
+        revision=_optional_text(entries.get("revision")),
+        sha256=_optional_text(entries.get("sha256")),
+        convert=entries.get("convert") is True,
+        mark=document.mark(("sources", name, form)),
+    )
+
+
+def _input(document: Document, name: str, value: Value) -> Input:
+    entries = _mapping(value)
+    shape = cast("list[str | int]", entries["shape"])
+    bounds = cast("list[int] | None", entries.get("range"))
+    return Input(
+        name=name,
+        type=TensorType(str(entries["type"]), tuple(shape)),
+        fill=_optional_text(entries.get("fill")),
+        range=(bounds[0], bounds[1]) if bounds else None,
+        mark=document.key_mark(("inputs", name)),
+    )
+
+
+def _node(document: Document, name: str, value: Value) -> Node:
+    entries = _mapping(value)
+    path: KeyPath = ("graph", name)
+    return Node(
+        name=name,
+        kind=str(entries["kind"]),
+        weights=_optional_text(entries.get("weights")),
+        connections=_connections(document, (*path, "inputs"), entries.get("inputs")),
+        parameters={key: item for key, item in entries.items() if key not in _COMMON},
+        mark=document.key_mark(path),
+        kind_mark=document.mark((*path, "kind")),
+        weights_mark=document.mark((*path, "weights")) if "weights" in entries else document.key_mark(path),
+    )
+
+
+def _connections(document: Document, path: KeyPath, value: Value) -> tuple[Connection, ...]:
+    if isinstance(value, list):
+        return (Connection(None, _listed(document, path, value), listed=True, mark=document.mark(path)),)
+    connections = []
+    for port, item in _mapping(value).items():
+        at = (*path, port)
+        listed = isinstance(item, list)
+        references = _listed(document, at, item) if isinstance(item, list) else (_reference(document, at),)
+        connections.append(Connection(port, references, listed, document.key_mark(at)))
+    return tuple(connections)
+
+
+def _listed(document: Document, path: KeyPath, items: list[Value]) -> tuple[Reference, ...]:
+    return tuple(_reference(document, (*path, index)) for index in range(len(items)))
+
+
+def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
+    within = entries.get("scores_within", DEFAULT_TOLERANCE)
+    return Proof(
+        against=_optional_text(entries.get("against")),
+        sentences=_optional_text(entries.get("sentences")),
+        scores_within=float(within) if isinstance(within, int | float) else DEFAULT_TOLERANCE,
+        mark=document.mark(("proof", "against")),
+        sentences_mark=document.mark(("proof", "sentences")),
+    )

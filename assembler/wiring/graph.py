@@ -1,0 +1,206 @@
+"""Wires a spec: names to ports, ports to types, types to each other. It needs no weights and no file but the spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import networkx as nx
+
+from assembler.errors import SpecError
+from assembler.parts.kind import PartView, Port, Ports
+from assembler.parts.registry import kinds
+from assembler.problems import Problem, in_order
+from assembler.wiring.names import Names, resolve
+from assembler.wiring.tensors import UNKNOWN, TensorType
+from assembler.wiring.unify import Unifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from assembler.parts.kind import Kind, Weights
+    from assembler.spec.model import Node, Reference, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A tensor on its way to an input port.
+
+    Attributes:
+        reference: Where it comes from, as the spec has it.
+        node: The node it feeds.
+        port: The port it feeds.
+        index: Its place in the list of a variadic port, else 0.
+    """
+
+    reference: Reference
+    node: str
+    port: str
+    index: int
+
+    def __str__(self) -> str:
+        """Return `forward_lm.states → words.inputs`."""
+        return f"{self.reference.text} → {self.node}.{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A spec whose parts fit together.
+
+    Attributes:
+        spec: The spec.
+        order: The nodes, each behind those that feed it.
+        edges: For each node what feeds it, by port and index.
+        inputs: For each node its input ports.
+        views: For each node what its kind sees of it, arriving types included.
+        tensors: The type of every tensor, by `node.port` and by the name of each input.
+    """
+
+    spec: Spec
+    order: tuple[str, ...]
+    edges: Mapping[str, tuple[Edge, ...]]
+    inputs: Mapping[str, tuple[Port, ...]]
+    views: Mapping[str, PartView]
+    tensors: Mapping[str, TensorType]
+
+    def kind(self, node: str) -> Kind:
+        """Return the kind of a node."""
+        return kinds()[self.spec.graph[node].kind]
+
+    def feeding(self, node: str, port: str) -> tuple[Edge, ...]:
+        """Return the edges into one port, in order."""
+        return tuple(edge for edge in self.edges[node] if edge.port == port)
+
+    def digraph(self) -> nx.MultiDiGraph[str]:
+        """Return the parts and the inputs as a graph; each edge has its `Edge` under the key `edge`."""
+        return _digraph(self.spec, self.edges)
+
+
+def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
+    """Wire a spec.
+
+    Args:
+        spec: The spec.
+        weights: What the sources gave for each node, where they were read: sizes are then known and compared too.
+
+    Raises:
+        SpecError: With every problem of meaning (W001 to W012).
+    """
+    given = weights or {}
+    views = {
+        name: PartView(name, node.parameters, weights=given.get(name)) for name, node in spec.graph.items()
+    }
+    ports = {name: kinds()[node.kind].ports(views[name]) for name, node in spec.graph.items()}
+    names: Names = resolve(spec, ports)
+    edges = {name: tuple(Edge(*entry) for entry in entries) for name, entries in names.edges.items()}
+    problems = [*names.problems]
+    graph = _digraph(spec, edges)
+    loops = _cycles(graph, spec, edges)
+    problems += [*loops, *_unused(graph, spec, names)]
+    if any(problem.code in _BLOCKING for problem in problems):
+        raise SpecError(*in_order(problems))
+    order = tuple(_topological(graph, spec))
+    typed = _Typing(spec, edges, views)
+    for name in order:
+        typed.add(name)
+    problems += typed.unifier.problems
+    if problems:
+        raise SpecError(*in_order(problems))
+    return Wiring(spec, order, edges, typed.inputs, typed.views, typed.tensors)
+
+
+#: With one of these, types cannot be told.
+_BLOCKING = frozenset({"W001", "W002", "W005", "W008", "W009", "W010"})
+
+
+def _digraph(spec: Spec, edges: Mapping[str, tuple[Edge, ...]]) -> nx.MultiDiGraph[str]:
+    graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+    graph.add_nodes_from([*spec.inputs, *spec.graph])
+    for node in spec.graph:
+        for edge in edges[node]:
+            graph.add_edge(edge.reference.owner, node, edge=edge)
+    return graph
+
+
+def _topological(graph: nx.MultiDiGraph[str], spec: Spec) -> Iterable[str]:
+    place = {name: index for index, name in enumerate([*spec.inputs, *spec.graph])}
+    return (
+        name
+        for name in nx.lexicographical_topological_sort(graph, key=lambda name: place[name])
+        if name in spec.graph
+    )
+
+
+def _cycles(
+    graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[Edge, ...]]
+) -> list[Problem]:
+    """Name one loop of each knot of nodes that wait for each other."""
+    place = {name: index for index, name in enumerate(spec.graph)}
+    problems = []
+    for component in nx.strongly_connected_components(graph):
+        first = min(component, key=lambda name: place.get(name, -1))
+        if len(component) == 1 and not graph.has_edge(first, first):
+            continue
+        loop = [edge[0] for edge in nx.find_cycle(graph.subgraph(component), first)]
+        start = loop.index(min(loop, key=lambda name: place[name]))
+        loop = [*loop[start:], *loop[:start]]
+        message = f"a loop: {' → '.join([*loop, loop[0]])}"
+        closing = next(edge for edge in edges[loop[0]] if edge.reference.owner == loop[-1])
+        hint = f"'{loop[0]}' needs the output of '{loop[-1]}', which needs '{loop[0]}' first: cut one of these edges"
+        if len(loop) == 1:
+            hint = "a part cannot feed itself"
+        problems.append(Problem.at(closing.reference.mark, "W005", message, hint))
+    return problems
+
+
+def _unused(wired: nx.MultiDiGraph[str], spec: Spec, names: Names) -> list[Problem]:
+    """Report nodes and inputs from which no output can be reached, and sources that nothing names."""
+    graph = wired.copy()
+    graph.add_edges_from(names.hunches)
+    wanted = set(names.outputs)
+    reached = wanted.union(*(nx.ancestors(graph, name) for name in wanted))
+    problems = []
+    for name, node in spec.graph.items():
+        if name not in reached:
+            message = f"the part '{name}' feeds no output of the model"
+            problems.append(Problem.at(node.mark, "W006", message, "feed it on, name it under 'outputs', or remove it"))
+    for name, entry in spec.inputs.items():
+        if not graph.out_degree(name):
+            message = f"the input '{name}' feeds no part"
+            problems.append(Problem.at(entry.mark, "W007", message, "feed it to a part, or remove it"))
+    used = {node.weights.partition(".")[0] for node in spec.graph.values() if node.weights} | {spec.proof.against}
+    for name, source in spec.sources.items():
+        if name not in used:
+            message = f"no part takes its weights from the source '{name}'"
+            problems.append(Problem.at(source.mark, "W012", message, "name it under 'weights', or remove it"))
+    return problems
+
+
+class _Typing:
+    """Gives every tensor its type, part by part."""
+
+    def __init__(self, spec: Spec, edges: Mapping[str, tuple[Edge, ...]], views: Mapping[str, PartView]) -> None:
+        self._spec = spec
+        self._edges = edges
+        self.views = dict(views)
+        self.inputs: dict[str, tuple[Port, ...]] = {}
+        self.tensors = {name: entry.type for name, entry in spec.inputs.items()}
+        dims = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
+        self.unifier = Unifier(dims)
+
+    def add(self, name: str) -> None:
+        node: Node = self._spec.graph[name]
+        arriving: dict[str, list[TensorType]] = {}
+        for edge in self._edges[name]:
+            arriving.setdefault(edge.port, []).append(self.tensors.get(edge.reference.text, UNKNOWN))
+        view = replace(self.views[name], inputs=arriving)
+        self.views[name] = view
+        ports: Ports = kinds()[node.kind].ports(view)
+        self.inputs[name] = ports.inputs or tuple(Port(port) for port in arriving)
+        patterns = {port.name: port for port in self.inputs[name]}
+        meeting = self.unifier.meet(name)
+        for edge in self._edges[name]:
+            source = self.tensors.get(edge.reference.text, UNKNOWN)
+            meeting.accept(str(edge), edge.reference.mark, source, patterns[edge.port].type)
+        for port in ports.outputs or ():
+            self.tensors[f"{name}.{port.name}"] = meeting.give(port.type)

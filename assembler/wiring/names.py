@@ -1,0 +1,197 @@
+"""Resolves the names in a spec: which node or input each reference means, and which port each connection feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from assembler.problems import Problem, nearest, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from assembler.parts.kind import Port, Ports
+    from assembler.spec.model import Connection, Node, Reference, Spec
+
+#: A reference, the node and port it feeds, and its index there.
+Entry = tuple["Reference", str, str, int]
+
+#: Which form of source each kind takes its weights from; other kinds take either.
+_FORMS = {"char_lm": "flair", "tagger_head": "flair", "onnx": "onnx"}
+
+
+@dataclass(slots=True)
+class Names:
+    """What the names in a spec mean.
+
+    Attributes:
+        edges: For each node what feeds it.
+        outputs: The nodes that the model's outputs come from.
+        hunches: The owner that an unresolved reference most likely meant, and the node it was to feed: a typo must
+            not also be reported as an unused part.
+        problems: What could not be resolved.
+    """
+
+    edges: dict[str, list[Entry]] = field(default_factory=dict)
+    outputs: list[str] = field(default_factory=list)
+    hunches: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
+    """Resolve every name. Problems: W001, W002, W008 to W012."""
+    names = Names()
+    names.problems += [*_taken_twice(spec), *_weights(spec), *_dims(spec), *_against(spec)]
+    for name, node in spec.graph.items():
+        names.edges[name] = list(_connect(spec, ports, node, names))
+    for name, output in spec.outputs.items():
+        problem = _reference_problem(spec, ports, output.reference, "W009", f"the output '{name}'")
+        if problem is not None:
+            names.problems.append(problem)
+            names.outputs += [hunch for hunch in _hunch(spec, output.reference) if hunch in spec.graph]
+        else:
+            names.outputs.append(output.reference.owner)
+    return names
+
+
+def _hunch(spec: Spec, reference: Reference) -> list[str]:
+    """Return the owner that a reference has or most likely meant."""
+    owner = reference.owner
+    known = [*spec.graph, *spec.inputs]
+    meant = owner if owner in known else nearest(owner, known)
+    return [] if meant is None else [meant]
+
+
+def _taken_twice(spec: Spec) -> Iterator[Problem]:
+    for name, node in spec.graph.items():
+        if name in spec.inputs:
+            message = f"the name '{name}' is taken: an input has it (line {spec.inputs[name].mark.line})"
+            yield Problem.at(node.mark, "W010", message, "parts and inputs share one space of names")
+    for name, output in spec.outputs.items():
+        if name in spec.inputs:
+            message = f"the name '{name}' is taken: an input has it (line {spec.inputs[name].mark.line})"
+            yield Problem.at(output.mark, "W010", message, "inputs and outputs of a model share one space of names")
+
+
+def _weights(spec: Spec) -> Iterator[Problem]:
+    for node in spec.graph.values():
+        if node.weights is None:
+            continue
+        source = node.weights.partition(".")[0]
+        if source not in spec.sources:
+            hint = suggest(source, spec.sources, what="sources")
+            yield Problem.at(node.weights_mark, "W012", f"{node.name}: there is no source '{source}'", hint)
+        elif (form := _FORMS.get(node.kind)) and spec.sources[source].form != form:
+            message = f"{node.name}: kind '{node.kind}' takes its weights from a source of the form '{form}', "
+            message += f"'{source}' is of the form '{spec.sources[source].form}'"
+            yield Problem.at(node.weights_mark, "W012", message)
+
+
+def _against(spec: Spec) -> Iterator[Problem]:
+    against = spec.proof.against
+    if against is not None and against not in spec.sources:
+        hint = suggest(against, spec.sources, what="sources")
+        yield Problem.at(spec.proof.mark, "W012", f"proof: there is no source '{against}'", hint)
+    elif against is not None and spec.sources[against].form != "flair":
+        message = f"proof: '{against}' is of the form '{spec.sources[against].form}', only a flair model can be a reference"
+        yield Problem.at(spec.proof.mark, "W012", message, "without 'against' each part is run alone for comparison")
+
+
+def _dims(spec: Spec) -> Iterator[Problem]:
+    known = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
+    for node in spec.graph.values():
+        shape = node.parameters.get("shape") if node.kind == "reshape" else None
+        if not isinstance(shape, list):
+            continue
+        path = ("graph", node.name, "shape")
+        for index, size in enumerate(shape):
+            if isinstance(size, str) and size not in known:
+                mark = spec.document.mark((*path, index))
+                hint = f"{suggest(size, known, what='dims of the inputs')} -1 stands for a size without a name"
+                yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{size}'", hint)
+        if sum(isinstance(size, str) or size == -1 for size in shape) > 1:
+            message = f"{node.name}: more than one size is to be inferred"
+            yield Problem.at(spec.document.mark(path), "W011", message, "at most one size is a name or -1")
+
+
+def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -> Iterator[Entry]:
+    """Match a node's connections with the ports of its kind."""
+    expected = ports[node.name].inputs
+    known = {port.name: port for port in expected} if expected is not None else None
+    fed: set[str] = set()
+    for connection in node.connections:
+        port = _port(node, connection, known, names.problems)
+        if port is None:
+            names.hunches += [(owner, node.name) for ref in connection.references for owner in _hunch(spec, ref)]
+            fed.update(_meant_ports(connection, known))
+            continue
+        fed.add(port)
+        for index, reference in enumerate(connection.references):
+            problem = _reference_problem(spec, ports, reference, "W001", f"{node.name}.{port}")
+            if problem is not None:
+                names.problems.append(problem)
+                names.hunches += [(owner, node.name) for owner in _hunch(spec, reference)]
+            else:
+                yield reference, node.name, port, index
+    for missing in (port for port in known or () if port not in fed):
+        message = f"nothing feeds the port '{missing}' of '{node.name}' (kind '{node.kind}')"
+        names.problems.append(Problem.at(node.mark, "W008", message, f"write under inputs: {missing}: …"))
+
+
+def _meant_ports(connection: Connection, known: Mapping[str, Port] | None) -> list[str]:
+    """Return the port that a misspelled one most likely meant, or all for a bare list, which named none."""
+    if connection.port is None:
+        return list(known or ())
+    meant = nearest(connection.port, known or ())
+    return [] if meant is None else [meant]
+
+
+def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, problems: list[Problem]) -> str | None:
+    """Return the port that a connection feeds, or `None` behind a problem."""
+    if connection.port is None:
+        if known is None or len(known) != 1:
+            names = "its ports by name" if known is None else ", ".join(known) or "no port at all"
+            message = f"{node.name}: a bare list feeds the only port of a kind; '{node.kind}' has {names}"
+            problems.append(Problem.at(connection.mark, "W002", message, "write inputs: {port: part.port, …}"))
+            return None
+        name = next(iter(known))
+    else:
+        name = connection.port
+    if known is not None and name not in known:
+        message = f"{node.name}: kind '{node.kind}' has no input port '{name}'"
+        problems.append(Problem.at(connection.mark, "W002", message, suggest(name, known, what="its input ports")))
+        return None
+    if len(connection.references) > 1 and not (known and known[name].variadic):
+        message = f"{node.name}: the port '{name}' takes one tensor, not a list of {len(connection.references)}"
+        problems.append(Problem.at(connection.mark, "W002", message, "a part of kind 'concat' joins several"))
+        return None
+    return name
+
+
+def _reference_problem(
+    spec: Spec, ports: Mapping[str, Ports], reference: Reference, code: str, what: str
+) -> Problem | None:
+    """Return what is wrong with a reference, or `None`."""
+    owner, port = reference.owner, reference.port
+    if owner in spec.inputs and owner not in spec.graph:
+        if code == "W009":
+            message = f"{what}: '{reference.text}' is an input of the model, which no part computes"
+            return Problem.at(reference.mark, code, message, "an output is part.port")
+        if port is not None:
+            message = f"{what}: '{owner}' is an input of the model and has no ports"
+            return Problem.at(reference.mark, "W002", message, f"write '{owner}'")
+        return None
+    if owner not in spec.graph:
+        known = [*spec.graph] if code == "W009" else [*spec.graph, *spec.inputs]
+        hint = suggest(owner, known, what="parts and inputs")
+        thing = "part" if code == "W009" else "part or input"
+        return Problem.at(reference.mark, code, f"{what}: there is no {thing} '{owner}'", hint)
+    outputs = ports[owner].outputs
+    if port is None:
+        hint = f"write '{owner}.{outputs[0].name}'" if outputs else f"write '{owner}.' and one of its ports"
+        return Problem.at(reference.mark, "W002", f"{what}: '{owner}' is a part; say which of its ports", hint)
+    if outputs is not None and port not in {candidate.name for candidate in outputs}:
+        hint = suggest(port, [candidate.name for candidate in outputs], what="its output ports")
+        message = f"{what}: kind '{spec.graph[owner].kind}' has no output port '{port}'"
+        return Problem.at(reference.mark, "W009" if code == "W009" else "W002", message, hint)
+    return None

@@ -1,0 +1,58 @@
+"""Tensor types: an element type and dims, as far as they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A dim in the ports of a kind that stands for whatever arrives, the same wherever the part uses it.
+
+    One that only outputs use becomes a new dynamic dim of that name.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+#: An int is a fixed size, a str the name of a dynamic one, None a size that only the weights tell.
+Dim: TypeAlias = int | str | Variable | None
+
+#: The element types that a spec can name, by the names ONNX gives them.
+DTYPES = (
+    "float32", "float16", "float64", "int64", "int32", "int16", "int8",
+    "uint64", "uint32", "uint16", "uint8", "bool", "string", "bfloat16",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """What is known of a tensor.
+
+    Attributes:
+        dtype: One of `DTYPES`, or `None` for any.
+        dims: One `Dim` per axis, or `None` where not even the rank is known.
+    """
+
+    dtype: str | None
+    dims: tuple[Dim, ...] | None
+
+    def __str__(self) -> str:
+        """Return for example `float32[characters, sentences, 2048]`; `?` stands for what is not known."""
+        dtype = self.dtype or "any"
+        if self.dims is None:
+            return f"{dtype}[…]"
+        return f"{dtype}[{', '.join('?' if dim is None else str(dim) for dim in self.dims)}]"
+
+    @property
+    def rank(self) -> int | None:
+        """The number of axes, or `None` where it is not known."""
+        return None if self.dims is None else len(self.dims)
+
+
+UNKNOWN = TensorType(None, None)

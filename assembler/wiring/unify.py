@@ -1,0 +1,114 @@
+"""Unifies what arrives at a part with what its ports expect, and names both ends where they clash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.problems import Problem
+from assembler.wiring.tensors import Dim, TensorType, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from assembler.problems import Mark
+
+
+class Unifier:
+    """Collects the clashes of a whole graph, and gives out names for new dynamic dims."""
+
+    def __init__(self, dims: Iterable[str]) -> None:
+        """Begin with the names of the dims of the model's inputs."""
+        self.problems: list[Problem] = []
+        self._taken = set(dims)
+
+    def meet(self, node: str) -> Meeting:
+        """Return what keeps the variables of one part."""
+        return Meeting(self, node)
+
+    def fresh(self, node: str, name: str) -> str:
+        """Return a name for a new dynamic dim: `name` if it is free, else one that the node's id makes unique."""
+        chosen = name if name not in self._taken else f"{node}_{name}"
+        while chosen in self._taken:
+            chosen += "_"
+        self._taken.add(chosen)
+        return chosen
+
+
+class Meeting:
+    """The variables of one part and what they stand for."""
+
+    def __init__(self, unifier: Unifier, node: str) -> None:
+        """Begin with no variable bound."""
+        self._unifier = unifier
+        self._node = node
+        self._bound: dict[Variable, tuple[Dim, str, Mark | None]] = {}
+
+    def accept(self, edge: str, mark: Mark, source: TensorType, pattern: TensorType) -> None:
+        """Let a tensor arrive; a clash becomes a problem (W003 for type and rank, W004 for dims)."""
+        what = f"{edge}: {source} cannot feed {pattern}"
+        if source.dtype and pattern.dtype and source.dtype != pattern.dtype:
+            message = f"{what}: the element types differ"
+            self._report(Problem.at(mark, "W003", message, f"a part of kind 'cast' makes {pattern.dtype} of it"))
+            return
+        if source.dims is None or pattern.dims is None:
+            return
+        if len(source.dims) != len(pattern.dims):
+            message = f"{what}: {_axes(len(source.dims))} arrive, {len(pattern.dims)} are expected"
+            self._report(Problem.at(mark, "W003", message, _rank_hint(source, pattern)))
+            return
+        for axis, (dim, expected) in enumerate(zip(source.dims, pattern.dims, strict=True)):
+            self._unify(axis, dim, expected, (edge, mark, what))
+
+    def _unify(self, axis: int, dim: Dim, expected: Dim, where: tuple[str, Mark, str]) -> None:
+        edge, mark, what = where
+        other = ""
+        if isinstance(expected, Variable):
+            if expected not in self._bound or self._bound[expected][0] is None:
+                self._bound[expected] = (dim, edge, mark)
+                return
+            expected, first, place = self._bound[expected]
+            line = f" (line {place.line})" if place else ""
+            other = f" from {first}{line}"
+        if dim is None or expected is None or dim == expected:
+            return
+        message = f"{what}: axis {axis} is {_size(dim)} here and {_size(expected)}{other}"
+        self._report(Problem.at(mark, "W004", message, _size_hint(dim, expected)))
+
+    def give(self, pattern: TensorType) -> TensorType:
+        """Return the type of an output, its variables replaced by what they stand for."""
+        if pattern.dims is None:
+            return pattern
+        return TensorType(pattern.dtype, tuple(self._value(dim) for dim in pattern.dims))
+
+    def _value(self, dim: Dim) -> Dim:
+        if not isinstance(dim, Variable):
+            return dim
+        if dim not in self._bound:
+            self._bound[dim] = (self._unifier.fresh(self._node, dim.name), self._node, None)
+        return self._bound[dim][0]
+
+    def _report(self, problem: Problem) -> None:
+        self._unifier.problems.append(problem)
+
+
+def _axes(count: int) -> str:
+    return "1 axis" if count == 1 else f"{count} axes"
+
+
+def _size(dim: Dim) -> str:
+    return f"'{dim}'" if isinstance(dim, str) else str(dim)
+
+
+def _size_hint(dim: Dim, expected: Dim) -> str:
+    if isinstance(dim, int) and isinstance(expected, int):
+        return "the two sizes come from the weights or the spec: one of the parts is not the one meant"
+    if isinstance(dim, int) or isinstance(expected, int):
+        return "one is a fixed size, the other changes from run to run: give both the same"
+    return "dims of one size have one name: is the right tensor wired here?"
+
+
+def _rank_hint(source: TensorType, pattern: TensorType) -> str:
+    states, rows = 3, 2
+    if source.rank == states and pattern.rank == rows:
+        return "a part of kind 'gather' picks the rows that are wanted out of such states"
+    return "a part of kind 'reshape' changes the number of axes"
