@@ -21,10 +21,9 @@ def ports(part: PartView) -> Ports:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Cast."""
-    from onnx import TensorProto
+    from assembler.parts.emitter import element_number
 
-    dtype = str(part.parameters["to"])
-    number = TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper()))
+    number = element_number(str(part.parameters["to"]))
     emit.output("tensor", emit.op("Cast", [emit.input("tensor")], "cast", to=number))
 
 

@@ -44,6 +44,11 @@ class Fragment:
     opsets: Mapping[str, int]
 
 
+def element_number(dtype: str) -> int:
+    """Return ONNX's number of an element type that a spec can name."""
+    return int(onnx.TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())))
+
+
 def tensor_proto(name: str, array: Array) -> onnx.TensorProto:
     """Return an initializer: whole if it is small or holds text, a stub otherwise."""
     if array.dtype.kind in "OUS" or array.nbytes <= INLINE_BYTES:
@@ -148,7 +153,11 @@ class Emitter:
         self._opsets.update(opsets)
 
     def fragment(self) -> Fragment:
-        """Return what was emitted."""
+        """Return what was emitted. A port that gives an input or a weight as it is gets a node of its own."""
+        given = {*self._initializers, *(tensor for tensors in self._inputs.values() for tensor in tensors)}
+        for port, tensor in self._outputs.items():
+            if tensor in given:
+                self._outputs[port] = self.op("Identity", [tensor], f"output/{port}")
         graph = onnx.GraphProto(name="part")
         graph.node.extend(self._nodes)
         graph.initializer.extend(self._initializers.values())

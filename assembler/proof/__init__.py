@@ -1,0 +1,1 @@
+"""Proves that an assembled model computes what its source computes."""

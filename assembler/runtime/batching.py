@@ -35,7 +35,8 @@ def _read(tokens: Sequence[str], number: int) -> Tokens:
         raise TypeError(message)
     for position, token in enumerate(tokens):
         if not isinstance(token, str):
-            message = f"sentence {number}, token {position}: expected a string, got {type(token).__name__}: {reprlib.repr(token)}"
+            got = f"{type(token).__name__}: {reprlib.repr(token)}"
+            message = f"sentence {number}, token {position}: expected a string, got {got}"
             raise TypeError(message)
     return tuple(filter(None, tokens))
 

@@ -72,7 +72,8 @@ class _Grid:
             raise ValueError(message)
         for number, tokens in enumerate(sentences):
             if not tokens or "" in tokens:
-                message = f"sentence {number}: expected at least one token and no empty ones, got {reprlib.repr(list(tokens))}"
+                got = reprlib.repr(list(tokens))
+                message = f"sentence {number}: expected at least one token and no empty ones, got {got}"
                 raise ValueError(message)
         counts = np.fromiter(map(len, sentences), np.int64, len(sentences))
         filled = np.arange(counts.max()) < counts[:, np.newaxis]

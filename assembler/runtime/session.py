@@ -81,8 +81,6 @@ class Session:
         wanted = _available(_CPU if providers is None else providers, ort.get_available_providers())
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
-        # Each new shape would leave an allocation plan behind, and nearly every batch has a new shape.
-        options.enable_mem_pattern = False
         if threads is not None:
             options.intra_op_num_threads = _at_least_one(threads)
         try:

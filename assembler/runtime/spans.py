@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
 _OUTSIDE = frozenset({"", "O", "_", "O-"})
 _STARTING = frozenset({"B-", "S-"})
-_WEIGHT_OF_A_START = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +45,35 @@ def decode_spans(labels: Sequence[str], scores: Sequence[float]) -> tuple[Span, 
         The spans in the order of their tokens. They never overlap.
     """
     return tuple(
-        Span(start, end, _majority(labels[start:end], starts=starts), sum(scores[start:end]) / (end - start))
-        for start, end, starts in _runs(labels)
+        Span(start, end, _majority(labels[start:end]), sum(scores[start:end]) / (end - start))
+        for start, end in _runs(labels)
     )
 
 
-def _runs(labels: Sequence[str]) -> Iterator[tuple[int, int, bool]]:
-    """Yield the start and end of each span, and whether its first tag asked for a new span."""
+def _runs(labels: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the start and the end of each span."""
     first: int | None = None
-    asked = False
     previous = ""
     for index, label in enumerate(labels):
         name = "" if label in _OUTSIDE else label[2:]
-        starts = _starts(label, name, previous)
-        if first is not None and (starts or label in _OUTSIDE):
-            yield first, index, asked
+        if first is not None and (label in _OUTSIDE or _starts(label, name, previous)):
+            yield first, index
             first = None
         if first is None and label not in _OUTSIDE:
-            first, asked = index, starts
+            first = index
         previous = name
     if first is not None:
-        yield first, len(labels), asked
+        yield first, len(labels)
 
 
 def _starts(label: str, name: str, previous: str) -> bool:
-    """Return whether a tag of class `name` starts a span where the token before, of class `previous`, may be in one."""
-    if label in _OUTSIDE:
-        return False
+    """Return whether a tag of class `name` starts a span where the token before, of class `previous`, is in one."""
     # The class "S-" is no slip of this port: flair compares the class before where it meant the prefix before.
     return label[:2] in _STARTING or (name != previous and (label[:2] == "I-" or previous == "S-"))
 
 
-def _majority(labels: Sequence[str], *, starts: bool) -> str:
-    """Return the class of most tokens, of equal ones the first; a first token that asked for the span counts 1.1."""
-    weights: dict[str, float] = {}
-    for index, label in enumerate(labels):
-        weight = _WEIGHT_OF_A_START if starts and index == 0 else 1.0
-        weights[label[2:]] = weights.get(label[2:], 0.0) + weight
-    return max(weights, key=weights.__getitem__)
+def _majority(labels: Sequence[str]) -> str:
+    """Return the class of most tokens, of equal ones the first."""
+    # flair counts 1.1 for a token that starts the span. It can only be the first one, which wins ties as it is.
+    ((name, _count),) = Counter(label[2:] for label in labels).most_common(1)
+    return name

@@ -1,0 +1,71 @@
+"""Stitches separately exported subgraphs into one proven ONNX model, as a YAML stack spec says.
+
+The names below are the public interface. Each is loaded when it is first used: importing this package, or
+`assembler.runtime`, imports neither torch nor flair, onnx or networkx.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assembler.assembly import Assembled, assemble
+    from assembler.checking import Checked, check
+    from assembler.errors import AssemblerError, ModelError, ParityError, SourceError, SpecError
+    from assembler.parts.kind import Kind, PartView, Port, Ports
+    from assembler.parts.registry import register
+    from assembler.problems import Problem
+    from assembler.spec.model import Spec
+    from assembler.spec.reading import load_spec
+    from assembler.verification import Verified, verify
+    from assembler.wiring.tensors import TensorType, Variable
+
+__all__ = [
+    "Assembled",
+    "AssemblerError",
+    "Checked",
+    "Kind",
+    "ModelError",
+    "ParityError",
+    "PartView",
+    "Port",
+    "Ports",
+    "Problem",
+    "SourceError",
+    "Spec",
+    "SpecError",
+    "TensorType",
+    "Variable",
+    "Verified",
+    "assemble",
+    "check",
+    "load_spec",
+    "register",
+    "verify",
+]
+
+_HOMES = {
+    "assembler.assembly": ("Assembled", "assemble"),
+    "assembler.checking": ("Checked", "check"),
+    "assembler.errors": ("AssemblerError", "ModelError", "ParityError", "SourceError", "SpecError"),
+    "assembler.parts.kind": ("Kind", "PartView", "Port", "Ports"),
+    "assembler.parts.registry": ("register",),
+    "assembler.problems": ("Problem",),
+    "assembler.spec.model": ("Spec",),
+    "assembler.spec.reading": ("load_spec",),
+    "assembler.verification": ("Verified", "verify"),
+    "assembler.wiring.tensors": ("TensorType", "Variable"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    message = f"module 'assembler' has no attribute '{name}'"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,229 @@
+"""Assembles a stack: from a spec to a proven file. Each step is a function of the one before."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.errors import ModelError, SpecError
+from assembler.problems import Problem, in_order
+from assembler.spec.reading import load_spec
+from assembler.wiring.concat_order import order_problems
+from assembler.wiring.graph import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from assembler.model import Model
+    from assembler.proof.proving import Proven, Reference
+    from assembler.serialisation import Layout
+    from assembler.sources.opening import OpenSources
+    from assembler.spec.model import Spec
+    from assembler.wiring.graph import Wiring
+
+    #: Called with a word on each step as it begins.
+    Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What was written.
+
+    Attributes:
+        path: The model file.
+        size: Its bytes.
+        data: The file of external data beside it, or `None`.
+        data_size: Its bytes.
+        sources: The SHA-256 of each source, so that a spec can pin it.
+        unpinned: The sources that the spec does not pin.
+        proven: What the proof found, or `None` after `--no-proof`.
+    """
+
+    path: Path
+    size: int
+    data: Path | None
+    data_size: int
+    sources: Mapping[str, str]
+    unpinned: tuple[str, ...]
+    proven: Proven | None
+
+
+def assemble(
+    spec: Path | str,
+    output: Path | str | None = None,
+    *,
+    trust: bool = False,
+    profile: str | None = None,
+    proof: bool = True,
+    external_above: int | None = None,
+    progress: Progress | None = None,
+) -> Assembled:
+    """Build the model of a spec, prove it, and only then give it its name.
+
+    Args:
+        spec: The spec file.
+        output: The file to write; by default the spec's name with `.onnx`, in the current folder.
+        trust: Whether object pickles, which can run code, may be read.
+        profile: How parts are lowered; by default what the spec says.
+        proof: Whether to compare the model with its source. Without, the model says that it is not proven.
+        external_above: Put the weights into a file of their own if the model file would be larger than this many bytes.
+        progress: Called at the beginning of each step.
+
+    Raises:
+        SpecError, SourceError, ModelError: With the problems. No file was written, an older one is as it was.
+        ParityError: The model does not compute what its source computes. Likewise.
+    """
+    say = progress or (lambda _: None)
+    say("reading the spec")
+    read = load_spec(spec)
+    _check_profile(read, profile)
+    target = Path(output) if output is not None else Path(f"{read.name}.onnx")
+    _check_target(target, read)
+    say("reading the sources")
+    built, reference, digests = _build(read, say, trust=trust, proof=proof)
+    layout = _layout(built, external_above)
+    unpinned = tuple(name for name in digests if read.sources[name].sha256 is None)
+    with _written(built, layout, target) as written:
+        del built  # the proof needs the file alone; its memory is the runtime's now
+        proven = _prove(written, read, reference, say, trust=trust)
+    data = target.parent / layout.data_name if layout.data_name else None
+    return Assembled(target, layout.size, data, layout.data_size, digests, unpinned, proven)
+
+
+def _check_profile(spec: Spec, profile: str | None) -> None:
+    from assembler.spec.schema import PROFILES
+
+    if profile is not None and profile not in PROFILES:
+        from assembler.problems import suggest
+
+        hint = suggest(profile, PROFILES, what="profiles")
+        raise SpecError(Problem("S006", f"there is no profile '{profile}'", hint, spec.document.file))
+
+
+def _check_target(target: Path, spec: Spec) -> None:
+    """Refuse what cannot be written before minutes are spent."""
+    problem = None
+    if target.is_dir():
+        problem = "is a folder"
+    elif not target.parent.is_dir():
+        problem = f"cannot be written: there is no folder {target.parent}"
+    elif target.exists() and target.samefile(spec.document.file):
+        problem = "is the spec itself"
+    else:
+        sources = [spec.folder / source.location for source in spec.sources.values()]
+        if target.exists() and any(source.is_file() and target.samefile(source) for source in sources):
+            problem = "is a source of the spec"
+    if problem is not None:
+        raise ModelError(Problem("M009", problem, "choose another file with -o", str(target)))
+
+
+def _build(
+    spec: Spec, say: Progress, *, trust: bool, proof: bool
+) -> tuple[Model, Reference | None, dict[str, str]]:
+    """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
+    from assembler.metadata import describe
+    from assembler.parts.emission import emit_parts
+    from assembler.passes.deduplication import deduplicate
+    from assembler.proof.proving import proof_record, reference_results
+    from assembler.surgery.joining import join
+    from assembler.surgery.labelling import label
+
+    wiring, sources = wired_sources(spec, trust=trust)
+    reference = None
+    if proof:
+        say("running the source")
+        reference = reference_results(wiring, sources)
+    say("emitting and joining the parts")
+    fragments = emit_parts(wiring)
+    parameters = {
+        node: sum(array.size for array in fragment.weights.values()) for node, fragment in fragments.items()
+    }
+    model = deduplicate(join(wiring, fragments))
+    record = proof_record(wiring, reference)
+    return label(model, describe(wiring, sources, parameters, record)), reference, sources.digests()
+
+
+def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:
+    """Read the sources of a spec, and wire it again with the sizes they have.
+
+    Raises:
+        SpecError: The sources do not fit the spec: sizes (W004, W016) or the order of a concat (W015).
+        SourceError, ModelError: As `open_sources`.
+    """
+    from assembler.sources.opening import open_headers, open_sources
+
+    headers, _ = open_headers(spec)
+    wire(spec, headers)
+    sources = open_sources(spec, trust=trust)
+    problems = _declared_sizes(spec, sources)
+    if problems:
+        raise SpecError(*in_order(problems))
+    wiring = wire(spec, sources.weights)
+    problems = order_problems(wiring, {name: source.order() for name, source in sources.flair.items()})
+    if problems:
+        raise SpecError(*in_order(problems))
+    return wiring, sources
+
+
+def _declared_sizes(spec: Spec, sources: OpenSources) -> list[Problem]:
+    """Compare sizes that a spec declares with those of the loaded weights."""
+    problems = []
+    for name, weights in sources.weights.items():
+        for key, size in weights.facts().items():
+            declared = spec.graph[name].parameters.get(key)
+            if isinstance(declared, int) and declared != size:
+                mark = spec.document.mark(("graph", name, key))
+                message = f"{name}: the loaded weights have {key} {size}, the spec says {declared}"
+                problems.append(Problem.at(mark, "W016", message, "the source is not the one the spec was written for"))
+    return problems
+
+
+def _layout(model: Model, external_above: int | None) -> Layout:
+    from assembler.serialisation import LARGEST_FILE, lay_out
+
+    return lay_out(model, external_above=LARGEST_FILE if external_above is None else external_above)
+
+
+@contextmanager
+def _written(model: Model, layout: Layout, target: Path) -> Iterator[Path]:
+    """Write the model under a provisional name; it gets its own at the end of the block.
+
+    External data is named by its content, so it can have its name before the model has: an older model beside it names
+    other data. If the block raises, data that was not there before is removed again.
+    """
+    from assembler.serialisation import write_data, write_model
+    from assembler.staging import staged
+
+    with ExitStack() as stack:
+        try:
+            if layout.data_name is not None:
+                data = target.parent / layout.data_name
+                existed = data.exists()
+                with staged(data) as stage:
+                    write_data(model, stage.stream)
+                if not existed:
+                    stack.push(lambda error, *_: data.unlink(missing_ok=True) if error else None)
+            stage = stack.enter_context(staged(target))
+            write_model(model, layout, stage.stream)
+            stage.flush()
+        except OSError as err:
+            problem = Problem("M009", f"cannot be written: {err.strerror or err}", "is there room?", str(target))
+            raise ModelError(problem) from err
+        del model
+        yield stage.path
+
+
+def _prove(path: Path, spec: Spec, reference: Reference | None, say: Progress, *, trust: bool) -> Proven | None:
+    from assembler.proof.checking import check_file
+    from assembler.proof.proving import diagnose, prove
+    from assembler.proof.sessions import open_session
+
+    say("checking the file")
+    check_file(path)
+    if reference is None:
+        open_session(path, "the assembled model")
+        return None
+    say("proving the model against its source")
+    return prove(path, reference, lambda: diagnose(path, spec, reference, trust=trust))

@@ -1,0 +1,171 @@
+"""What a host and a reader need to know of a model, as the JSON that its `metadata_props` carry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from assembler.errors import SpecError
+from assembler.problems import Problem, in_order
+from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
+from assembler.wiring.interface import Fill, fills
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.sources.opening import OpenSources
+    from assembler.spec.yaml_text import Value
+    from assembler.wiring.graph import Wiring
+
+#: The format of the metadata; `runtime/metadata.py` reads it.
+FORMAT = 1
+#: The names of all keys begin with this.
+PREFIX = "assembler."
+#: The packages whose versions are kept: those that decide what is computed.
+_PACKAGES = ("flair-assembler", "flair", "onnx", "onnx-graphsurgeon", "onnxruntime", "torch")
+
+
+def describe(
+    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], proof: Mapping[str, Value]
+) -> dict[str, str]:
+    """Return the metadata of a model.
+
+    Args:
+        wiring: The wiring with the sources' sizes.
+        sources: The open sources.
+        parameters: The number of weights of each node.
+        proof: What was proven, or why nothing was.
+
+    Raises:
+        SpecError: One input would have to be filled in two ways (W013).
+    """
+    spec = wiring.spec
+    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
+    models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
+    record: dict[str, Value] = {
+        "format": FORMAT,
+        "labels": list(heads[0].labels) if heads else [],
+        "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
+        "interface": describe_interface(wiring, sources),
+        "spec": {
+            "name": spec.name,
+            "description": spec.description,
+            "text": spec.document.text,
+            "sha256": hashlib.sha256(spec.document.text.encode()).hexdigest(),
+            "opset": spec.opset,
+            "profile": spec.profile,
+        },
+        "sources": {
+            name: {
+                "form": spec.sources[name].form,
+                "location": spec.sources[name].location,
+                "revision": spec.sources[name].revision,
+                "sha256": digest,
+            }
+            for name, digest in sources.digests().items()
+        },
+        "parts": _parts(wiring, parameters),
+        "proof": dict(proof),
+        "versions": dict(_versions(flair=bool(sources.flair))),
+    }
+    return {f"{PREFIX}{key}": json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in record.items()}
+
+
+def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]:
+    """Return how a host fills the inputs and reads the outputs: the `interface` record.
+
+    Raises:
+        SpecError: One input would have to be filled in two ways (W013).
+    """
+    found = fills(wiring)
+    models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
+    _refuse_ambiguous(wiring, found, models)
+    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
+    described: dict[str, Value] = {}
+    for name, weights in models.items():
+        entry = asdict(weights.characters)
+        del entry["dictionary"]
+        described[name] = entry
+    tags: dict[str, Value] = {"label_type": heads[0].label_type, "spans": heads[0].spans} if heads else {}
+    return {
+        "inputs": [_input(name, fill) for name, fill in found.items()],
+        "outputs": [
+            {"name": name, "gives": _gives(wiring, output.reference.owner, output.reference.port)}
+            for name, output in wiring.spec.outputs.items()
+        ],
+        "language_models": described,
+        "tags": tags,
+    }
+
+
+def _input(name: str, fill: Fill) -> dict[str, Value]:
+    entry: dict[str, Value] = {"name": name, "fill": fill.rule}
+    if fill.language_models:
+        entry["language_model"] = fill.language_models[0]
+    if fill.rule == "striping":
+        entry["parts"] = fill.parts
+    return entry
+
+
+def _gives(wiring: Wiring, node: str, port: str | None) -> str | None:
+    is_head = wiring.spec.graph[node].kind == "tagger_head"
+    return port if is_head and port in {"scores", "prediction"} else None
+
+
+def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping[str, CharLmWeights]) -> None:
+    """Refuse an input that two language models share and would want filled differently."""
+    problems = []
+    for name, fill in found.items():
+        shared = [(model, models[model].characters) for model in fill.language_models if model in models]
+        for model, characters in shared[1:]:
+            first, reference = shared[0]
+            if fill.rule == "character_lengths":
+                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase")
+                same = len(characters.start_marker) == len(reference.start_marker) and not reference.lowercase
+                same = (same and not characters.lowercase) or characters == reference
+            else:
+                keys = ("direction", "dictionary", "start_marker", "lowercase", "padding", "with_whitespace")
+                same = all(getattr(characters, key) == getattr(reference, key) for key in keys)
+            if not same:
+                message = f"the input '{name}' feeds '{first}' and '{model}', which want it filled differently"
+                hint = f"they differ in one of: {', '.join(keys)}; give each an input of its own"
+                problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, hint))
+    if problems:
+        raise SpecError(*in_order(problems))
+
+
+def _parts(wiring: Wiring, parameters: Mapping[str, int]) -> list[Value]:
+    parts: list[Value] = []
+    for name in wiring.order:
+        node = wiring.spec.graph[name]
+        inputs: list[Value] = [{"port": edge.port, "from": edge.reference.text} for edge in wiring.edges[name]]
+        gives = {
+            text.partition(".")[2]: str(type_) for text, type_ in wiring.tensors.items() if text.startswith(f"{name}.")
+        }
+        parts.append(
+            {
+                "id": name,
+                "kind": node.kind,
+                "weights": node.weights,
+                "parameters": parameters.get(name, 0),
+                "inputs": inputs,
+                "outputs": dict(gives),
+            }
+        )
+    return parts
+
+
+def _versions(*, flair: bool) -> dict[str, str]:
+    """Return the versions of the packages that took part."""
+    result = {}
+    for package in _PACKAGES:
+        if package in {"flair", "torch"} and not flair:
+            continue
+        try:
+            result[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            result[package] = "unknown"
+    return result

@@ -1,0 +1,56 @@
+"""Pass: identical initializers are stored once.
+
+Requires: a model whose tensors have unique names. Ensures: no two initializers have equal type, shape and bytes; every
+node reads what it read before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import onnx
+
+from assembler.model import Model
+from assembler.surgery.renaming import rename_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.sources.weights import Array
+
+
+def deduplicate(model: Model) -> Model:
+    """Return the model with each initializer stored once, under the name that comes first."""
+    kept: dict[str, str] = {}
+    replaced: dict[str, str] = {}
+    for tensor in model.proto.graph.initializer:
+        key = _key(tensor, model.weights)
+        if key in kept:
+            replaced[tensor.name] = kept[key]
+        else:
+            kept[key] = tensor.name
+    if not replaced:
+        return model
+    graph = onnx.GraphProto()
+    graph.CopyFrom(model.proto.graph)
+    del graph.initializer[:]
+    graph.initializer.extend(t for t in model.proto.graph.initializer if t.name not in replaced)
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    proto.graph.CopyFrom(rename_tensors(graph, lambda name: replaced.get(name, name)))
+    weights = {name: array for name, array in model.weights.items() if name not in replaced}
+    return Model(proto, weights)
+
+
+def _key(tensor: onnx.TensorProto, weights: Mapping[str, Array]) -> str:
+    """Return a key that only equal tensors share: their type, their shape and the digest of their bytes."""
+    array = weights.get(tensor.name)
+    if array is not None:
+        data = hashlib.sha256(memoryview(array).cast("B")).hexdigest()
+    else:
+        anonymous = onnx.TensorProto()
+        anonymous.CopyFrom(tensor)
+        anonymous.name = ""
+        data = hashlib.sha256(anonymous.SerializeToString(deterministic=True)).hexdigest()
+    return f"{tensor.data_type}:{list(tensor.dims)}:{data}"

@@ -1,0 +1,286 @@
+"""The proof: what a model is compared with, the comparison, and the report when they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.errors import ParityError
+from assembler.metadata import describe_interface
+from assembler.problems import Problem
+from assembler.proof.parity import BATCH_SIZES, Comparison, compare
+from assembler.proof.random_inputs import proof_inputs
+from assembler.proof.samples import proof_sentences
+from assembler.proof.sessions import open_session, run
+from assembler.proof.stepwise import Gap, Stepwise, gap
+from assembler.runtime.interface import Interface
+from assembler.runtime.tagger import Tagger
+from assembler.sources.weights import CharLmWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from assembler.proof.parity import TaggedTokens
+    from assembler.sources.opening import OpenSources
+    from assembler.sources.weights import Array
+    from assembler.spec.model import Spec
+    from assembler.spec.yaml_text import Value
+    from assembler.wiring.graph import Wiring
+
+#: The batch in which the source itself runs: flair's default.
+_SOURCE_BATCH = 32
+#: How many sentences are tried one by one; in the other batch shapes it is all of them.
+_ONE_BY_ONE = 24
+#: How many sentences with their tags the model carries, so that `verify` can try it anywhere.
+_GOLDEN = 8
+_GOLDEN_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What the model must reproduce.
+
+    Attributes:
+        spec: The spec.
+        sentences: The sentences of the proof.
+        tagged: The source's labels and scores, for a tagger.
+        tensors: For other stacks: named inputs and the outputs that the parts give one by one.
+    """
+
+    spec: Spec
+    sentences: Sequence[Sequence[str]]
+    tagged: Sequence[TaggedTokens] | None
+    tensors: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a proof that succeeded found.
+
+    Attributes:
+        against: The reference: the name of a source, or `each part alone`.
+        cases: Sentences, or sets of inputs.
+        tokens: Tokens compared in each batch shape; 0 for stacks without a tagger.
+        largest: The largest difference of a score or of any output.
+        within: The tolerance.
+    """
+
+    against: str
+    cases: int
+    tokens: int
+    largest: float
+    within: float
+
+
+def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
+    """Run the source, before its memory is let go of.
+
+    Raises:
+        SpecError: The sentences of the spec cannot be read, or an input has no rule by which to fill it (W014, W017).
+    """
+    from assembler.parts.emission import emit_parts
+
+    spec = wiring.spec
+    sentences = proof_sentences(spec)
+    if spec.proof.against is not None:
+        tagger = sources.flair[spec.proof.against]
+        if tagger.tagger is not None and _is_tagger(wiring):
+            require_fills(wiring)
+            return Reference(spec, sentences, tagger.predict(sentences, _SOURCE_BATCH), ())
+    stepwise = Stepwise(wiring, emit_parts(wiring))
+    cases = []
+    for name, inputs in proof_inputs(spec, _text_interface(wiring, sources), sentences):
+        values = {**inputs, **dict(stepwise.run(inputs))}
+        outputs = {public: values[output.reference.text] for public, output in spec.outputs.items()}
+        cases.append((name, inputs, outputs))
+    return Reference(spec, sentences, None, cases)
+
+
+def _is_tagger(wiring: Wiring) -> bool:
+    ports = {(wiring.spec.graph[o.reference.owner].kind, o.reference.port) for o in wiring.spec.outputs.values()}
+    return {("tagger_head", "scores"), ("tagger_head", "prediction")} <= ports
+
+
+def require_fills(wiring: Wiring) -> None:
+    """Refuse a tagger with an input that nobody could fill.
+
+    Raises:
+        SpecError: With the inputs (W017).
+    """
+    from assembler.errors import SpecError
+    from assembler.spec.schema import FILLS
+    from assembler.wiring.interface import fills
+
+    problems = [
+        Problem.at(
+            wiring.spec.inputs[name].mark,
+            "W017",
+            f"neither the wiring nor the spec tells how a host fills the input '{name}'",
+            f"say 'fill:' with one of: {', '.join(FILLS)}",
+        )
+        for name, fill in fills(wiring).items()
+        if fill.rule is None
+    ]
+    if problems:
+        raise SpecError(*problems)
+
+
+def _text_interface(wiring: Wiring, sources: OpenSources) -> Interface | None:
+    """Return the interface of those inputs that are filled from text."""
+    record = describe_interface(wiring, sources)
+    inputs = record["inputs"]
+    known = [entry for entry in inputs if isinstance(entry, dict) and entry["fill"]] if isinstance(inputs, list) else []
+    if not known:
+        return None
+    dictionaries = {
+        name: list(weights.characters.dictionary)
+        for name, weights in sources.weights.items()
+        if isinstance(weights, CharLmWeights)
+    }
+    return Interface.from_metadata({**record, "inputs": known}, dictionaries)
+
+
+def proof_record(wiring: Wiring, reference: Reference | None) -> dict[str, Value]:
+    """Return the `proof` record of the metadata. A file that does not pass never gets its name, so it can say so.
+
+    Figures that depend on the machine stay out of it: the same spec and sources give the same bytes.
+    """
+    if reference is None:
+        return {"status": "skipped", "reason": "--no-proof"}
+    spec = wiring.spec
+    record: dict[str, Value] = {
+        "status": "passed",
+        "against": _against(spec, reference),
+        "batch_sizes": list(BATCH_SIZES) if reference.tagged is not None else [],
+        "cases": len(reference.sentences) if reference.tagged is not None else len(reference.tensors),
+        "scores_within": spec.proof.scores_within,
+        "golden": [],
+    }
+    if reference.tagged is not None:
+        golden: list[Value] = []
+        for tokens, tagged in list(zip(reference.sentences, reference.tagged, strict=True))[:_GOLDEN]:
+            scores = [round(score, _GOLDEN_DIGITS) for score in tagged.scores]
+            golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": list(scores)})
+        record["golden"] = golden
+    return record
+
+
+def _against(spec: Spec, reference: Reference) -> str:
+    return str(spec.proof.against) if reference.tagged is not None else "each part alone"
+
+
+def prove(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap]]) -> Proven:
+    """Compare a written model with its reference.
+
+    Args:
+        path: The model.
+        reference: What it must reproduce.
+        diagnose_: Finds the parts that diverge; only called when the comparison fails.
+
+    Raises:
+        ParityError: They differ (P001 for tags and scores, P002 for tensors). The report names the first part whose
+            output diverges.
+        ModelError: The model cannot be run (M006, M007, M010 to M015).
+    """
+    spec = reference.spec
+    if reference.tagged is not None:
+        comparison = compare_tags(path, reference)
+        if not comparison.equal:
+            raise ParityError(_tag_problem(spec, comparison, diagnose_()))
+        return Proven(
+            _against(spec, reference), comparison.sentences, comparison.tokens, comparison.largest, comparison.within
+        )
+    session = open_session(path, "the assembled model")
+    largest, within = 0.0, spec.proof.scores_within
+    for case, inputs, outputs in reference.tensors:
+        given = run(session, inputs, "the assembled model")
+        gaps = [gap(name, expected, given[name]) for name, expected in outputs.items()]
+        largest = max([largest, *(entry.largest for entry in gaps)])
+        if largest > within:
+            raise ParityError(_tensor_problem(spec, case, [entry for entry in gaps if entry.largest > within], diagnose_()))
+    return Proven("each part alone", len(reference.tensors), 0, largest, within)
+
+
+def compare_tags(path: Path, reference: Reference) -> Comparison:
+    """Tag the sentences of a proof with a written model, in every batch shape, and compare."""
+    tagger = Tagger(path)
+    comparisons = []
+    for size in BATCH_SIZES:
+        count = _ONE_BY_ONE if size == 1 else len(reference.sentences)
+        # One by one, the hard sentences come first: they are the last of the list.
+        sentences = reference.sentences[-count:]
+        tagged = (reference.tagged or ())[-count:]
+        results = tagger.tag([list(tokens) for tokens in sentences], batch_size=size)
+        comparisons.append(compare(sentences, tagged, [(size, results)], reference.spec.proof.scores_within))
+    return Comparison(
+        sentences=max(entry.sentences for entry in comparisons),
+        tokens=max(entry.tokens for entry in comparisons),
+        tags_changed=sum(entry.tags_changed for entry in comparisons),
+        largest=max(entry.largest for entry in comparisons),
+        within=reference.spec.proof.scores_within,
+        worst=tuple(difference for entry in comparisons for difference in entry.worst)[:5],
+    )
+
+
+def _tag_problem(spec: Spec, comparison: Comparison, gaps: Sequence[Gap]) -> Problem:
+    lines = [
+        f"the model does not give the tags and scores of '{spec.proof.against}': {comparison.tags_changed} tags differ, "
+        f"the largest difference of a score is {comparison.largest:.3g}, allowed is {comparison.within:.3g}",
+        *(f"  {difference}" for difference in comparison.worst),
+        *_divergence(gaps),
+    ]
+    return Problem.at(spec.proof.mark, "P001", "\n".join(lines), _hint(comparison.tags_changed, comparison.largest))
+
+
+def _tensor_problem(spec: Spec, case: str, wrong: Sequence[Gap], gaps: Sequence[Gap]) -> Problem:
+    lines = [
+        f"the model does not give what its parts give one by one ({case}), allowed is {spec.proof.scores_within:.3g}",
+        *(f"  {entry}" for entry in wrong),
+        *_divergence(gaps),
+    ]
+    return Problem.at(spec.proof.mark, "P002", "\n".join(lines), _hint(0, max(entry.largest for entry in wrong)))
+
+
+def _divergence(gaps: Sequence[Gap]) -> list[str]:
+    if not gaps:
+        return ["  no part diverges when the parts are compared one by one: the spec wires them differently than the source"]
+    return [f"  the first part whose output diverges is {gaps[0].tensor.partition('.')[0]}", f"    {gaps[0]}"]
+
+
+def _hint(changed: int, largest: float) -> str | None:
+    if changed or not np.isfinite(largest):
+        return "nothing was written; compare the spec with `assemble init` of the same source"
+    return f"nothing was written; scores_within: {largest * 1.1:.1e} would have passed"
+
+
+def diagnose(path: Path, spec: Spec, reference: Reference, *, trust: bool) -> list[Gap]:
+    """Find the parts whose output diverges from the source's, in the order of the wiring.
+
+    The sources are read again: the memory of the first reading has been let go of.
+
+    Args:
+        path: The written model, beside which a copy with every tensor as an output is written for the comparison.
+        spec: The spec.
+        reference: The reference that the model failed.
+        trust: As for the assembly.
+    """
+    from assembler.assembly import wired_sources
+    from assembler.parts.emission import emit_parts
+    from assembler.proof.tapping import tapped_outputs
+    from assembler.surgery.joining import tensor_names
+
+    wiring, sources = wired_sources(spec, trust=trust)
+    fragments = emit_parts(wiring)
+    stepwise = Stepwise(wiring, fragments)
+    tensors = tensor_names(wiring, fragments)
+    interface = _text_interface(wiring, sources)
+    for _, inputs in proof_inputs(spec, interface, reference.sentences):
+        tapped = tapped_outputs(path, wiring, tensors, inputs)
+        gaps = [gap(text, expected, tapped[text]) for text, expected in stepwise.run(inputs) if text in tapped]
+        wrong = [entry for entry in gaps if entry.largest > spec.proof.scores_within]
+        if wrong:
+            return wrong
+    return []

@@ -1,0 +1,74 @@
+"""Inputs for stacks without a tagger: sentences where the wiring says what an input means, random values elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.runtime.encoding import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from assembler.runtime.interface import Interface
+    from assembler.sources.weights import Array
+    from assembler.spec.model import Input, Spec
+
+#: Sizes for dynamic dims that no sentence fixes: the smallest, an odd one, a larger one.
+_SIZES = (1, 5, 33)
+#: Values that arithmetic treats specially, put among the random ones.
+_EDGES = (0.0, -0.0, 1.0, -1.0, 1e-30, 1e4)
+
+
+def proof_inputs(
+    spec: Spec, interface: Interface | None, sentences: Sequence[Sequence[str]]
+) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Yield named sets of inputs: several batch shapes for text, several sizes for everything else.
+
+    Args:
+        spec: The spec.
+        interface: What is known of the inputs that a host fills from text, or `None` if there are none.
+        sentences: The sentences, without empty tokens.
+    """
+    for case, size in enumerate(_SIZES):
+        batch = sentences[:size] if size > 1 else sentences[case : case + 1]
+        arrays: dict[str, Array] = {}
+        if interface is not None:
+            arrays.update(encode(interface, batch))
+        dims: dict[str, int] = {}
+        for name, array in arrays.items():
+            dims.update(zip((str(dim) for dim in spec.inputs[name].type.dims or ()), array.shape, strict=True))
+        for name, entry in spec.inputs.items():
+            if name not in arrays:
+                arrays[name] = _random(entry, _shape(entry, dims, size), case)
+        yield f"dynamic dims of {size}", {name: arrays[name] for name in spec.inputs}
+
+
+def _shape(entry: Input, dims: Mapping[str, int], size: int) -> tuple[int, ...]:
+    """Return the sizes of an input; dims of different names get different sizes, so that a mix-up shows."""
+    sizes = []
+    for dim in entry.type.dims or ():
+        if isinstance(dim, int):
+            sizes.append(dim)
+        else:
+            own = int(hashlib.sha256(str(dim).encode()).hexdigest(), 16) % 4
+            sizes.append(dims.get(str(dim), size if size == 1 else size + own))
+    return tuple(sizes)
+
+
+def _random(entry: Input, shape: tuple[int, ...], case: int) -> Array:
+    """Return values that are the same on every day: seeded by the input's name."""
+    seed = int(hashlib.sha256(f"{entry.name}:{case}".encode()).hexdigest()[:16], 16)
+    draw = np.random.default_rng(seed)
+    dtype = entry.type.dtype or "float32"
+    low, high = entry.range or (0, 1)
+    if dtype == "string":
+        return np.array([f"text {value}" for value in draw.integers(low, high + 1, shape).flat], object).reshape(shape)
+    if dtype.startswith("float"):
+        values = draw.uniform(low, high, shape) if entry.range else draw.standard_normal(shape)
+        if not entry.range:
+            values.flat[: len(_EDGES)] = _EDGES[: values.size]
+        return np.asarray(values, dtype=dtype)
+    return draw.integers(low, high + 1, shape).astype(dtype)

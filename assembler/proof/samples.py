@@ -1,0 +1,59 @@
+"""The sentences a proof runs on: those of the spec, and hard ones that are always there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.errors import SpecError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assembler.spec.model import Spec
+
+#: One token, one character, and text that language models have not seen.
+HARD: tuple[tuple[str, ...], ...] = (
+    ("a",),
+    ("Donaudampfschifffahrtsgesellschaftskapitän",),
+    (".", "!"),
+    ("😀", "👩‍👩‍👧‍👦", "🏳️‍🌈"),  # beyond the BMP, joined by zero-width joiners
+    ("e\u0301te\u0301", "Zu\u0308rich"),  # combining marks
+    ("İstanbul", "ıŞIK", "ǅ"),  # lower-casing changes their length or their kind
+    ("Привет", "мир", "שלום", "你好", "हिन्दी"),
+    ("\u200b", "\ufeffx", "a\u00a0b", "tab\there", "new\nline"),
+    ("\ud83d", "\udc00x"),  # halves of surrogate pairs
+    (" ", "a", " "),
+    tuple("abcdefghijklmnopqrstuvwxyz"),
+    ("Wort",) * 37,
+    ("ja", "x" * 700, "nein"),  # longer than flair's chunks of 512 characters
+)
+
+#: The most sentences of a spec's file that a proof takes, from its beginning.
+MOST_SENTENCES = 64
+
+
+def proof_sentences(spec: Spec) -> list[list[str]]:
+    """Return the sentences of a spec's proof: those of its file, then the hard ones.
+
+    Raises:
+        SpecError: The file of the spec cannot be read, or holds no sentence (W014).
+    """
+    given = read_sentences(spec, spec.folder / spec.proof.sentences) if spec.proof.sentences else []
+    return [*given[:MOST_SENTENCES], *(list(tokens) for tokens in HARD)]
+
+
+def read_sentences(spec: Spec, path: Path) -> list[list[str]]:
+    """Return the sentences of a file: one a line, tokens separated by spaces; empty lines are passed over."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        reason = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
+        message = f"proof: the sentences {path} cannot be read: {reason}"
+        raise SpecError(Problem.at(spec.proof.sentences_mark, "W014", message)) from err
+    sentences = [[token for token in line.split(" ") if token] for line in text.split("\n")]
+    sentences = [tokens for tokens in sentences if tokens]
+    if not sentences:
+        message = f"proof: the file {path} holds no sentence"
+        raise SpecError(Problem.at(spec.proof.sentences_mark, "W014", message, "one a line, tokens separated by spaces"))
+    return sentences

@@ -1,0 +1,81 @@
+"""Runs models in ONNX Runtime, on the CPU, for the proof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import onnxruntime as ort
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from assembler.sources.weights import Array, Arrays
+
+_ERRORS_ONLY = 3
+
+
+def open_session(model: Path | bytes, what: str) -> ort.InferenceSession:
+    """Open a model.
+
+    Args:
+        model: A file, or the bytes of a small model.
+        what: What it is, for the problem.
+
+    Raises:
+        ModelError: ONNX Runtime does not load it (M006).
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        return ort.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
+    except (RuntimeError, ValueError, OSError, *_ORT_ERRORS) as err:
+        message = f"ONNX Runtime does not load {what}: {first_line(err)}"
+        raise ModelError(Problem("M006", message, file=None if isinstance(model, bytes) else str(model))) from err
+
+
+def run(session: ort.InferenceSession, inputs: Arrays, what: str) -> dict[str, Array]:
+    """Run a session and return its outputs by name.
+
+    Raises:
+        ModelError: The run fails in ONNX Runtime (M007).
+    """
+    names = [output.name for output in session.get_outputs()]
+    wanted = {entry.name for entry in session.get_inputs()}
+    try:
+        outputs = session.run(names, {name: array for name, array in inputs.items() if name in wanted})
+    except (RuntimeError, ValueError, *_ORT_ERRORS) as err:
+        shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
+        message = f"ONNX Runtime does not run {what} on {shapes}: {first_line(err)}"
+        raise ModelError(Problem("M007", message)) from err
+    return dict(zip(names, cast("list[Array]", outputs), strict=True))
+
+
+def run_file(path: Path, inputs: Arrays) -> Mapping[str, Array]:
+    """Run a model file once."""
+    what = f"the exported subgraph {path.name}"
+    return run(open_session(path, what), inputs, what)
+
+
+def first_line(err: BaseException) -> str:
+    """Return the first line of an error's text."""
+    lines = str(err).strip().splitlines()
+    return lines[0] if lines else type(err).__name__
+
+
+def _ort_errors() -> tuple[type[Exception], ...]:
+    """Return ONNX Runtime's own exceptions, which share no base class but Exception."""
+    state = ort.capi.onnxruntime_pybind11_state
+    names = (
+        "Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
+        "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail",
+    )  # fmt: skip
+    return tuple(getattr(state, name) for name in names if hasattr(state, name))
+
+
+_ORT_ERRORS = _ort_errors()

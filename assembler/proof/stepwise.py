@@ -1,0 +1,103 @@
+"""Runs each part alone, one after the other: the reference of stacks without a flair tagger, and the search for the
+first part whose output diverges.
+
+A part whose weights come from a loaded model is run by that model; an exported subgraph is run from its own file,
+untouched; glue is run as a model of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.proof.sessions import open_session, run
+from assembler.surgery.single import OUTPUT, single_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import onnxruntime as ort
+
+    from assembler.parts.emitter import Fragment
+    from assembler.sources.weights import Array, Arrays
+    from assembler.wiring.graph import Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How far a tensor of the model is from the reference.
+
+    Attributes:
+        tensor: `node.port`, or the name of an output.
+        largest: The largest absolute difference; infinite where shapes, types or text differ.
+        index: Where it is.
+        source: The reference's value there, or its shape.
+        model: The model's value there, or its shape.
+    """
+
+    tensor: str
+    largest: float
+    index: tuple[int, ...]
+    source: str
+    model: str
+
+    def __str__(self) -> str:
+        """Return one line with the figures on both sides."""
+        place = f" at {list(self.index)}" if self.index else ""
+        return f"{self.tensor}: differs by {self.largest:.3g}{place}: the source has {self.source}, the model {self.model}"
+
+
+class Stepwise:
+    """The parts of a stack, each to be run alone."""
+
+    def __init__(self, wiring: Wiring, fragments: Mapping[str, Fragment]) -> None:
+        """Keep the parts; models of glue are opened when they are first run."""
+        self._wiring = wiring
+        self._fragments = fragments
+        self._sessions: dict[str, ort.InferenceSession] = {}
+
+    def run(self, inputs: Arrays) -> Iterator[tuple[str, Array]]:
+        """Yield every tensor between the parts as `node.port`, in the order of the wiring."""
+        values: dict[str, Array] = dict(inputs)
+        for node in self._wiring.order:
+            fed: dict[str, list[Array]] = {}
+            for edge in self._wiring.edges[node]:
+                fed.setdefault(edge.port, []).append(values[edge.reference.text])
+            for port, array in self._part(node, fed).items():
+                values[f"{node}.{port}"] = array
+                yield f"{node}.{port}", array
+
+    def _part(self, node: str, fed: Mapping[str, list[Array]]) -> Mapping[str, Array]:
+        weights = self._wiring.views[node].weights
+        if weights is not None:
+            given = weights.run({port: arrays[0] for port, arrays in fed.items()})  # type: ignore[misc]
+            if given is not None:
+                return given  # type: ignore[return-value]
+        if node not in self._sessions:
+            model = single_part(self._wiring, node, self._fragments[node])
+            self._sessions[node] = open_session(model, f"the part '{node}' alone")
+        tensors = self._fragments[node].inputs
+        flat = {name: array for port, names in tensors.items() for name, array in zip(names, fed[port], strict=True)}
+        outputs = run(self._sessions[node], flat, f"the part '{node}' alone")
+        return {name.removeprefix(OUTPUT): array for name, array in outputs.items()}
+
+
+def gap(tensor: str, source: Array, model: Array) -> Gap:
+    """Compare two tensors."""
+    if source.shape != model.shape or source.dtype != model.dtype:
+        theirs, ours = (f"{array.dtype}{list(array.shape)}" for array in (source, model))
+        return Gap(tensor, np.inf, (), theirs, ours)
+    if source.size == 0:
+        return Gap(tensor, 0.0, (), "nothing", "nothing")
+    if source.dtype.kind in "OUSb":
+        distance = np.where(source == model, 0.0, np.inf)
+    else:
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(source.astype(np.float64) - model.astype(np.float64))
+        same = (source == model) | (np.isnan(source.astype(np.float64)) & np.isnan(model.astype(np.float64)))
+        distance = np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
+    flat = int(np.argmax(distance))
+    index = tuple(int(axis) for axis in np.unravel_index(flat, source.shape))
+    return Gap(tensor, float(distance.flat[flat]), index, str(source[index]), str(model[index]))

@@ -1,0 +1,232 @@
+"""Loads flair checkpoints: the weights of each part as arrays, and the loaded model as the reference.
+
+Everything is read off the loaded object, never off the checkpoint or the spec: `with_whitespace` and the order of the
+embeddings, for two, do not survive flair's own save and load.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import flair
+from flair.embeddings import FlairEmbeddings, StackedEmbeddings
+from flair.models import LanguageModel, SequenceTagger
+
+from assembler.errors import SourceError
+from assembler.problems import Problem, suggest
+from assembler.sources.digest import checked_digest
+from assembler.sources.flair_extraction import char_lm_weights, head_weights
+from assembler.sources.flair_location import fetch, local_file
+from assembler.sources.flair_prediction import Tagged, predict
+from assembler.sources.trust import load_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from assembler.parts.kind import Weights
+    from assembler.spec.model import Source
+
+#: The embeddings whose parts can be built.
+_SUPPORTED = ("StackedEmbeddings", "FlairEmbeddings")
+
+
+@contextmanager
+def quiet_flair() -> Iterator[None]:
+    """Keep flair off stdout, and on the CPU, where the proof runs."""
+    log = logging.getLogger("flair")
+    level, device = log.level, flair.device
+    log.setLevel(logging.ERROR)
+    flair.device = _cpu()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+        flair.device = device
+
+
+def _cpu() -> Any:  # noqa: ANN401 - torch has no stubs of its own here
+    import torch
+
+    return torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlairSource:
+    """A loaded flair checkpoint.
+
+    Attributes:
+        source: The source in the spec.
+        digest: The SHA-256 of its file.
+        tagger: The loaded tagger, or `None` if the checkpoint is a language model alone.
+        language_model: The loaded language model, or `None`.
+    """
+
+    source: Source
+    digest: str
+    tagger: SequenceTagger | None
+    language_model: LanguageModel | None
+
+    @property
+    def embeddings(self) -> list[FlairEmbeddings]:
+        """The tagger's embeddings by their place in its stack."""
+        if self.tagger is None:
+            return []
+        stack = self.tagger.embeddings
+        return list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
+
+    def order(self) -> list[int]:
+        """Return the places of the embeddings in the order in which flair joins them.
+
+        flair sorts by name, not by place (data.py 315-322): "10-x" stands before "2-x", and the unprefixed names of
+        old checkpoints put backward before forward.
+        """
+        names = [embedding.name for embedding in self.embeddings]
+        return sorted(range(len(names)), key=names.__getitem__)
+
+    def paths(self) -> list[str]:
+        """Return what a spec can name under `weights`."""
+        name = self.source.name
+        if self.tagger is None:
+            return [name]
+        return [*(f"{name}.embeddings.{index}" for index in range(len(self.embeddings))), f"{name}.head"]
+
+    def weights(self, path: str) -> Weights | None:
+        """Return the weights of one part, or `None` if there is no such part."""
+        if path not in self.paths():
+            return None
+        if self.language_model is not None:
+            return char_lm_weights(self.language_model, with_whitespace=True, lowercase=False)
+        if self.tagger is not None and path.endswith(".head"):
+            return head_weights(self.tagger)
+        embedding = self.embeddings[int(path.rpartition(".")[2])]
+        return char_lm_weights(
+            embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
+        )
+
+    def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
+        """Return flair's own labels and scores, in the order of the sentences."""
+        if self.tagger is None:
+            raise TypeError(self.source.name)
+        with quiet_flair():
+            return predict(self.tagger, sentences, batch_size)
+
+
+def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
+    """Load a flair checkpoint.
+
+    Args:
+        source: The source in the spec.
+        folder: The folder that its path is relative to.
+        trust: Whether object pickles, which can run code, may be read.
+
+    Raises:
+        SourceError: R001 to R006; R005 for an option that cannot be assembled.
+    """
+    path = local_file(source, folder)
+    with quiet_flair():
+        path = path or fetch(source)
+        digest = checked_digest(source, path)
+        state = load_checkpoint(source, path, trust=trust)
+        if isinstance(state, dict) and "is_forward_lm" in state:
+            return FlairSource(source, digest, None, _language_model(source, state))
+        tagger = _tagger(source, state)
+    return FlairSource(source, digest, tagger, None)
+
+
+def _refuse(source: Source, message: str, hint: str | None = None) -> SourceError:
+    return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))
+
+
+def _tagger(source: Source, state: object) -> SequenceTagger:
+    if isinstance(state, dict):
+        cls = state.get("__cls__", "SequenceTagger")
+        if cls != "SequenceTagger" or "tag_dictionary" not in state:
+            what = cls if cls != "SequenceTagger" else "neither a SequenceTagger nor a LanguageModel"
+            raise _refuse(source, f"the checkpoint is {what}", "SequenceTagger and LanguageModel can be assembled")
+        if state.get("use_crf"):
+            raise _refuse(source, "the tagger has a CRF, which cannot be assembled yet", _NOT_YET)
+        _check_stored_embeddings(source, state.get("embeddings"))
+        try:
+            tagger = SequenceTagger.load(state)
+        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as err:
+            reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+            message = f"source '{source.name}': flair {flair.__version__} does not load this checkpoint: {reason}"
+            raise SourceError(Problem.at(source.mark, "R006", message)) from err
+    elif isinstance(state, SequenceTagger):
+        tagger = state.eval()
+    else:
+        raise _refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
+    _check_tagger(source, tagger)
+    return tagger
+
+
+_NOT_YET = "docs/coverage of what can be assembled stands in the README under 'Limits'"
+
+
+def _check_stored_embeddings(source: Source, stored: object) -> None:
+    """Refuse embeddings that cannot be assembled before flair makes them: some of them download, or run for minutes."""
+    if not isinstance(stored, dict):
+        return  # an object, from a checkpoint that --trust let through
+    cls = str(stored.get("__cls__", "")).rpartition(".")[2]
+    if cls not in _SUPPORTED:
+        hint = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
+        raise _refuse(source, f"the tagger uses {cls or 'embeddings without a class'}", hint)
+    for child in stored.get("embeddings", ()):
+        _check_stored_embeddings(source, child)
+
+
+def _check_tagger(source: Source, tagger: SequenceTagger) -> None:
+    stack = tagger.embeddings
+    embeddings = list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
+    for index, embedding in enumerate(embeddings):
+        if type(embedding) is not FlairEmbeddings:
+            hint = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
+            raise _refuse(source, f"embedding {index} of the tagger is {type(embedding).__name__}", hint)
+        if not embedding.tokenized_lm:
+            message = f"embedding {index} of the tagger reads untokenised text (tokenized_lm=False)"
+            raise _refuse(source, message, "its offsets depend on spaces that a list of tokens does not have")
+    names = [embedding.name for embedding in embeddings]
+    for name in names:
+        if names.count(name) > 1:
+            # flair skips an embedding whose name every token has already (base.py 50), so both give the first's vectors
+            raise _refuse(source, f"two embeddings of the tagger have the name '{name}'", "flair takes one for both")
+    if tagger.use_crf:
+        raise _refuse(source, "the tagger has a CRF, which cannot be assembled yet", _NOT_YET)
+
+
+def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
+    """Do what `LanguageModel.load_language_model` does (LM 191-212), on a state that was read safely."""
+    try:
+        model = LanguageModel(
+            dictionary=state["dictionary"],
+            is_forward_lm=state["is_forward_lm"],
+            hidden_size=state["hidden_size"],
+            nlayers=state["nlayers"],
+            embedding_size=state["embedding_size"],
+            nout=state["nout"],
+            document_delimiter=state.get("document_delimiter", "\n"),
+            dropout=state["dropout"],
+            recurrent_type=state.get("recurrent_type", "lstm"),
+            has_decoder=False,
+        )
+        model.load_state_dict(state["state_dict"], strict=False)
+    except (RuntimeError, KeyError, TypeError, AttributeError, AssertionError) as err:
+        message = f"source '{source.name}': flair {flair.__version__} does not load this language model: {err}"
+        raise SourceError(Problem.at(source.mark, "R006", message)) from err
+    missing = set(model.state_dict()) - set(state["state_dict"])
+    if missing:
+        message = f"source '{source.name}': the checkpoint lacks {', '.join(sorted(missing))}"
+        raise SourceError(Problem.at(source.mark, "R006", message))
+    return model.eval()
+
+
+def unknown_part(source: FlairSource, path: str) -> str:
+    """Return a hint for a path that names no part."""
+    return suggest(path, source.paths(), what="parts of this checkpoint")

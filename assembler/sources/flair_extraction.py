@@ -1,0 +1,132 @@
+"""Reads the weights of each part off loaded flair models, with the models' own modules as the reference.
+
+Quirks have their line in flair 0.15.1: LM is models/language_model.py, ST models/sequence_tagger_model.py, TK
+embeddings/token.py, DA data.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from assembler.sources.weights import (
+    Characters,
+    CharLmWeights,
+    Linear,
+    Recurrent,
+    RecurrentDirection,
+    TaggerHeadWeights,
+)
+
+if TYPE_CHECKING:
+    from flair.data import Dictionary
+    from flair.models import LanguageModel, SequenceTagger
+
+    from assembler.sources.weights import Array, Arrays, Cell
+
+_CELLS: dict[type[torch.nn.Module], Cell] = {torch.nn.LSTM: "LSTM", torch.nn.GRU: "GRU", torch.nn.RNN: "RNN"}
+
+
+def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: bool) -> CharLmWeights:
+    """Return the weights of a language model. The decoder is not used for embeddings and left out."""
+    return CharLmWeights(
+        embedding=_array(model.encoder.weight),
+        recurrent=_recurrent(model.rnn),
+        projection=_linear(model.proj) if model.proj is not None else None,
+        characters=Characters(
+            dictionary=tuple(item.decode("utf-8") for item in model.dictionary.idx2item),
+            direction="forward" if model.is_forward_lm else "backward",
+            # old objects lack the attribute (TK 804)
+            start_marker=str(vars(model).get("document_delimiter", "\n")),
+            end_marker=" ",  # always (TK 805)
+            with_whitespace=with_whitespace,
+            lowercase=lowercase,
+            padding=_padding(model.dictionary),
+        ),
+        reference=lambda inputs: _run_language_model(model, inputs),
+    )
+
+
+def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
+    """Return the weights of a tagger behind its embeddings.
+
+    Trained initial states are loaded but never used by flair since 0.11 (ST 328-331), so zeros are faithful.
+    """
+    return TaggerHeadWeights(
+        embedding_size=tagger.embeddings.embedding_length,
+        reprojection=_linear(tagger.embedding2nn) if tagger.reproject_embeddings else None,
+        recurrent=_recurrent(tagger.rnn) if tagger.use_rnn else None,
+        linear=_linear(tagger.linear),
+        labels=tuple(tagger.label_dictionary.get_items()),
+        label_type=tagger.label_type,
+        spans=tagger.predict_spans,
+        reference=lambda inputs: _run_head(tagger, inputs),
+    )
+
+
+def _padding(dictionary: Dictionary) -> int:
+    """Return the id of a space (LM 134): 0 where the dictionary lacks it, whatever 0 then is."""
+    return int(dictionary.item2idx.get(b" ", 0))
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    array: Array = tensor.detach().numpy()
+    return array
+
+
+def _linear(layer: torch.nn.Linear) -> Linear:
+    return Linear(_array(layer.weight), _array(layer.bias))
+
+
+def _recurrent(module: torch.nn.RNNBase) -> Recurrent:
+    suffixes = ("", "_reverse") if module.bidirectional else ("",)
+    return Recurrent(
+        cell=_CELLS[type(module)],
+        hidden_size=module.hidden_size,
+        layers=tuple(
+            tuple(
+                RecurrentDirection(
+                    *(
+                        _array(getattr(module, f"{name}_l{layer}{suffix}"))
+                        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                    )
+                )
+                for suffix in suffixes
+            )
+            for layer in range(module.num_layers)
+        ),
+    )
+
+
+@torch.no_grad()
+def _run_language_model(model: LanguageModel, inputs: Arrays) -> Arrays:
+    """Run the loaded modules. States behind a text's own length are those of zeros, as ONNX's LSTM has them."""
+    characters = torch.from_numpy(np.array(inputs["characters"]))
+    lengths = torch.from_numpy(np.array(inputs["lengths"]))
+    packed = pack_padded_sequence(model.encoder(characters), lengths, enforce_sorted=False)
+    output, _ = model.rnn(packed)
+    states, _ = pad_packed_sequence(output, total_length=characters.shape[0])
+    if model.proj is not None:
+        states = model.proj(states)
+    return {"states": _array(states)}
+
+
+@torch.no_grad()
+def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
+    """Run the loaded modules as ST 306-347 and 572-576 do. Tokens behind a sentence's length are those of zeros."""
+    lengths = torch.from_numpy(np.array(inputs["lengths"]))
+    tensor = torch.from_numpy(np.array(inputs["embeddings"]))
+    tensor = tensor.reshape(len(lengths), -1, tagger.embeddings.embedding_length)
+    if tagger.reproject_embeddings:
+        tensor = tagger.embedding2nn(tensor)
+    if tagger.use_rnn:
+        tokens = tensor.shape[1]
+        packed = pack_padded_sequence(tensor, lengths, batch_first=True, enforce_sorted=False)
+        output, _ = tagger.rnn(packed)
+        tensor, _ = pad_packed_sequence(output, batch_first=True, total_length=tokens)
+    emissions = tagger.linear(tensor)
+    scores, prediction = torch.max(torch.softmax(emissions, dim=-1), dim=-1)
+    return {"scores": _array(scores), "prediction": _array(prediction), "emissions": _array(emissions)}

@@ -1,0 +1,51 @@
+"""Finds the file behind a flair source: a local path, or a name that flair downloads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.errors import SourceError
+from assembler.problems import Problem, suggest
+
+if TYPE_CHECKING:
+    from assembler.spec.model import Source
+
+_SUFFIXES = {".pt", ".bin", ".pth", ".model"}
+
+
+def local_file(source: Source, folder: Path) -> Path | None:
+    """Return the local file that a source names, or `None` if its location is a name for flair.
+
+    Raises:
+        SourceError: The location is a path, and there is no such file (R001).
+    """
+    path = folder / source.location
+    if path.is_file():
+        return path
+    looks_like_path = Path(source.location).suffix in _SUFFIXES or source.location.startswith((".", "/", "~"))
+    if source.form == "flair" and not looks_like_path and not path.is_dir():
+        return None
+    what = "a folder" if path.is_dir() else "not there"
+    message = f"source '{source.name}': {path} is {what}"
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = suggest(path.name, siblings, what=f"files in {path.parent}") if siblings else "paths are relative to the spec"
+    raise SourceError(Problem.at(source.mark, "R001", message, hint))
+
+
+def fetch(source: Source) -> Path:
+    """Let flair download the model that it knows by this name, and return the file in its cache.
+
+    Raises:
+        SourceError: The hub cannot be reached, or has no such model (R004).
+    """
+    from flair.models import SequenceTagger
+
+    name = f"{source.location}@{source.revision}" if source.revision else source.location
+    try:
+        return Path(SequenceTagger._fetch_model(name))  # noqa: SLF001 - flair has no public way to get the file alone
+    except (OSError, ValueError, RuntimeError) as err:
+        reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        message = f"source '{source.name}': flair cannot fetch '{name}': {reason}"
+        hint = "without a connection, put the checkpoint beside the spec and name its path instead of the hub's name"
+        raise SourceError(Problem.at(source.mark, "R004", message, hint)) from err

@@ -1,0 +1,49 @@
+"""flair's own labels and scores for sentences: what the proof compares with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from flair.data import Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flair.models import SequenceTagger
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What flair says of one sentence.
+
+    Attributes:
+        labels: A label per token, `O` included.
+        scores: Its score, per token.
+    """
+
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+
+
+@torch.no_grad()
+def predict(tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
+    """Tag sentences with the calls that `SequenceTagger.predict` makes (ST 505-541).
+
+    `predict` itself drops the label `O` and its score, so its steps are taken one by one, in its order: longest
+    sentences first, in batches. A test compares the result with `predict` on a whole corpus.
+    """
+    tagged = [Tagged((), ()) for _ in sentences]
+    whole = [Sentence(list(tokens)) for tokens in sentences]
+    order = sorted((i for i in range(len(whole)) if len(whole[i])), key=lambda i: len(whole[i]), reverse=True)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = [whole[index] for index in chosen]
+        features = tagger.forward(*tagger._prepare_tensors(batch))  # noqa: SLF001 - see above
+        predictions, _ = tagger._standard_inference(features, batch, probabilities_for_all_classes=False)  # noqa: SLF001
+        for index, prediction in zip(chosen, predictions, strict=True):
+            tagged[index] = Tagged(tuple(label for label, _ in prediction), tuple(score for _, score in prediction))
+        for sentence in batch:
+            sentence.clear_embeddings()
+    return tagged

@@ -1,0 +1,164 @@
+"""Loads exported ONNX subgraphs as parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import helper, inliner, numpy_helper, version_converter
+
+from assembler.errors import ModelError, SourceError
+from assembler.parts.emitter import INLINE_BYTES, tensor_proto
+from assembler.problems import Problem
+from assembler.sources.digest import checked_digest
+from assembler.sources.flair_location import local_file
+from assembler.sources.onnx_header import OnnxHeader, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from assembler.parts.emitter import Emitter
+    from assembler.sources.weights import Array, Arrays
+    from assembler.spec.model import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxSubgraph:
+    """An exported subgraph.
+
+    Attributes:
+        source: The source in the spec.
+        digest: The SHA-256 of its file, its external data included.
+        path: The file.
+        header: Its ports.
+        graph: Its graph, with stubs for large initializers.
+        arrays: The arrays of the stubs.
+        opsets: The version of each operator domain.
+    """
+
+    source: Source
+    digest: str
+    path: Path
+    header: OnnxHeader
+    graph: onnx.GraphProto
+    arrays: Mapping[str, Array]
+    opsets: Mapping[str, int]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return nothing: the sizes are in the header."""
+        return {}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the file itself, untouched, in ONNX Runtime."""
+        from assembler.proof.sessions import run_file
+
+        return run_file(self.path, inputs)
+
+    def graft(self, emit: Emitter) -> None:
+        """Give the graph to the emitter as a whole."""
+        emit.graft(self.graph, self.arrays, {name: name for name in self.header.outputs}, self.opsets)
+
+
+def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
+    """Load an exported subgraph.
+
+    Args:
+        source: The source in the spec.
+        folder: The folder that its path is relative to.
+        opset: The opset of the spec, which the file must have unless the source says `convert: true`.
+
+    Raises:
+        SourceError: R001, R002, R006.
+        ModelError: Another opset (M001), or no way to convert it (M002).
+    """
+    path = local_file(source, folder)
+    if path is None:  # an onnx source is always a path
+        raise AssertionError(source)
+    try:
+        header = read_header(path)
+        digest = checked_digest(source, path, _data_files(path))
+        model = onnx.load(path)
+        onnx.checker.check_model(path)
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as err:
+        reason = str(err).strip().splitlines()[0]
+        message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
+        raise SourceError(Problem.at(source.mark, "R006", message)) from err
+    if model.graph.sparse_initializer:
+        message = f"source '{source.name}': {path.name} has sparse initializers, which cannot be assembled"
+        raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
+    if model.functions:
+        # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
+        model = inliner.inline_local_functions(model)
+    model = _at_opset(source, model, opset)
+    opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain != "ai.onnx"}
+    graph, arrays = _split(model.graph)
+    return OnnxSubgraph(source, digest, path, header, graph, arrays, opsets)
+
+
+def _data_files(path: Path) -> list[Path]:
+    """Return the files of external data that an ONNX file names, sorted."""
+    model = onnx.load(path, load_external_data=False)
+    names = {
+        entry.value
+        for tensor in model.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return [path.parent / name for name in sorted(names)]
+
+
+def _at_opset(source: Source, model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """Return the model at the opset of the spec; an opset is never relabelled."""
+    actual = next((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), opset)
+    if actual == opset:
+        return model
+    what = f"source '{source.name}': the file is at opset {actual}, the spec at {opset}"
+    if not source.convert:
+        hint = f"set 'opset: {actual}' in the spec, or 'convert: true' at the source"
+        raise ModelError(Problem.at(source.mark, "M001", what, hint))
+    try:
+        return version_converter.convert_version(model, opset)
+    except (RuntimeError, ValueError) as err:
+        reason = str(err).strip().splitlines()[0]
+        raise ModelError(Problem.at(source.mark, "M002", f"{what}, and {_blocking_node(model, reason)}")) from err
+
+
+def _blocking_node(model: onnx.ModelProto, reason: str) -> str:
+    """Return which node blocks a conversion: the converter names its operator, at most."""
+    for node in model.graph.node:
+        if node.op_type and node.op_type in reason.replace(":", " ").split():
+            name = node.name or ", ".join(node.output)
+            return f"the node '{name}' ({node.op_type}) cannot be converted: {reason}"
+    return f"it cannot be converted: {reason}"
+
+
+def _split(graph: onnx.GraphProto) -> tuple[onnx.GraphProto, dict[str, Array]]:
+    """Return the graph with stubs, and the arrays that belong to them, without a copy of the data."""
+    arrays: dict[str, Array] = {}
+    stubs = []
+    for tensor in graph.initializer:
+        raw = tensor.raw_data
+        numeric = tensor.data_type not in {onnx.TensorProto.STRING, onnx.TensorProto.BFLOAT16}
+        if numeric and len(raw) > INLINE_BYTES and helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * int(
+            np.prod(tensor.dims, dtype=np.int64)
+        ) == len(raw):
+            array: Array = np.frombuffer(raw, helper.tensor_dtype_to_np_dtype(tensor.data_type)).reshape(tensor.dims)
+        elif numeric and not raw:
+            array = numpy_helper.to_array(tensor)
+        else:
+            stubs.append(tensor)
+            continue
+        stub = tensor_proto(tensor.name, array)
+        if stub.data_location == onnx.TensorProto.EXTERNAL:
+            arrays[tensor.name] = array
+        stubs.append(stub)
+    result = onnx.GraphProto(name=graph.name)
+    result.node.extend(graph.node)
+    result.initializer.extend(stubs)
+    return result, arrays
+

@@ -1,0 +1,142 @@
+"""Opens the sources of a spec and hands each part its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assembler.errors import SourceError
+from assembler.problems import Problem, in_order, suggest
+from assembler.sources.onnx_header import OnnxHeader, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.parts.kind import Weights
+    from assembler.sources.flair_checkpoint import FlairSource
+    from assembler.sources.onnx_subgraph import OnnxSubgraph
+    from assembler.spec.model import Node, Source, Spec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenSources:
+    """The sources of a spec, read.
+
+    Attributes:
+        flair: The loaded flair checkpoints by name.
+        onnx: The loaded ONNX files by name.
+        weights: The weights of each node that has any.
+    """
+
+    flair: Mapping[str, FlairSource]
+    onnx: Mapping[str, OnnxSubgraph]
+    weights: Mapping[str, Weights]
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each source's file."""
+        return {name: source.digest for name, source in sorted({**self.flair, **self.onnx}.items())}
+
+
+def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
+    """Read every source of a spec.
+
+    Args:
+        spec: The spec.
+        trust: Whether object pickles, which can run code, may be read.
+
+    Raises:
+        SourceError: A source is missing, pinned otherwise, not trusted, damaged or not supported (R001 to R007).
+        ModelError: An ONNX file has another opset (M001, M002).
+    """
+    flair, onnx = {}, {}
+    for name, source in spec.sources.items():
+        if source.form == "flair":
+            flair[name] = _flair(source, spec, trust=trust)
+        else:
+            from assembler.sources.onnx_subgraph import open_onnx
+
+            onnx[name] = open_onnx(source, spec.folder, spec.opset)
+    problems: list[Problem] = []
+    weights: dict[str, Weights] = {}
+    for node in spec.graph.values():
+        if node.weights is not None:
+            given = _part(node, flair, onnx, problems)
+            if given is not None:
+                weights[node.name] = given
+    if problems:
+        raise SourceError(*in_order(problems))
+    return OpenSources(flair, onnx, weights)
+
+
+def _flair(source: Source, spec: Spec, *, trust: bool) -> FlairSource:
+    try:
+        from assembler.sources.flair_checkpoint import open_flair
+    except ModuleNotFoundError as err:
+        if err.name is None or err.name.partition(".")[0] not in {"flair", "torch"}:
+            raise
+        message = f"source '{source.name}': reading a flair checkpoint needs the package '{err.name}'"
+        hint = "pip install 'flair-assembler[flair]'"
+        raise SourceError(Problem.at(source.mark, "R008", message, hint)) from err
+    return open_flair(source, spec.folder, trust=trust)
+
+
+def _part(
+    node: Node, flair: Mapping[str, FlairSource], onnx: Mapping[str, OnnxSubgraph], problems: list[Problem]
+) -> Weights | None:
+    path = str(node.weights)
+    name = path.partition(".")[0]
+    if name in onnx:
+        if path == name:
+            return onnx[name]
+        known = [name]
+    else:
+        given = flair[name].weights(path)
+        if given is not None:
+            return _fitting(node, given, flair[name], problems)
+        known = flair[name].paths()
+    message = f"{node.name}: the source '{name}' has no part '{path}'"
+    problems.append(Problem.at(node.weights_mark, "R007", message, suggest(path, known, what="its parts")))
+    return None
+
+
+def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Problem]) -> Weights | None:
+    """Return the weights if they are of the node's kind."""
+    from assembler.sources.weights import CharLmWeights
+
+    kind = "char_lm" if isinstance(given, CharLmWeights) else "tagger_head"
+    if node.kind in {"char_lm", "tagger_head"} and node.kind != kind:
+        message = f"{node.name}: '{node.weights}' is a part of kind '{kind}', not '{node.kind}'"
+        hint = f"parts of this checkpoint: {', '.join(source.paths())}"
+        problems.append(Problem.at(node.weights_mark, "R007", message, hint))
+        return None
+    return given
+
+
+def open_headers(spec: Spec) -> tuple[dict[str, OnnxHeader], list[str]]:
+    """Read the ports of the exported subgraphs that are at hand, without onnx and without their weights.
+
+    Returns:
+        The headers by node, and a note for each subgraph whose file is not there.
+
+    Raises:
+        SourceError: A file is there and is no ONNX model (R006).
+    """
+    headers: dict[str, OnnxHeader] = {}
+    notes: list[str] = []
+    problems: list[Problem] = []
+    for node in spec.graph.values():
+        source = spec.sources.get((node.weights or "").partition(".")[0])
+        if source is None or source.form != "onnx":
+            continue
+        path = spec.folder / source.location
+        if not path.is_file():
+            notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {path} is not here")
+            continue
+        try:
+            headers[node.name] = read_header(path)
+        except SourceError as err:
+            message = f"source '{source.name}': {err.problems[0].file} {err.problems[0].message}"
+            problems.append(Problem.at(source.mark, err.problems[0].code, message))
+    if problems:
+        raise SourceError(*in_order(problems))
+    return headers, notes

@@ -1,0 +1,103 @@
+"""Writes files so that a reader sees the old one or the new one, whole, whenever the writer is stopped."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+    from typing import BinaryIO
+
+_fcntl: ModuleType | None
+try:
+    import fcntl as _fcntl_module
+
+    _fcntl = _fcntl_module
+except ImportError:  # Windows keeps an open file from being removed all by itself
+    _fcntl = None
+
+_SUFFIX = ".partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A file on its way to its name.
+
+    Attributes:
+        path: Where it is written for now, in the folder of its name.
+        stream: Open for writing.
+    """
+
+    path: Path
+    stream: BinaryIO
+
+    def flush(self) -> None:
+        """Bring what was written to the disk."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Stage]:
+    """Give a file that gets its name at the end of the block, or disappears if the block raises.
+
+    The name is given by `os.replace`, which is atomic. A process that is killed leaves a `.partial` file, never a
+    partial target; the next writer of the same target removes it.
+
+    Raises:
+        OSError: The folder is missing or cannot be written to.
+    """
+    _sweep(target)
+    path = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
+    with path.open("xb") as stream:
+        try:
+            _lock(stream)
+            stage = Stage(path, stream)
+            yield stage
+            stage.flush()
+            if _fcntl is None:
+                stream.close()  # Windows cannot rename an open file
+            path.replace(target)
+            _flush_folder(target.parent)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _lock(stream: BinaryIO) -> bool:
+    """Take the file for this process; the system lets go of it when the process ends, however it does."""
+    if _fcntl is None:
+        return True
+    try:
+        _fcntl.flock(stream.fileno(), _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of the same target left."""
+    for leftover in sorted(target.parent.glob(f".{_escaped(target.name)}.*{_SUFFIX}")):
+        with suppress(OSError), leftover.open("rb") as stream:
+            if _lock(stream):
+                leftover.unlink()
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the new name to the disk, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,151 @@
+"""Joins fragments into one model. The only module that imports onnx-graphsurgeon.
+
+graphsurgeon knows tensors by name: of two initializers with one name it keeps one and warns, and two language models
+from one exporter then compute with the same weights. So every name is made unique before graphsurgeon sees it: a tensor
+of the part `forward_lm` is `forward_lm/…`, an input or output of the model has no slash, and ids of parts are unique.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+import onnx_graphsurgeon as gs
+from onnx import helper
+
+from assembler.errors import ModelError
+from assembler.model import Model
+from assembler.parts.emitter import element_number
+from assembler.problems import Problem
+from assembler.surgery.renaming import rename_tensors
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.parts.emitter import Fragment
+    from assembler.sources.weights import Array
+    from assembler.wiring.graph import Wiring
+
+#: The name of the graph and the producer in the file.
+PRODUCER = "flair-assembler"
+
+
+
+def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
+    """Join the parts of a stack.
+
+    Args:
+        wiring: How the parts are connected.
+        fragments: Each part as ONNX, by node.
+
+    Returns:
+        A model with the inputs and outputs of the spec, in its order, whose other tensors are `node/…`. What feeds no
+        output is left out.
+
+    Raises:
+        ModelError: Two parts use different versions of one operator domain (M003).
+    """
+    public = {name: output.reference.text for name, output in wiring.spec.outputs.items()}
+    names, copies = _tensor_names(wiring, fragments, public)
+    graph = onnx.GraphProto(name=wiring.spec.name)
+    weights: dict[str, Array] = {}
+    for node in wiring.order:
+        fragment = fragments[node]
+        renamed = rename_tensors(fragment.graph, names[node].__getitem__, f"{node}/")
+        graph.node.extend(renamed.node)
+        graph.initializer.extend(renamed.initializer)
+        weights.update({names[node][name]: array for name, array in fragment.weights.items()})
+    for name, tensor in copies.items():
+        graph.node.append(helper.make_node("Identity", [tensor], [name], name=f"output/{name}"))
+    inputs = {name: entry.type for name, entry in wiring.spec.inputs.items()}
+    graph.input.extend(value_info(name, type_) for name, type_ in inputs.items())
+    graph.output.extend(value_info(name, wiring.tensors[text]) for name, text in public.items())
+    proto = _cleaned(graph, _opsets(fragments))
+    kept = {tensor.name for tensor in proto.graph.initializer}
+    return Model(proto, {name: array for name, array in weights.items() if name in kept})
+
+
+def tensor_names(wiring: Wiring, fragments: Mapping[str, Fragment]) -> dict[str, str]:
+    """Return for each `node.port` the name that its tensor has in the joined model of the spec."""
+    public = {name: output.reference.text for name, output in wiring.spec.outputs.items()}
+    names, _ = _tensor_names(wiring, fragments, public)
+    return {
+        f"{node}.{port}": names[node][tensor]
+        for node in wiring.order
+        for port, tensor in fragments[node].outputs.items()
+    }
+
+
+class _Names(dict[str, str]):
+    """The new names of one part's tensors; those that are not set are prefixed."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__()
+        self._node = node
+
+    def __missing__(self, name: str) -> str:
+        return f"{self._node}/{name}"
+
+
+def _tensor_names(
+    wiring: Wiring, fragments: Mapping[str, Fragment], public: Mapping[str, str]
+) -> tuple[dict[str, _Names], dict[str, str]]:
+    """Return the new names of each part's tensors, and the outputs that are copies of a tensor under another name."""
+    first: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    for name, text in public.items():
+        first.setdefault(text, name)
+    names: dict[str, _Names] = {}
+    given: dict[str, str] = {name: name for name in wiring.spec.inputs}
+    for node in wiring.order:
+        fragment = fragments[node]
+        table = _Names(node)
+        for port, tensors in fragment.inputs.items():
+            sources = [given[edge.reference.text] for edge in wiring.feeding(node, port)]
+            table.update(zip(tensors, sources, strict=True))
+        for port, tensor in fragment.outputs.items():
+            text = f"{node}.{port}"
+            if text in first and tensor not in table:
+                table[tensor] = first[text]
+            given[text] = table[tensor]
+        names[node] = table
+    for name, text in public.items():
+        if given[text] != name:
+            copies[name] = given[text]
+    return names, copies
+
+
+def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
+    """Return the declaration of a tensor; sizes that are not known are left open."""
+    number = element_number(type_.dtype or "float32")
+    dims = None if type_.dims is None else [str(dim) if isinstance(dim, Variable) else dim for dim in type_.dims]
+    return helper.make_tensor_value_info(name, number, dims)
+
+
+def _opsets(fragments: Mapping[str, Fragment]) -> dict[str, int]:
+    """Return the version of each operator domain; one model has one."""
+    versions: dict[str, tuple[int, str]] = {}
+    for node, fragment in fragments.items():
+        for domain, version in fragment.opsets.items():
+            known, other = versions.setdefault(domain, (version, node))
+            if known != version:
+                where = f"operator domain '{domain or 'ai.onnx'}'"
+                message = f"'{other}' uses version {known} of the {where}, '{node}' uses version {version}"
+                raise ModelError(Problem("M003", message, "export both parts with one version of the domain"))
+    return {domain: version for domain, (version, _) in sorted(versions.items())}
+
+
+def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelProto:
+    """Let graphsurgeon drop what feeds no output, after it has confirmed that no two tensors share a name."""
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    model = helper.make_model(graph, opset_imports=imports, producer_name=PRODUCER)
+    surgeon = gs.import_onnx(model)
+    surgeon.tensors(check_duplicates=True)
+    surgeon.cleanup(remove_unused_graph_inputs=False)
+    # graphsurgeon would set its own producer, IR version and opset 11
+    exported = gs.export_onnx(surgeon, producer_name=PRODUCER)
+    del exported.opset_import[:]
+    exported.opset_import.extend(imports)
+    exported.ir_version = helper.find_min_ir_version_for(imports)
+    return exported

@@ -1,0 +1,48 @@
+"""Renames every tensor and node of a graph, nested graphs included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def rename_tensors(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str = "") -> onnx.GraphProto:
+    """Return a copy of a graph under other names.
+
+    Tensors of nested graphs (of `If`, `Loop`, `Scan`) are renamed by the same rule, so that what they capture from
+    outside is still found.
+
+    Args:
+        graph: The graph.
+        rename: Gives each tensor its new name; it is not asked for the empty name of an omitted input.
+        prefix: Stands before each node's name; nodes without one stay without one.
+    """
+    copy = onnx.GraphProto()
+    copy.CopyFrom(graph)
+    _rename(copy, rename, prefix)
+    return copy
+
+
+def _rename(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str) -> None:
+    for node in graph.node:
+        if node.name:
+            node.name = prefix + node.name
+        node.input[:] = [rename(name) if name else name for name in node.input]
+        node.output[:] = [rename(name) if name else name for name in node.output]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename(attribute.g, rename, prefix)
+            for nested in attribute.graphs:
+                _rename(nested, rename, prefix)
+    for tensor in graph.initializer:
+        tensor.name = rename(tensor.name)
+    for sparse in graph.sparse_initializer:
+        sparse.values.name = rename(sparse.values.name)
+    for info in [*graph.input, *graph.output, *graph.value_info]:
+        info.name = rename(info.name)
+    for annotation in graph.quantization_annotation:
+        annotation.tensor_name = rename(annotation.tensor_name)

@@ -1,0 +1,56 @@
+"""Compares the order in which a spec joins embeddings with the loaded tagger's own.
+
+flair joins embeddings in the order of their names, not of the stack: a hard-coded order is the mistake that gave the
+users of the public export script wrong tags without a warning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.problems import Problem
+from assembler.wiring.interface import joined_language_models
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.wiring.graph import Wiring
+
+
+def order_problems(wiring: Wiring, orders: Mapping[str, Sequence[int]]) -> list[Problem]:
+    """Return a problem (W015) for each `concat` before a head whose order is not its tagger's.
+
+    Args:
+        wiring: The wiring.
+        orders: For each flair source the places of its embeddings in the order in which it joins them.
+    """
+    problems = []
+    for head, node in wiring.spec.graph.items():
+        if node.kind != "tagger_head" or node.weights is None:
+            continue
+        source = node.weights.partition(".")[0]
+        for edge in wiring.feeding(head, "embeddings"):
+            concat = edge.reference.owner
+            if concat in wiring.spec.graph and wiring.spec.graph[concat].kind == "concat":
+                problems += _compare(wiring, concat, source, orders.get(source, ()))
+    return problems
+
+
+def _compare(wiring: Wiring, concat: str, source: str, order: Sequence[int]) -> list[Problem]:
+    expected = [f"{source}.embeddings.{index}" for index in order]
+    edges = wiring.feeding(concat, "inputs")
+    given: dict[str, str] = {}
+    for edge, models in zip(edges, joined_language_models(wiring, concat), strict=True):
+        if len(models) != 1:
+            return []  # a layout of the spec author's own; the proof tells whether it is right
+        given[str(wiring.spec.graph[models[0]].weights)] = edge.reference.text
+    if len(given) != len(edges) or not set(given) <= set(expected) or list(given) == expected:
+        return []
+    mark = edges[0].reference.mark
+    missing = [path for path in expected if path not in given]
+    if missing:
+        message = f"{concat}: the tagger '{source}' also reads {', '.join(missing)}"
+        return [Problem.at(mark, "W015", message, "give each embedding of the tagger a part, and join them all")]
+    right = ", ".join(given[path] for path in expected)
+    message = f"{concat}: the tagger '{source}' joins its embeddings in another order"
+    return [Problem.at(mark, "W015", message, f"flair sorts them by name; write inputs: [{right}]")]

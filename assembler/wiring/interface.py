@@ -1,0 +1,82 @@
+"""Tells from the wiring how a host fills each input of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assembler.wiring.graph import Edge, Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """How one input is filled.
+
+    Attributes:
+        rule: One of `spec.schema.FILLS`, or `None` where neither the spec nor the wiring tells.
+        language_models: The `char_lm` nodes whose text the input speaks of; several may share one input.
+        parts: For `striping`, how many parts are interleaved.
+    """
+
+    rule: str | None
+    language_models: tuple[str, ...] = ()
+    parts: int = 0
+
+
+def fills(wiring: Wiring) -> dict[str, Fill]:
+    """Return how each input of the model is filled, in the spec's order."""
+    return {name: _fill(wiring, name) for name in wiring.spec.inputs}
+
+
+def _fill(wiring: Wiring, name: str) -> Fill:
+    told = wiring.spec.inputs[name].fill
+    found = [_at(wiring, edge) for edges in wiring.edges.values() for edge in edges if edge.reference.text == name]
+    rules = {fill.rule for fill in found}
+    if told is None and (len(rules) != 1 or None in rules):
+        return Fill(None)
+    rule = told or next(iter(rules))
+    matching = [fill for fill in found if fill.rule == rule]
+    models = tuple(dict.fromkeys(model for fill in matching for model in fill.language_models))
+    parts = max((fill.parts for fill in matching), default=0)
+    if rule == "striping" and not parts:
+        parts = sum(node.kind == "char_lm" for node in wiring.spec.graph.values())
+    return Fill(rule, models, parts)
+
+
+def _at(wiring: Wiring, edge: Edge) -> Fill:
+    """Return what the port at the end of an edge says of the input that feeds it."""
+    port = next(port for port in wiring.inputs[edge.node] if port.name == edge.port)
+    if port.fill in {"characters", "character_lengths"}:
+        return Fill(port.fill, (edge.node,))
+    if port.fill == "indices":
+        return _rows(wiring, edge.node)
+    return Fill(port.fill)
+
+
+def _rows(wiring: Wiring, node: str) -> Fill:
+    """Return what indices into the states of a `gather` mean: a position in a text, or a row of joined parts."""
+    source = wiring.feeding(node, "states")[0].reference.owner
+    if source not in wiring.spec.graph:
+        return Fill(None)
+    kind = wiring.spec.graph[source].kind
+    if kind == "char_lm":
+        return Fill("indices", (source,))
+    if kind == "concat" and wiring.views[source].parameters.get("axis", -1) == 0:
+        return Fill("striping", parts=len(wiring.feeding(source, "inputs")))
+    return Fill(None)
+
+
+def joined_language_models(wiring: Wiring, node: str) -> list[tuple[str, ...]]:
+    """Return for each tensor that a `concat` joins the `char_lm` nodes behind it."""
+    return [_behind(wiring, edge.reference.owner) for edge in wiring.feeding(node, "inputs")]
+
+
+def _behind(wiring: Wiring, owner: str) -> tuple[str, ...]:
+    if owner not in wiring.spec.graph:
+        return ()
+    if wiring.spec.graph[owner].kind == "char_lm":
+        return (owner,)
+    found = (model for edge in wiring.edges[owner] for model in _behind(wiring, edge.reference.owner))
+    return tuple(dict.fromkeys(found))
+
