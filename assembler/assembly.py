@@ -123,6 +123,7 @@ def _build(
     spec: Spec, say: Progress, *, trust: bool, proof: bool
 ) -> tuple[Model, Reference | None, dict[str, str]]:
     """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
+    from assembler.content import content_digest
     from assembler.metadata import describe
     from assembler.parts.emission import emit_parts
     from assembler.passes.deduplication import deduplicate
@@ -142,7 +143,8 @@ def _build(
     }
     model = deduplicate(join(wiring, fragments))
     record = proof_record(wiring, reference)
-    return label(model, describe(wiring, sources, parameters, record)), reference, sources.digests()
+    metadata = describe(wiring, sources, parameters, record, content_digest(model))
+    return label(model, metadata), reference, sources.digests()
 
 
 def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:

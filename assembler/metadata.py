@@ -29,7 +29,7 @@ _PACKAGES = ("flair-assembler", "flair", "onnx", "onnx-graphsurgeon", "onnxrunti
 
 
 def describe(
-    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], proof: Mapping[str, Value]
+    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], proof: Mapping[str, Value], content: str
 ) -> dict[str, str]:
     """Return the metadata of a model.
 
@@ -38,6 +38,7 @@ def describe(
         sources: The open sources.
         parameters: The number of weights of each node.
         proof: What was proven, or why nothing was.
+        content: The digest of graph and weights.
 
     Raises:
         SpecError: One input would have to be filled in two ways (W013).
@@ -69,6 +70,7 @@ def describe(
         },
         "parts": _parts(wiring, parameters),
         "proof": dict(proof),
+        "content": content,
         "versions": dict(_versions(flair=bool(sources.flair))),
     }
     return {f"{PREFIX}{key}": json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in record.items()}

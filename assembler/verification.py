@@ -1,0 +1,140 @@
+"""Tries a written model again, on this machine: its file, its contents, its tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from assembler.content import content_digest
+from assembler.errors import ModelError, ParityError
+from assembler.inspection import model_entries, model_header
+from assembler.model import Model
+from assembler.problems import Problem
+from assembler.proof.checking import check_file
+from assembler.proof.parity import BATCH_SIZES, compare
+from assembler.proof.sessions import open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.assembly import Progress
+
+#: The tags that a model carries have scores of four digits.
+_ROUNDING = 5e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found to be right.
+
+    Attributes:
+        path: The model.
+        found: One sentence for each thing that was tried.
+    """
+
+    path: Path
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Golden:
+    labels: Sequence[str]
+    scores: Sequence[float]
+
+
+def verify(
+    model: Path | str, *, spec: Path | str | None = None, trust: bool = False, progress: Progress | None = None
+) -> Verified:
+    """Try a model again.
+
+    Without a spec: ONNX's checker, the digest of graph and weights, and the sentences with the source's tags that the
+    model carries. With the spec it was built from: the whole proof, against the loaded source.
+
+    Args:
+        model: The model file.
+        spec: The spec, with its sources at hand.
+        trust: Whether object pickles, which can run code, may be read.
+        progress: Called at the beginning of each step.
+
+    Raises:
+        ModelError: The file is no model of ours (M010 to M014), or not what was proven (M008, M016, M017).
+        ParityError: It does not give its source's tags (P001, P002), or carries nothing to compare with (P003).
+        SpecError, SourceError: With a spec, as `assemble`.
+    """
+    path = Path(model)
+    say = progress or (lambda _: None)
+    entries = model_entries(path, model_header(path))
+    say("checking the file")
+    check_file(path)
+    _check_content(path, entries)
+    found = ["the file passes ONNX's checker", "graph and weights are those that were proven"]
+    if spec is not None:
+        found.append(_prove_again(path, Path(spec), entries, say, trust=trust))
+        return Verified(path, tuple(found))
+    say("trying the sentences that the model carries")
+    open_session(path, "the model")
+    found.append(_try_golden(path, entries))
+    return Verified(path, tuple(found))
+
+
+def _check_content(path: Path, entries: Mapping[str, object]) -> None:
+    """Compare graph and weights with the digest in the metadata.
+
+    Raises:
+        ModelError: They are not what was proven (M016), or external data cannot be read (M010).
+    """
+    try:
+        proto = onnx.load(path)
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as err:
+        raise ModelError(Problem("M010", f"its external data cannot be read: {err}", None, str(path))) from err
+    if content_digest(Model(proto, {})) != entries.get("content"):
+        message = "graph or weights were changed after they were proven"
+        raise ModelError(Problem("M016", message, "build the model again from its spec", str(path)))
+
+
+def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
+    from assembler.runtime import Tagger
+
+    proof = entries.get("proof")
+    record = proof if isinstance(proof, dict) else {}
+    golden = record.get("golden")
+    if record.get("status") != "passed":
+        message = "the model was written without a proof and carries nothing to compare with"
+        raise ParityError(Problem("P003", message, "give the spec it was built from: --spec", str(path)))
+    if not isinstance(golden, list) or not golden:
+        return "it carries no tags to try (it is no tagger); --spec runs its whole proof"
+    sentences = [[str(token) for token in entry["tokens"]] for entry in golden]
+    source = [_Golden(entry["labels"], entry["scores"]) for entry in golden]
+    within = float(record.get("scores_within", 0.0)) + _ROUNDING
+    tagger = Tagger(path)
+    results = [(size, tagger.tag(sentences, batch_size=size)) for size in BATCH_SIZES]
+    comparison = compare(sentences, source, results, within)
+    if not comparison.equal:
+        lines = "\n".join(f"  {difference}" for difference in comparison.worst)
+        message = f"on this machine the model does not give its source's tags and scores\n{lines}"
+        raise ParityError(Problem("P001", message, "is ONNX Runtime up to date?", str(path)))
+    return f"{len(sentences)} sentences have the source's tags, scores within {comparison.largest:.1e}"
+
+
+def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
+    from assembler.assembly import wired_sources
+    from assembler.proof.proving import diagnose, prove, reference_results
+    from assembler.spec.reading import load_spec
+
+    read = load_spec(spec)
+    record = entries.get("spec")
+    text = record.get("text") if isinstance(record, dict) else None
+    if text != read.document.text:
+        message = f"the model was built from another spec than {spec}"
+        hint = "`assemble inspect --format json` shows its name and sources; build the model again"
+        raise ModelError(Problem("M017", message, hint, str(path)))
+    say("running the source")
+    wiring, sources = wired_sources(read, trust=trust)
+    reference = reference_results(wiring, sources)
+    say("proving the model against its source")
+    proven = prove(path, reference, lambda: diagnose(path, read, reference, trust=trust))
+    return f"{proven.cases} cases equal {proven.against}, within {proven.largest:.1e}"

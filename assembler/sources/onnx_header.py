@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
-_MOST_VALUE_INFO = 1 << 20
+_LONGEST_TEXT = 1 << 26
 
 # onnx.proto's TensorProto.DataType
 _ELEMENT_TYPES = {
@@ -38,11 +38,13 @@ class OnnxHeader:
         inputs: The inputs without the initializers, by name, in order. Dynamic dims are variables.
         outputs: The outputs likewise.
         opset: The version of the default operator domain, or 0 where the file does not say.
+        metadata: The file's `metadata_props`.
     """
 
     inputs: Mapping[str, TensorType]
     outputs: Mapping[str, TensorType]
     opset: int
+    metadata: Mapping[str, str]
 
     def facts(self) -> Mapping[str, int]:
         """Return nothing: the sizes are in the types."""
@@ -79,11 +81,15 @@ def read_header(path: Path) -> OnnxHeader:
 def _model(stream: BinaryIO, size: int) -> OnnxHeader:
     opset = 0
     graph: _Field | None = None
+    metadata: dict[str, str] = {}
     for field in _fields(stream, 0, size):
         if field.number == 7:  # noqa: PLR2004 - ModelProto.graph
             graph = field
         elif field.number == 8:  # noqa: PLR2004 - ModelProto.opset_import
             opset = _opset(stream, field) or opset
+        elif field.number == 14:  # noqa: PLR2004 - ModelProto.metadata_props
+            texts = {part.number: _text(stream, part) for part in _fields(stream, field.start, field.length)}
+            metadata[texts.get(1, "")] = texts.get(2, "")
     if graph is None:
         message = "it has no graph"
         raise ValueError(message)
@@ -95,7 +101,7 @@ def _model(stream: BinaryIO, size: int) -> OnnxHeader:
         elif field.number in infos:
             infos[field.number].append(_value_info(stream, field))
     inputs = {name: type_ for name, type_ in infos[11] if name not in names}
-    return OnnxHeader(inputs, dict(infos[12]), opset)
+    return OnnxHeader(inputs, dict(infos[12]), opset, metadata)
 
 
 def _opset(stream: BinaryIO, field: _Field) -> int:
@@ -142,8 +148,8 @@ def _inside(stream: BinaryIO, field: _Field, *numbers: int) -> Iterator[_Field]:
 
 
 def _text(stream: BinaryIO, field: _Field) -> str:
-    if field.length > _MOST_VALUE_INFO:
-        message = "a name is longer than a megabyte"
+    if field.length > _LONGEST_TEXT:
+        message = "a text is longer than 64 MiB"
         raise ValueError(message)
     stream.seek(field.start)
     return stream.read(field.length).decode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, cast
 
@@ -399,3 +400,8 @@ def _rule_hint(error: ValidationError) -> str | None:
     if error.validator == "pattern" and error.validator_value == _REFERENCE:
         return "write part.port, or the name of an input"
     return None
+
+
+def schema_text(schema: Mapping[str, Value]) -> str:
+    """Return the text of the schema file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,90 @@
+"""`assemble SPEC`: builds and proves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assembler.cli.reporting import bytes_text, format_option, print_json, print_step
+
+
+@click.command()
+@click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The file to write.  [default: the spec's name + .onnx]"
+)
+@click.option("--profile", metavar="NAME", help="How parts are lowered.  [default: what the spec says]")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Read object pickles too: checkpoints of flair before 0.12 are such. They can run any code while they are "
+    "read, so only say this of files whose origin you know.",
+)
+@click.option("--no-proof", is_flag=True, help="Write the model without comparing it with its source; it will say so.")
+@click.option(
+    "--external-above",
+    type=click.IntRange(min=0),
+    metavar="BYTES",
+    help="Put the weights into a file of their own if the model would be larger.  [default: 2 GB]",
+)
+@format_option
+def command(
+    spec: Path,
+    output: Path | None,
+    profile: str | None,
+    trust: bool,  # noqa: FBT001 - click passes options by name
+    no_proof: bool,  # noqa: FBT001
+    external_above: int | None,
+    form: str,
+) -> None:
+    """Build the model of SPEC, prove it equal to its source, and only then write it."""
+    from assembler.assembly import assemble
+
+    result = assemble(
+        spec,
+        output,
+        trust=trust,
+        profile=profile,
+        proof=not no_proof,
+        external_above=external_above,
+        progress=print_step,
+    )
+    proven = result.proven
+    if form == "json":
+        print_json(
+            {
+                "path": str(result.path),
+                "size": result.size,
+                "data": str(result.data) if result.data else None,
+                "data_size": result.data_size,
+                "sources": dict(result.sources),
+                "proof": None
+                if proven is None
+                else {
+                    "against": proven.against,
+                    "cases": proven.cases,
+                    "tokens": proven.tokens,
+                    "largest_difference": proven.largest,
+                    "within": proven.within,
+                },
+            }
+        )
+        return
+    click.echo(f"{result.path}: {bytes_text(result.size)}")
+    if result.data:
+        click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
+    if proven is None:
+        click.echo("not proven (--no-proof)")
+    elif proven.tokens:
+        click.echo(
+            f"proven against {proven.against}: {proven.cases} sentences, {proven.tokens} tokens, no tag differs, "
+            f"scores within {proven.largest:.1e} (allowed {proven.within:.0e})"
+        )
+    else:
+        click.echo(
+            f"proven against {proven.against}: {proven.cases} sets of inputs, all outputs within {proven.largest:.1e} "
+            f"(allowed {proven.within:.0e})"
+        )
+    for name in result.unpinned:
+        print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")

@@ -1,0 +1,121 @@
+"""The command line: `assemble SPEC` builds and proves; the subcommands stand beside it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from assembler.cli.reporting import EXIT_BUG, report_error
+from assembler.errors import AssemblerError
+from assembler.problems import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+#: Each command with its one line of help; the module that implements it is imported when it is used.
+COMMANDS = {
+    "build": "Build the model of a spec and prove it (the default: `assemble SPEC`).",
+    "check": "Check specs, without their weights.",
+    "init": "Write the spec of a flair tagger.",
+    "verify": "Try a model again: its file, its contents, its tags.",
+    "tag": "Tag text with a model.",
+    "inspect": "Show what is in a model.",
+    "graph": "Draw the parts of a spec and their typed edges.",
+    "diff": "Compare two models.",
+    "bench": "Measure a model side by side with flair.",
+    "schema": "Print the JSON Schema of the spec language.",
+}
+
+
+class _Commands(click.Group):
+    """Knows its commands by name, imports them on demand, and takes anything else for a spec to build."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"assembler.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in COMMANDS and args[0] not in {"--help", "-h", "--version"}:
+            _refuse_misspelled(ctx, args[0])
+            args = ["build", *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _refuse_misspelled(ctx: click.Context, word: str) -> None:
+    """Refuse a word that is neither a file nor anything like one, but much like a command."""
+    if word.startswith("-") or Path(word).exists() or Path(word).suffix in {".yaml", ".yml"} or os.sep in word:
+        return
+    match = nearest(word, COMMANDS)
+    hint = f" Did you mean '{match}'?" if match else " `assemble --help` lists the commands."
+    message = f"'{word}' is neither a command nor a spec that is here.{hint}"
+    raise click.UsageError(message, ctx)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="SPEC | COMMAND [ARGS]…",
+)
+@click.version_option(package_name="flair-assembler", prog_name="assemble")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Stitch exported subgraphs into one ONNX model that is proven equal to its source.
+
+    \b
+        assemble specs/de-pos.yaml           build and prove de-pos.onnx
+        assemble check specs/                check specs, without weights
+        assemble tag de-pos.onnx text.txt    tag text, one sentence a line
+
+    Exit codes: 0 fine, 1 a problem in a spec, a source or a model, 2 wrong usage, 3 parity failed, 4 a bug of ours.
+    """  # noqa: D301 - click's mark for text that is not to be wrapped
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with the exit code of the contract."""
+    signal.signal(signal.SIGTERM, _terminate)
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        code = cli.main(words, prog_name="assemble", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted: nothing was written", err=True)
+        sys.exit(130)
+    except click.ClickException as err:
+        err.show()
+        sys.exit(err.exit_code)
+    except AssemblerError as err:
+        sys.exit(report_error(err, words))
+    except BrokenPipeError:
+        # The reader, `head` for one, has seen enough. Python would complain when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as err:  # noqa: BLE001 - the one place where a bug of ours becomes exit code 4
+        if os.environ.get("ASSEMBLE_TRACEBACK"):
+            raise
+        click.echo(f"a bug of ours: {type(err).__name__}: {err}", err=True)
+        click.echo("please report it, with what ASSEMBLE_TRACEBACK=1 prints; nothing was written", err=True)
+        sys.exit(EXIT_BUG)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
+    """Leave by an exception, so that what was begun is cleaned up."""
+    sys.exit(128 + number)

@@ -1,0 +1,27 @@
+"""`assemble schema`: prints the JSON Schema of the spec language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assembler.cli.reporting import format_option, print_json
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file for an editor to use.")
+@format_option
+def command(output: Path | None, form: str) -> None:  # noqa: ARG001 - a schema is JSON in any case
+    """Print the JSON Schema of the spec language, installed kinds included."""
+    from assembler.parts.registry import kinds
+    from assembler.spec.schema import build_schema, schema_text
+    from assembler.staging import staged
+
+    schema = build_schema(kinds())
+    if output is None:
+        print_json(schema)
+        return
+    with staged(output) as stage:
+        stage.stream.write(schema_text(schema).encode())
+    click.echo(f"{output}: {len(kinds())} kinds")

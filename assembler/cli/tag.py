@@ -1,0 +1,136 @@
+"""`assemble tag`: tags text with a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from assembler.cli.reporting import format_option, printable
+from assembler.errors import ModelError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from assembler.runtime import TaggedSentence
+
+#: A progress bar is worth its lines above this many sentences.
+_LONG_INPUT = 200
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences in one run.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of one run.  [default: ONNX Runtime's choice]")
+@click.option("--force-tokens", is_flag=True, help="Give a label per token, without spans, also where tags are spans.")
+@format_option
+def command(
+    model: Path,
+    file: Path | None,
+    batch_size: int,
+    threads: int | None,
+    force_tokens: bool,  # noqa: FBT001 - click passes options by name
+    form: str,
+) -> None:
+    """Tag FILE, or standard input, with MODEL: one sentence a line, tokens separated by spaces.
+
+    Prints a line for each token with its label and score, and an empty line behind each sentence; with --format json an
+    array with one sentence a line. An empty line of the input is an empty sentence.
+    """
+    from assembler.runtime import Tagger
+
+    tagger = Tagger(model, threads=threads)
+    write = _write_json if form == "json" else _write_columns
+    if file is None or str(file) == "-":
+        with _progress(None) as advance:
+            stream = tagger.stream(
+                read_lines(sys.stdin.buffer, "<stdin>"),
+                batch_size=batch_size,
+                window=1 if sys.stdin.isatty() else 32,
+                force_tokens=force_tokens,
+                progress=advance,
+            )
+            write(stream)
+        return
+    count = _count(file)  # before anything is printed, so that a damaged file gives an error and no half result
+    with file.open("rb") as opened, _progress(count) as advance:
+        sentences = read_lines(opened, str(file))
+        write(tagger.stream(sentences, batch_size=batch_size, force_tokens=force_tokens, progress=advance))
+
+
+def _count(file: Path) -> int:
+    with file.open("rb") as opened:
+        return sum(1 for _ in read_lines(opened, str(file)))
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[list[str]]:
+    """Yield the tokens of each line. A byte order mark and the ends of lines, Windows' too, are no part of the text.
+
+    Raises:
+        ModelError: A line is not UTF-8 (T001).
+    """
+    for number, data in enumerate(stream, 1):
+        line = data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as err:
+            column = len(line[: err.start].decode("utf-8", "replace")) + 1
+            message = f"is not UTF-8: byte 0x{line[err.start]:02x}"
+            raise ModelError(Problem("T001", message, "save the text as UTF-8", name, number, column)) from err
+        yield [token for token in text.removesuffix("\n").removesuffix("\r").split(" ") if token]
+
+
+@contextmanager
+def _progress(count: int | None) -> Iterator[Callable[[int], None] | None]:
+    """Show a bar on stderr for long input, if stderr is a terminal."""
+    if not sys.stderr.isatty() or sys.stdout.isatty() or (count is not None and count < _LONG_INPUT):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("tagging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("tagging", total=count)
+        yield lambda finished: bar.advance(task, finished)
+
+
+def _write_columns(sentences: Iterable[TaggedSentence]) -> None:
+    from rich.cells import cell_len
+
+    for sentence in sentences:
+        tokens = [printable(token) for token in sentence.tokens]
+        width = max((cell_len(token) for token in tokens), default=0)
+        labels = max((len(label) for label in sentence.labels), default=0)
+        for token, label, score in zip(tokens, sentence.labels, sentence.scores, strict=True):
+            click.echo(f"{token}{' ' * (width - cell_len(token))}  {label:<{labels}}  {score:.4f}")
+        for span in sentence.spans:
+            text = " ".join(tokens[span.start : span.end])
+            click.echo(f"# {span.label} {span.score:.4f} [{span.start}, {span.end}) {text}")
+        click.echo()
+
+
+def _write_json(sentences: Iterable[TaggedSentence]) -> None:
+    click.echo("[", nl=False)
+    separator = "\n"
+    try:
+        for sentence in sentences:
+            click.echo(separator + _record(sentence), nl=False)
+            separator = ",\n"
+    finally:
+        click.echo("\n]")
+
+
+def _record(sentence: TaggedSentence) -> str:
+    text = json.dumps(sentence.as_dict(), ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(sentence.as_dict())
+    return text

@@ -1,0 +1,30 @@
+"""`assemble verify`: tries a model again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assembler.cli.reporting import format_option, print_json, print_step
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--spec",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The spec it was built from: run the whole proof against the source again.",
+)
+@click.option("--trust", is_flag=True, help="With --spec: read object pickles too. They can run any code.")
+@format_option
+def command(model: Path, spec: Path | None, trust: bool, form: str) -> None:  # noqa: FBT001 - click passes by name
+    """Try MODEL on this machine: its file, its contents, and the sentences that it carries with its source's tags."""
+    from assembler.verification import verify
+
+    result = verify(model, spec=spec, trust=trust, progress=print_step)
+    if form == "json":
+        print_json({"path": str(result.path), "found": list(result.found)})
+        return
+    for line in result.found:
+        click.echo(f"{result.path}: {line}")
