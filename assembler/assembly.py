@@ -219,7 +219,8 @@ def _written(model: Model, layout: Layout, target: Path) -> Iterator[Path]:
 
 def _prove(path: Path, spec: Spec, reference: Reference | None, say: Progress, *, trust: bool) -> Proven | None:
     from assembler.proof.checking import check_file
-    from assembler.proof.proving import diagnose, prove
+    from assembler.proof.divergence import diverging_parts
+    from assembler.proof.proving import prove
     from assembler.proof.sessions import open_session
 
     say("checking the file")
@@ -228,4 +229,9 @@ def _prove(path: Path, spec: Spec, reference: Reference | None, say: Progress, *
         open_session(path, "the assembled model")
         return None
     say("proving the model against its source")
-    return prove(path, reference, lambda: diagnose(path, spec, reference, trust=trust))
+    return prove(
+        path,
+        reference,
+        # The memory of the first reading has been let go of, so the sources are read again.
+        lambda: diverging_parts(path, *wired_sources(spec, trust=trust), reference.sentences),
+    )

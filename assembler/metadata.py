@@ -91,7 +91,10 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
         entry = asdict(weights.characters)
         del entry["dictionary"]
         described[name] = entry
-    tags: dict[str, Value] = {"label_type": heads[0].label_type, "spans": heads[0].spans} if heads else {}
+    tags: dict[str, Value] = {
+        "label_type": heads[0].label_type if heads else "",
+        "spans": heads[0].spans if heads else False,
+    }
     return {
         "inputs": [_input(name, fill) for name, fill in found.items()],
         "outputs": [

@@ -122,7 +122,8 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
     from assembler.assembly import wired_sources
-    from assembler.proof.proving import diagnose, prove, reference_results
+    from assembler.proof.divergence import diverging_parts
+    from assembler.proof.proving import prove, reference_results
     from assembler.spec.reading import load_spec
 
     read = load_spec(spec)
@@ -136,5 +137,5 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     wiring, sources = wired_sources(read, trust=trust)
     reference = reference_results(wiring, sources)
     say("proving the model against its source")
-    proven = prove(path, reference, lambda: diagnose(path, read, reference, trust=trust))
+    proven = prove(path, reference, lambda: diverging_parts(path, wiring, sources, reference.sentences))
     return f"{proven.cases} cases equal {proven.against}, within {proven.largest:.1e}"

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.errors import ParityError
-from assembler.metadata import describe_interface
 from assembler.problems import Problem
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.samples import proof_sentences
 from assembler.proof.sessions import open_session, run
 from assembler.proof.stepwise import Gap, Stepwise, gap
-from assembler.runtime.interface import Interface
+from assembler.proof.text_inputs import text_interface
 from assembler.runtime.tagger import Tagger
-from assembler.sources.weights import CharLmWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +90,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
             return Reference(spec, sentences, tagger.predict(sentences, _SOURCE_BATCH), ())
     stepwise = Stepwise(wiring, emit_parts(wiring))
     cases = []
-    for name, inputs in proof_inputs(spec, _text_interface(wiring, sources), sentences):
+    for name, inputs in proof_inputs(spec, text_interface(wiring, sources), sentences):
         values = {**inputs, **dict(stepwise.run(inputs))}
         outputs = {public: values[output.reference.text] for public, output in spec.outputs.items()}
         cases.append((name, inputs, outputs))
@@ -126,21 +124,6 @@ def require_fills(wiring: Wiring) -> None:
     ]
     if problems:
         raise SpecError(*problems)
-
-
-def _text_interface(wiring: Wiring, sources: OpenSources) -> Interface | None:
-    """Return the interface of those inputs that are filled from text."""
-    record = describe_interface(wiring, sources)
-    inputs = record["inputs"]
-    known = [entry for entry in inputs if isinstance(entry, dict) and entry["fill"]] if isinstance(inputs, list) else []
-    if not known:
-        return None
-    dictionaries = {
-        name: list(weights.characters.dictionary)
-        for name, weights in sources.weights.items()
-        if isinstance(weights, CharLmWeights)
-    }
-    return Interface.from_metadata({**record, "inputs": known}, dictionaries)
 
 
 def proof_record(wiring: Wiring, reference: Reference | None) -> dict[str, Value]:
@@ -246,41 +229,11 @@ def _tensor_problem(spec: Spec, case: str, wrong: Sequence[Gap], gaps: Sequence[
 
 def _divergence(gaps: Sequence[Gap]) -> list[str]:
     if not gaps:
-        return ["  no part diverges when the parts are compared one by one: the spec wires them differently than the source"]
-    return [f"  the first part whose output diverges is {gaps[0].tensor.partition('.')[0]}", f"    {gaps[0]}"]
+        return ["  no part diverges when the parts are compared one by one"]
+    return [f"  the first part whose output diverges is '{gaps[0].tensor.partition('.')[0]}'", f"    {gaps[0]}"]
 
 
 def _hint(changed: int, largest: float) -> str | None:
     if changed or not np.isfinite(largest):
         return "nothing was written; compare the spec with `assemble init` of the same source"
     return f"nothing was written; scores_within: {largest * 1.1:.1e} would have passed"
-
-
-def diagnose(path: Path, spec: Spec, reference: Reference, *, trust: bool) -> list[Gap]:
-    """Find the parts whose output diverges from the source's, in the order of the wiring.
-
-    The sources are read again: the memory of the first reading has been let go of.
-
-    Args:
-        path: The written model, beside which a copy with every tensor as an output is written for the comparison.
-        spec: The spec.
-        reference: The reference that the model failed.
-        trust: As for the assembly.
-    """
-    from assembler.assembly import wired_sources
-    from assembler.parts.emission import emit_parts
-    from assembler.proof.tapping import tapped_outputs
-    from assembler.surgery.joining import tensor_names
-
-    wiring, sources = wired_sources(spec, trust=trust)
-    fragments = emit_parts(wiring)
-    stepwise = Stepwise(wiring, fragments)
-    tensors = tensor_names(wiring, fragments)
-    interface = _text_interface(wiring, sources)
-    for _, inputs in proof_inputs(spec, interface, reference.sentences):
-        tapped = tapped_outputs(path, wiring, tensors, inputs)
-        gaps = [gap(text, expected, tapped[text]) for text, expected in stepwise.run(inputs) if text in tapped]
-        wrong = [entry for entry in gaps if entry.largest > spec.proof.scores_within]
-        if wrong:
-            return wrong
-    return []

@@ -55,7 +55,7 @@ class Stepwise:
     def __init__(self, wiring: Wiring, fragments: Mapping[str, Fragment]) -> None:
         """Keep the parts; models of glue are opened when they are first run."""
         self._wiring = wiring
-        self._fragments = fragments
+        self.fragments = fragments
         self._sessions: dict[str, ort.InferenceSession] = {}
 
     def run(self, inputs: Arrays) -> Iterator[tuple[str, Array]]:
@@ -76,9 +76,9 @@ class Stepwise:
             if given is not None:
                 return given  # type: ignore[return-value]
         if node not in self._sessions:
-            model = single_part(self._wiring, node, self._fragments[node])
+            model = single_part(self._wiring, node, self.fragments[node])
             self._sessions[node] = open_session(model, f"the part '{node}' alone")
-        tensors = self._fragments[node].inputs
+        tensors = self.fragments[node].inputs
         flat = {name: array for port, names in tensors.items() for name, array in zip(names, fed[port], strict=True)}
         outputs = run(self._sessions[node], flat, f"the part '{node}' alone")
         return {name.removeprefix(OUTPUT): array for name, array in outputs.items()}

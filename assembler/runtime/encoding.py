@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Striping, TokenLengths
+from assembler.errors import ModelError
+from assembler.runtime.interface import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str
 
     Raises:
         ValueError: If there is no sentence, or a sentence without tokens or with an empty one.
+        ModelError: M014 for an input that cannot be filled from text.
     """
     grid = _Grid.of(sentences)
     joined = [" ".join(tokens) for tokens in sentences]
@@ -95,6 +97,8 @@ def _fill(entry: Input, grid: _Grid, framed: dict[str, list[str]]) -> NDArray[np
         case Striping(parts=parts):
             rows = np.arange(parts * grid.filled.size, dtype=np.int64)
             return rows.reshape(parts, -1).T.ravel()
+        case Unfilled():
+            raise ModelError(entry.problem())
 
 
 def _lengths(texts: list[str]) -> NDArray[np.int64]:

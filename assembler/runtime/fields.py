@@ -81,6 +81,10 @@ class Fields:
             raise self.error(key, f"expected a string, got {reprlib.repr(value)}")
         return value
 
+    def optional_text(self, key: str) -> str | None:
+        """Return a field that has to be there, as a string or as null."""
+        return None if self.value(key) is None else self.text(key)
+
     def choice(self, key: str, choices: Collection[str]) -> str:
         """Return a field that has to be one of a few strings."""
         value = self.text(key)

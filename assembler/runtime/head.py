@@ -11,6 +11,7 @@ import numpy as np
 from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.fields import damaged
+from assembler.runtime.interface import Unfilled
 from assembler.runtime.sentence import TaggedSentence
 from assembler.runtime.spans import decode_spans
 
@@ -61,8 +62,10 @@ class Head:
             raise ModelError(Problem("M014", message, hint, session.file))
         outputs = {prediction: _INT64, scores: _FLOAT32}
         messages = [*_unfit_inputs(interface, session.inputs), *_unfit_outputs(outputs, session.outputs)]
-        if messages:
-            raise ModelError(*(Problem("M014", message, file=session.file) for message in messages))
+        problems = [entry.problem(session.file) for entry in interface.inputs if isinstance(entry, Unfilled)]
+        problems += [Problem("M014", message, file=session.file) for message in messages]
+        if problems:
+            raise ModelError(*problems)
         return cls(metadata.labels, prediction, scores, interface.tags.spans, session.file)
 
     def read(

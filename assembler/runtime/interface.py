@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
@@ -90,7 +89,21 @@ class Striping:
     parts: int
 
 
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Striping
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """An input that cannot be filled from text: by a rule that is not known here, or by none (`None`)."""
+
+    name: str
+    rule: str | None
+
+    def problem(self, file: str | None = None) -> Problem:
+        """Return the problem of whoever wants to fill it."""
+        wanted = "something that the model does not tell" if self.rule is None else f"'{self.rule}'"
+        message = f"input '{self.name}' wants {wanted}, which this runtime cannot fill"
+        return Problem("M014", message, f"it fills: {', '.join(_FILLS)}", file)
+
+
+Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +144,15 @@ class Interface:
     ) -> Interface:
         """Return the interface that the metadata of a model states.
 
+        An input that this runtime cannot fill is no error here, for a file may be looked at all the same.
+
         Args:
             interface: The parsed JSON of `assembler.interface`.
             dictionaries: The parsed JSON of `assembler.dictionaries`: the characters of each language model by id.
             file: The model's file, for the problems.
 
         Raises:
-            ModelError: M013 where fields are missing or damaged, M014 for each input that this runtime cannot fill.
+            ModelError: M013 for each field that is missing or damaged.
         """
         fields = Fields.of(interface, _PLACE, file)
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
@@ -171,7 +186,7 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
 
 def _input(fields: Fields, models: Mapping[str, LanguageModel]) -> Input:
     name = fields.text("name")
-    match fields.text("fill"):
+    match fields.optional_text("fill"):
         case "characters":
             return Characters(name, _model_of(fields, models))
         case "indices":
@@ -182,9 +197,8 @@ def _input(fields: Fields, models: Mapping[str, LanguageModel]) -> Input:
             return TokenLengths(name)
         case "striping":
             return Striping(name, fields.number("parts", _PARTS))
-        case other:
-            message = f"input '{name}' wants '{other}', which this runtime cannot fill"
-            raise ModelError(Problem("M014", message, f"it fills: {', '.join(_FILLS)}", fields.file))
+        case rule:
+            return Unfilled(name, rule)
 
 
 def _model_of(fields: Fields, models: Mapping[str, LanguageModel]) -> LanguageModel:
@@ -192,12 +206,11 @@ def _model_of(fields: Fields, models: Mapping[str, LanguageModel]) -> LanguageMo
 
 
 def _output(fields: Fields) -> Output:
-    gives = fields.value("gives")
-    return Output(fields.text("name"), None if gives is None else fields.text("gives"))
+    return Output(fields.text("name"), fields.optional_text("gives"))
 
 
 def _tags(fields: Fields) -> Tags | None:
-    if fields.values.get("tags") is None:
+    if fields.values.get("tags") in (None, {}):
         return None
     tags = fields.child("tags")
     return Tags(tags.text("label_type"), tags.flag("spans"))

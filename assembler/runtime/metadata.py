@@ -43,8 +43,7 @@ class Metadata:
         """Return the metadata in the properties of a model.
 
         Raises:
-            ModelError: M012 if the assembler has written none, M013 if they are damaged or of another format, M014 if
-                the model wants an input that this runtime does not know.
+            ModelError: M012 if the assembler has written none, M013 if they are damaged or of another format.
         """
         own = {key: value for key, value in properties.items() if key.startswith(_PREFIX)}
         if not own:

@@ -21,7 +21,7 @@ from assembler.problems import Problem, suggest
 from assembler.sources.digest import checked_digest
 from assembler.sources.flair_extraction import char_lm_weights, head_weights
 from assembler.sources.flair_location import fetch, local_file
-from assembler.sources.flair_prediction import Tagged, predict
+from assembler.sources.flair_prediction import Tagged, embed, predict
 from assembler.sources.trust import load_checkpoint
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.parts.kind import Weights
+    from assembler.sources.weights import Array
     from assembler.spec.model import Source
 
 #: The embeddings whose parts can be built.
@@ -117,6 +118,21 @@ class FlairSource:
         with quiet_flair():
             return predict(self.tagger, sentences, batch_size)
 
+    def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]]:
+        """Return the tagger's own embeddings, and the width of each in the order in which flair joins them.
+
+        Args:
+            sentences: Sentences without empty tokens.
+
+        Returns:
+            float32 [sentences, tokens, features], zeros behind each sentence's end, and the widths of the features.
+        """
+        if self.tagger is None:
+            raise TypeError(self.source.name)
+        with quiet_flair():
+            widths = [self.embeddings[place].embedding_length for place in self.order()]
+            return embed(self.tagger, sentences), widths
+
 
 def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
     """Load a flair checkpoint.
@@ -167,7 +183,7 @@ def _tagger(source: Source, state: object) -> SequenceTagger:
     return tagger
 
 
-_NOT_YET = "docs/coverage of what can be assembled stands in the README under 'Limits'"
+_NOT_YET = "what can be assembled stands in the README under 'Limits'"
 
 
 def _check_stored_embeddings(source: Source, stored: object) -> None:

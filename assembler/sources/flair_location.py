@@ -28,9 +28,17 @@ def local_file(source: Source, folder: Path) -> Path | None:
         return None
     what = "a folder" if path.is_dir() else "not there"
     message = f"source '{source.name}': {path} is {what}"
-    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    siblings = sorted(entry.name for entry in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
     hint = suggest(path.name, siblings, what=f"files in {path.parent}") if siblings else "paths are relative to the spec"
     raise SourceError(Problem.at(source.mark, "R001", message, hint))
+
+
+def _root_reason(err: BaseException) -> str:
+    """Return the first line of the error behind all others: flair's own hides why the hub could not be reached."""
+    while (behind := err.__cause__ or err.__context__) is not None:
+        err = behind
+    lines = str(err).strip().splitlines()
+    return lines[0] if lines else type(err).__name__
 
 
 def fetch(source: Source) -> Path:
@@ -40,12 +48,14 @@ def fetch(source: Source) -> Path:
         SourceError: The hub cannot be reached, or has no such model (R004).
     """
     from flair.models import SequenceTagger
+    from huggingface_hub.utils import logging as hub_logging
 
+    hub_logging.set_verbosity(hub_logging.CRITICAL)  # it would print each of its retries, which take half a minute
     name = f"{source.location}@{source.revision}" if source.revision else source.location
     try:
         return Path(SequenceTagger._fetch_model(name))  # noqa: SLF001 - flair has no public way to get the file alone
     except (OSError, ValueError, RuntimeError) as err:
-        reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+        reason = _root_reason(err)
         message = f"source '{source.name}': flair cannot fetch '{name}': {reason}"
         hint = "without a connection, put the checkpoint beside the spec and name its path instead of the hub's name"
         raise SourceError(Problem.at(source.mark, "R004", message, hint)) from err

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from flair.models import SequenceTagger
 
+    from assembler.sources.weights import Array
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
@@ -47,3 +49,14 @@ def predict(tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_si
         for sentence in batch:
             sentence.clear_embeddings()
     return tagged
+
+
+@torch.no_grad()
+def embed(tagger: SequenceTagger, sentences: Sequence[Sequence[str]]) -> Array:
+    """Return what the tagger's embeddings give for sentences: float32 [sentences, tokens, features]."""
+    batch = [Sentence(list(tokens)) for tokens in sentences]
+    tensor, _ = tagger._prepare_tensors(batch)  # noqa: SLF001 - flair has no public way to get the padded tensor
+    for sentence in batch:
+        sentence.clear_embeddings()
+    result: Array = tensor.numpy()
+    return result

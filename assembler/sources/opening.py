@@ -11,6 +11,7 @@ from assembler.sources.onnx_header import OnnxHeader, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from assembler.parts.kind import Weights
     from assembler.sources.flair_checkpoint import FlairSource
@@ -51,7 +52,7 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
     flair, onnx = {}, {}
     for name, source in spec.sources.items():
         if source.form == "flair":
-            flair[name] = _flair(source, spec, trust=trust)
+            flair[name] = open_flair_source(source, spec.folder, trust=trust)
         else:
             from assembler.sources.onnx_subgraph import open_onnx
 
@@ -68,7 +69,12 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
     return OpenSources(flair, onnx, weights)
 
 
-def _flair(source: Source, spec: Spec, *, trust: bool) -> FlairSource:
+def open_flair_source(source: Source, folder: Path, *, trust: bool) -> FlairSource:
+    """Load a flair checkpoint, if flair is installed.
+
+    Raises:
+        SourceError: flair or torch is not installed (R008); else as `open_flair`.
+    """
     try:
         from assembler.sources.flair_checkpoint import open_flair
     except ModuleNotFoundError as err:
@@ -77,7 +83,7 @@ def _flair(source: Source, spec: Spec, *, trust: bool) -> FlairSource:
         message = f"source '{source.name}': reading a flair checkpoint needs the package '{err.name}'"
         hint = "pip install 'flair-assembler[flair]'"
         raise SourceError(Problem.at(source.mark, "R008", message, hint)) from err
-    return open_flair(source, spec.folder, trust=trust)
+    return open_flair(source, folder, trust=trust)
 
 
 def _part(

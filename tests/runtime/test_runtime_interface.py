@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assembler.errors import ModelError
-from assembler.runtime import Interface, Tags
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Output, Striping, TokenLengths
+from assembler.runtime import Interface, Tags, encode
+from assembler.runtime.interface import CharacterLengths, Characters, Indices, Output, Striping, TokenLengths, Unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,7 +90,7 @@ def test_no_damage_escapes_as_another_exception(stacked: dict) -> None:
             entries = copy.deepcopy(stacked)
             _parent(entries, place)[place[-1]] = junk
             codes |= _codes(entries)
-    assert codes == {"M013", "M014"}
+    assert codes == {"M013"}
 
 
 @pytest.mark.parametrize(
@@ -142,20 +142,29 @@ def test_a_damaged_field_is_named_with_what_was_expected(
         _read(stacked)
 
 
-def test_an_input_that_the_runtime_cannot_fill_is_named(stacked: dict) -> None:
-    stacked["interface"]["inputs"][3]["fill"] = "word_ids"
-    with pytest.raises(ModelError, match="M014 input 'lengths' wants 'word_ids', which this runtime cannot fill"):
-        _read(stacked)
+@pytest.mark.parametrize(("rule", "wants"), [("word_ids", "'word_ids'"), (None, "something that the model does not")])
+def test_an_input_that_the_runtime_cannot_fill_is_read_but_not_encoded(
+    stacked: dict, rule: str | None, wants: str
+) -> None:
+    stacked["interface"]["inputs"][3]["fill"] = rule
+    interface = _read(stacked)
+    assert interface.inputs[3] == Unfilled("lengths", rule)
+    with pytest.raises(ModelError, match=f"M014 input 'lengths' wants {wants}.*, which this runtime cannot fill"):
+        encode(interface, [["a"]])
 
 
 def test_the_problems_of_all_inputs_are_reported_together(stacked: dict) -> None:
-    stacked["interface"]["inputs"][0]["fill"] = "word_ids"
+    stacked["interface"]["inputs"][0]["fill"] = 3
     del stacked["interface"]["inputs"][2]["name"]
-    with pytest.raises(ModelError, match="word_ids") as caught:
+    with pytest.raises(ModelError, match="M013") as caught:
         _read(stacked)
-    assert [problem.code for problem in caught.value.problems] == ["M014", "M013"]
+    assert [problem.message for problem in caught.value.problems] == [
+        "assembler.interface.inputs[0].fill: expected a string, got 3",
+        "assembler.interface.inputs[2].name: the field is missing",
+    ]
 
 
-def test_an_interface_without_tags_is_fine(stacked: dict) -> None:
-    stacked["interface"]["tags"] = None
+@pytest.mark.parametrize("tags", [None, {}])
+def test_an_interface_without_tags_is_fine(stacked: dict, tags: object) -> None:
+    stacked["interface"]["tags"] = tags
     assert _read(stacked).tags is None

@@ -166,9 +166,11 @@ def test_a_model_without_tagger_head_is_m014(write_model: WriteModel, entries: d
 
 
 def test_an_input_that_the_runtime_cannot_fill_is_m014(write_model: WriteModel, entries: dict) -> None:
+    entries["interface"]["inputs"][2]["fill"] = None
     entries["interface"]["inputs"][3]["fill"] = "word_ids"
-    with pytest.raises(ModelError, match=r"model\.onnx: M014 input 'lengths' wants 'word_ids'"):
+    with pytest.raises(ModelError, match=r"model\.onnx: M014 input 'lengths' wants 'word_ids'") as caught:
         Tagger(write_model())
+    assert len(caught.value.problems) == 2
 
 
 def test_all_ports_that_do_not_fit_are_reported_together(write_model: WriteModel, entries: dict) -> None:

@@ -1,0 +1,51 @@
+"""`assemble init`: writes the spec of a flair tagger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from assembler.cli.reporting import format_option, print_json
+
+
+@click.command()
+@click.argument("source")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The spec to write.  [default: stdout]")
+@click.option(
+    "--interface",
+    type=click.Choice(["indices", "text"]),
+    default="indices",
+    show_default=True,
+    help="What the model takes. So far: character ids and indices.",
+)
+@click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
+@click.option("--force", is_flag=True, help="Replace a spec that is there.")
+@format_option
+def command(source: str, output: Path | None, interface: str, trust: bool, force: bool, form: str) -> None:  # noqa: FBT001
+    """Write a commented, minimal spec for SOURCE: a flair checkpoint, or a name that flair knows."""
+    if interface == "text":
+        message = "the text interface cannot be written yet; 'indices' can"
+        raise click.BadParameter(message, param_hint="--interface")
+    if output is not None and output.exists() and not force:
+        message = f"'{output}' is there already; --force replaces it"
+        raise click.BadParameter(message, param_hint="-o")
+    if output is not None and not output.absolute().parent.is_dir():
+        message = f"there is no folder '{output.parent}'"
+        raise click.BadParameter(message, param_hint="-o")
+    from assembler.initialisation import write_spec
+    from assembler.staging import staged
+
+    text = write_spec(source, output.parent if output else Path(), trust=trust)
+    if output is None:
+        if form == "json":
+            print_json({"spec": text})
+        else:
+            click.echo(text, nl=False)
+        return
+    with staged(output) as stage:
+        stage.stream.write(text.encode())
+    if form == "json":
+        print_json({"path": str(output)})
+    else:
+        click.echo(f"{output}: build it with   assemble {output}")

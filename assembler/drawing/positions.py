@@ -1,0 +1,117 @@
+"""Finds places for the slots of each rank: near what they are joined to, in order, and apart."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.drawing.layers import Layers
+
+#: How often the places are swept back and forth for each of three ends.
+_SWEEPS = 16
+
+#: For each slot those that it is joined to.
+Joined: TypeAlias = "Mapping[int, Sequence[int]]"
+
+
+def positions(layers: Layers, extents: Sequence[float], gap: float) -> list[float]:
+    """Return the centre of each slot along its rank; the least edge is at 0.
+
+    Args:
+        layers: The slots, in ranks and in order.
+        extents: What each slot takes up along its rank.
+        gap: What is left free between two slots at least.
+    """
+    before, after = layers.before(), layers.after()
+    centres = [0.0] * len(extents)
+    apart = [[(extents[one] + extents[other]) / 2 + gap for one, other in pairwise(rank)] for rank in layers.ranks]
+    anchors = _anchors(layers, before, after)
+    # First for short lines, then for labels beside their boxes, and at last for straight lines.
+    for back, forth in ((after, before), (anchors, anchors), _straight(layers, before, after)):
+        for _ in range(_SWEEPS):
+            _sweep(layers.ranks[::-1], apart[::-1], back, centres)
+            _sweep(layers.ranks, apart, forth, centres)
+    least = min(centre - extent / 2 for centre, extent in zip(centres, extents, strict=True))
+    return [centre - least for centre in centres]
+
+
+def _anchors(layers: Layers, before: Joined, after: Joined) -> Joined:
+    """Return what each slot is to stand near.
+
+    A box stands near all its labels. A label stands near that of its two boxes that has fewer lines, for the other one
+    cannot be near all of its own; but not near a box without another line, for that box comes to the label.
+    """
+    anchors = {slot: [*before[slot], *after[slot]] for slot in before}
+    lines = {slot: len(joined) for slot, joined in anchors.items()}
+    for slot in layers.labels:
+        firm = [other for other in anchors[slot] if lines[other] > 1]
+        anchors[slot] = [min(firm or anchors[slot], key=lambda other: lines[other])]
+    return anchors
+
+
+def _straight(layers: Layers, before: Joined, after: Joined) -> tuple[Joined, Joined]:
+    """Return what to line up with on the way back, and on the way forth.
+
+    Forth, all line up with what comes before, but for labels of a box that gives several: those are where they should
+    be. Back, only boxes that nothing feeds move.
+    """
+    back = {slot: after[slot] for slot in before if not before[slot]}
+    fanned = {slot for slot in layers.labels if len(after[before[slot][0]]) > 1}
+    return back, {slot: joined for slot, joined in before.items() if slot not in fanned}
+
+
+def _sweep(
+    ranks: Sequence[Sequence[int]], apart: Sequence[Sequence[float]], neighbours: Joined, centres: list[float]
+) -> None:
+    """Move the slots of each rank towards the middle of their neighbours; those without any want to stay."""
+    for rank, separations in zip(ranks, apart, strict=True):
+        wanted = [
+            sum(centres[other] for other in neighbours[slot]) / len(neighbours[slot])
+            if neighbours.get(slot)
+            else centres[slot]
+            for slot in rank
+        ]
+        for slot, centre in zip(rank, settled(wanted, separations), strict=True):
+            centres[slot] = centre
+
+
+def _anchors(
+    layers: Layers, before: Mapping[int, Sequence[int]], after: Mapping[int, Sequence[int]]
+) -> dict[int, Sequence[int]]:
+    """Return what each slot is to line up with in the end, so that most lines are straight.
+
+    A box lines up with all its labels. A label lines up with that of its two boxes that has fewer lines, for the other
+    one cannot line up with all of its own; not with a box that has no other line, for that one lines up with the label.
+    """
+    lines = {slot: len(before[slot]) + len(after[slot]) for rank in layers.ranks for slot in rank}
+    anchors: dict[int, Sequence[int]] = {slot: [*before[slot], *after[slot]] for rank in layers.ranks for slot in rank}
+    for slot in layers.labels:
+        firm = [other for other in anchors[slot] if lines[other] > 1]
+        anchors[slot] = [min(firm or anchors[slot], key=lambda other: lines[other])]
+    return anchors
+
+
+def settled(wanted: Sequence[float], separations: Sequence[float]) -> list[float]:
+    """Return the places nearest to the wanted ones, by least squares, that keep the order and the separations.
+
+    Less the separations before each, this is isotonic regression, which pooling adjacent violators solves exactly
+    (R. E. Barlow and others: Statistical Inference under Order Restrictions, 1972, section 1.2).
+
+    Args:
+        wanted: The wanted places, in the order to keep.
+        separations: The least distance of each from the next; one fewer than there are places.
+    """
+    offsets = list(accumulate(separations, initial=0.0))
+    blocks: list[tuple[float, int]] = []
+    for place, offset in zip(wanted, offsets, strict=True):
+        mean, count = place - offset, 1
+        while blocks and blocks[-1][0] > mean:
+            other, others = blocks.pop()
+            mean = (mean * count + other * others) / (count + others)
+            count += others
+        blocks.append((mean, count))
+    pooled = [mean for mean, count in blocks for _ in range(count)]
+    return [place + offset for place, offset in zip(pooled, offsets, strict=True)]

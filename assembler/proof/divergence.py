@@ -1,0 +1,98 @@
+"""Finds the first part whose output is not what the source computes, when a proof has failed.
+
+Two things can be wrong. The model can compute something else than its parts do one by one: then the first tensor that
+differs is named. Or the spec can wire the parts otherwise than the loaded tagger does: then the embeddings that reach
+the head are compared with the tagger's own, and the part that gives the first wrong ones is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.parts.emission import emit_parts
+from assembler.proof.random_inputs import proof_inputs
+from assembler.proof.stepwise import Gap, Stepwise, gap
+from assembler.proof.tapping import tapped_outputs
+from assembler.proof.text_inputs import text_interface
+from assembler.runtime.encoding import encode
+from assembler.surgery.joining import tensor_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from assembler.sources.opening import OpenSources
+    from assembler.sources.weights import Array
+    from assembler.wiring.graph import Wiring
+
+#: How many sentences the embeddings are compared on.
+_SENTENCES = 5
+
+
+def diverging_parts(
+    path: Path, wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]]
+) -> list[Gap]:
+    """Return the tensors that differ from the source's, in the order of the wiring.
+
+    Args:
+        path: The written model.
+        wiring: Its wiring, with the sources' weights.
+        sources: The sources.
+        sentences: The sentences of the proof.
+    """
+    stepwise = Stepwise(wiring, emit_parts(wiring))
+    return _model_gaps(path, wiring, sources, sentences, stepwise) or _wiring_gaps(wiring, sources, sentences, stepwise)
+
+
+def _model_gaps(
+    path: Path, wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise
+) -> list[Gap]:
+    tensors = tensor_names(wiring, stepwise.fragments)
+    within = wiring.spec.proof.scores_within
+    for _, inputs in proof_inputs(wiring.spec, text_interface(wiring, sources), sentences):
+        tapped = tapped_outputs(path, wiring, tensors, inputs)
+        gaps = [gap(text, expected, tapped[text]) for text, expected in stepwise.run(inputs) if text in tapped]
+        wrong = [entry for entry in gaps if entry.largest > within]
+        if wrong:
+            return wrong
+    return []
+
+
+def _wiring_gaps(
+    wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise
+) -> list[Gap]:
+    against = wiring.spec.proof.against
+    interface = text_interface(wiring, sources)
+    heads = [name for name, node in wiring.spec.graph.items() if node.kind == "tagger_head"]
+    if against is None or interface is None or len(heads) != 1 or sources.flair[against].tagger is None:
+        return []
+    batch = list(sentences[:_SENTENCES])
+    inputs = encode(interface, batch)
+    if set(inputs) != set(wiring.spec.inputs):
+        return []
+    values = dict(stepwise.run(inputs))
+    expected, widths = sources.flair[against].embedded(batch)
+    edge = wiring.feeding(heads[0], "embeddings")[0]
+    if edge.reference.text not in values:
+        return []
+    given = values[edge.reference.text].reshape(len(batch), -1, expected.shape[-1])
+    real = np.arange(expected.shape[1]) < np.array([[len(tokens)] for tokens in batch])
+    return list(_slices(wiring, edge.reference.owner, widths, np.where(real[..., None], given, 0), expected))
+
+
+def _slices(wiring: Wiring, owner: str, widths: Sequence[int], given: Array, expected: Array) -> list[Gap]:
+    """Compare embedding by embedding; where a concat joins as many tensors, each has a part of its own."""
+    names = [f"{owner}"] * len(widths)
+    if wiring.spec.graph[owner].kind == "concat":
+        edges = wiring.feeding(owner, "inputs")
+        if len(edges) == len(widths):
+            names = [edge.reference.text for edge in edges]
+    gaps, start = [], 0
+    for name, width in zip(names, widths, strict=True):
+        found = gap(name, expected[..., start : start + width], given[..., start : start + width])
+        start += width
+        if found.largest > wiring.spec.proof.scores_within:
+            gaps.append(found)
+    return gaps

@@ -1,0 +1,28 @@
+"""The part of a stack's interface that is filled from text, before there is a file to read it from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.metadata import describe_interface
+from assembler.runtime.interface import Interface
+from assembler.sources.weights import CharLmWeights
+
+if TYPE_CHECKING:
+    from assembler.sources.opening import OpenSources
+    from assembler.wiring.graph import Wiring
+
+
+def text_interface(wiring: Wiring, sources: OpenSources) -> Interface | None:
+    """Return the interface of those inputs that are filled from text, or `None` if there are none."""
+    record = describe_interface(wiring, sources)
+    inputs = record["inputs"]
+    known = [entry for entry in inputs if isinstance(entry, dict) and entry["fill"]] if isinstance(inputs, list) else []
+    if not known:
+        return None
+    dictionaries = {
+        name: list(weights.characters.dictionary)
+        for name, weights in sources.weights.items()
+        if isinstance(weights, CharLmWeights)
+    }
+    return Interface.from_metadata({**record, "inputs": known}, dictionaries)
