@@ -119,9 +119,7 @@ def _check_target(target: Path, spec: Spec) -> None:
         raise ModelError(Problem("M009", problem, "choose another file with -o", str(target)))
 
 
-def _build(
-    spec: Spec, say: Progress, *, trust: bool, proof: bool
-) -> tuple[Model, Reference | None, dict[str, str]]:
+def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, Reference | None, dict[str, str]]:
     """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
     from assembler.content import content_digest
     from assembler.metadata import describe
@@ -138,9 +136,7 @@ def _build(
         reference = reference_results(wiring, sources)
     say("emitting and joining the parts")
     fragments = emit_parts(wiring)
-    parameters = {
-        node: sum(array.size for array in fragment.weights.values()) for node, fragment in fragments.items()
-    }
+    parameters = {node: sum(array.size for array in fragment.weights.values()) for node, fragment in fragments.items()}
     model = deduplicate(join(wiring, fragments))
     record = proof_record(wiring, reference)
     metadata = describe(wiring, sources, parameters, record, content_digest(model))

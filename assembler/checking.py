@@ -54,9 +54,11 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
     files = [file for path in given for file in spec_files(Path(path))]
     problems: list[Problem] = []
     notes: list[str] = []
-    for path in given:
-        if Path(path).is_dir() and not spec_files(Path(path)):
-            problems.append(Problem("Y002", "holds no spec", "specs end in .yaml or .yml", str(path)))
+    problems += [
+        Problem("Y002", "holds no spec", "specs end in .yaml or .yml", str(path))
+        for path in given
+        if Path(path).is_dir() and not spec_files(Path(path))
+    ]
     for file in files:
         try:
             spec = load_spec(file)
@@ -86,8 +88,11 @@ def outside_problems(spec: Spec) -> list[Problem]:
     problems = []
     folder = spec.folder.resolve()
     for mark, location in places:
-        target = (spec.folder / location).resolve()
-        if Path(location).is_absolute() or not target.is_relative_to(folder):
+        try:
+            inside = (spec.folder / location).resolve().is_relative_to(folder)
+        except ValueError:  # it holds a NUL or a lone surrogate: no file can have such a name
+            inside = False
+        if Path(location).is_absolute() or not inside:
             message = f"the path '{location}' leaves the folder of the spec"
             problems.append(Problem.at(mark, "W018", message, "put the file beside the spec, or below its folder"))
     return problems

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
 import onnx
 from onnx import numpy_helper
+
+from assembler.sources.weights import buffer_of
 
 if TYPE_CHECKING:
     from assembler.model import Model
@@ -29,6 +30,6 @@ def content_digest(model: Model) -> str:
             array = numpy_helper.to_array(tensor)
         if array.dtype.kind == "O":
             digest.update(repr(array.tolist()).encode("utf-8", "backslashreplace"))
-        elif array.size:
-            digest.update(memoryview(np.ascontiguousarray(array).view(np.uint8)))
+        else:
+            digest.update(buffer_of(array))
     return digest.hexdigest()

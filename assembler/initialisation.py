@@ -176,8 +176,8 @@ def _inputs(models: list[_LanguageModel]) -> list[str]:
 
 def _language_model_lines(model: _LanguageModel, weights: str | None = None) -> list[str]:
     recurrent = model.weights.recurrent
-    layers = len(recurrent.layers)
-    size = f"{layers} × {recurrent.cell}({recurrent.hidden_size})" if layers > 1 else f"{recurrent.cell}({recurrent.hidden_size})"
+    layers = "" if len(recurrent.layers) == 1 else f"{len(recurrent.layers)} layers of "
+    size = f"{layers}{recurrent.cell}({recurrent.hidden_size})"
     characters = model.weights.characters
     return [
         f"  {model.node}:   # {size}, {len(characters.dictionary)} characters, {characters.direction}",

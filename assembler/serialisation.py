@@ -1,8 +1,8 @@
 """Writes a model to a file without holding it a second time.
 
 protobuf builds the whole file in memory; a stack of several hundred megabytes would then exist three times. Here the
-small part of the model is serialised by protobuf, and each large initializer is streamed behind it: a field of a message
-may stand anywhere in it (https://protobuf.dev/programming-guides/encoding/#order).
+small part of the model is serialised by protobuf, and each large initializer is streamed behind it: a field of a
+message may stand anywhere in it (https://protobuf.dev/programming-guides/encoding/#order).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnx
+
+from assembler.sources.weights import buffer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +65,7 @@ def lay_out(model: Model, *, external_above: int = LARGEST_FILE) -> Layout:
 def write_model(model: Model, layout: Layout, stream: BinaryIO) -> None:
     """Write the model file."""
     chunks = _chunks(model) if layout.data_name is None else _external_chunks(model, layout.data_name)
-    for chunk in chunks:
-        stream.write(chunk)
+    stream.writelines(chunks)
 
 
 def write_data(model: Model, stream: BinaryIO) -> None:
@@ -89,7 +90,7 @@ def _offsets(model: Model) -> list[int]:
 
 
 def _bytes(array: Array) -> memoryview:
-    return memoryview(array.astype(array.dtype.newbyteorder("<"), copy=False)).cast("B")
+    return buffer_of(array.astype(array.dtype.newbyteorder("<"), copy=False))
 
 
 def _digest(model: Model) -> str:

@@ -11,7 +11,9 @@ from assembler.cli.reporting import format_option, print_json
 
 @click.command()
 @click.argument("source")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The spec to write.  [default: stdout]")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The spec to write.  [default: stdout]"
+)
 @click.option(
     "--interface",
     type=click.Choice(["indices", "text"]),

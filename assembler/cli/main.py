@@ -107,7 +107,7 @@ def main(args: Sequence[str] | None = None) -> None:
         # The reader, `head` for one, has seen enough. Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as err:  # noqa: BLE001 - the one place where a bug of ours becomes exit code 4
+    except Exception as err:
         if os.environ.get("ASSEMBLE_TRACEBACK"):
             raise
         click.echo(f"a bug of ours: {type(err).__name__}: {err}", err=True)

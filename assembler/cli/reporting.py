@@ -79,7 +79,7 @@ def wants_json(words: Sequence[str]) -> bool:
 
 def print_step(text: str) -> None:
     """Print progress on stderr."""
-    click.echo(f"assemble: {text}", err=True)
+    click.echo(f"assemble: {printable(text)}", err=True)
     sys.stderr.flush()
 
 

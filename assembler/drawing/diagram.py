@@ -99,9 +99,7 @@ def _arrows(wiring: Wiring) -> Iterator[Arrow]:
             yield Arrow(place[edge.reference.owner], place[node], printable(ports), _type(wiring, edge.reference.text))
     for head, output in enumerate(spec.outputs.values(), start=len(place)):
         given = output.reference.port or ""
-        yield Arrow(
-            place[output.reference.owner], head, printable(given), _type(wiring, output.reference.text)
-        )
+        yield Arrow(place[output.reference.owner], head, printable(given), _type(wiring, output.reference.text))
 
 
 def _taking_port(wiring: Wiring, edge: Edge) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect, insort
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import networkx as nx
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: How often the order is swept there and back. It seldom changes after the fourth time.
 _SWEEPS = 12
 
-Ranks = tuple[tuple[int, ...], ...]
+Ranks: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _swept(ranks: Ranks, neighbours: Mapping[int, Sequence[int]]) -> Ranks:
 
 
 def _crossings(ranks: Ranks, after: Mapping[int, Sequence[int]]) -> int:
-    """Count the pairs of lines that cross: inversions among the ends of the lines, which come in the order of starts."""
+    """Count the pairs of lines that cross: inversions among the ends, taken in the order of the starts."""
     count = 0
     for upper, lower in pairwise(ranks):
         place = {slot: index for index, slot in enumerate(lower)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.drawing.layers import layered
@@ -89,7 +89,8 @@ def laid_out(diagram: Diagram, measure: Measure) -> Layout:
     """Lay a diagram out, from top to bottom or from left to right, whichever is narrower: a page scrolls downwards."""
     layers = layered(diagram)
     sizes = _sizes(diagram, layers, measure)
-    return min((_Grid(layers, sizes, downwards).layout() for downwards in (True, False)), key=lambda one: one.width)
+    both = (_Grid(layers, sizes, downwards=downwards).layout() for downwards in (True, False))
+    return min(both, key=lambda layout: layout.width)
 
 
 def _sizes(diagram: Diagram, layers: Layers, measure: Measure) -> list[Point]:
@@ -110,14 +111,12 @@ def _size(lines: Sequence[Line], measure: Measure, padding: Point) -> Point:
 class _Grid:
     """Places slots *across* (along a rank) and *along* (from rank to rank), and turns both into x and y at the end."""
 
-    def __init__(self, layers: Layers, sizes: Sequence[Point], downwards: bool) -> None:  # noqa: FBT001
+    def __init__(self, layers: Layers, sizes: Sequence[Point], *, downwards: bool) -> None:
         self._layers = layers
         self._downwards = downwards
         self._before, self._after = layers.before(), layers.after()
         self._depths = [size[1 if downwards else 0] for size in sizes]
-        self._extents = [
-            max(size[0 if downwards else 1], self._least_extent(slot)) for slot, size in enumerate(sizes)
-        ]
+        self._extents = [max(size[0 if downwards else 1], self._least_extent(slot)) for slot, size in enumerate(sizes)]
         self._centres = positions(layers, self._extents, _GAP)
         self._ends = [self._meeting(chain) for chain in layers.chains]
         self._spans = self._ranked()
@@ -198,14 +197,14 @@ class _Grid:
         first = next(index for index, rank in enumerate(self._layers.ranks) if chain[0] in rank)
         last = first + len(chain) - 1
         # From the middle of the box, which hides it: its corners are rounded, and a line beside one would not meet it.
-        start = self._near(chain[0], first) + self._depths[chain[0]] / 2
-        points = [(way[0], start)]
+        points = [(way[0], self._near(chain[0], first) + self._depths[chain[0]] / 2)]
         for rank, (one, other) in enumerate(pairwise(way), start=first + 1):
-            above, (begin, end) = self._spans[rank - 1][1], self._spans[rank]
+            begin, end = self._spans[rank]
             if rank == last:
                 begin, end = begin - ARROW, self._near(chain[-1], last) - ARROW
-            middle = (above + begin) / 2
-            points += [points[-1], (one, above), (one, above)]
-            points += [(one, middle), (other, middle), (other, begin)]
-            points += [(other, begin), (other, end), (other, end)]
-        return tuple(self._turned(*point) for point in points)
+            leave, enter = (one, self._spans[rank - 1][1]), (other, begin)
+            middle = (leave[1] + enter[1]) / 2
+            points += [points[-1], leave, leave]
+            points += [(one, middle), (other, middle), enter]
+            points += [enter, (other, end), (other, end)]
+        return tuple(starmap(self._turned, points))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from assembler.drawing.diagram import Arrow, Box, Role
     from assembler.wiring.graph import Wiring
 
-#: The brackets that give a node its form: a stadium for what the host sees, a rounded box for a part.
-_FORMS: dict[Role, tuple[str, str]] = {"input": ("([", "])"), "part": ("(", ")"), "output": ("([", "])")}
+#: The brackets that give a node its form: a stadium for what the host sees, a box for a part.
+_FORMS: dict[Role, tuple[str, str]] = {"input": ("([", "])"), "part": ("[", "]"), "output": ("([", "])")}
 
 #: Fill, stroke and text are all fixed: with one of them left to the theme, dark mode makes the text unreadable.
 _STYLES: dict[Role, str] = {

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from assembler.drawing.layers import Layers
 
-#: How often the places are swept back and forth for each of three ends.
-_SWEEPS = 16
+#: How often the places are swept back and forth: for short lines, for labels beside their boxes, for straight lines.
+#: The last two push and never pull, so that more of them would drive the boxes apart.
+_SHORT, _BESIDE, _STRAIGHT = 16, 2, 6
 
 #: For each slot those that it is joined to.
 Joined: TypeAlias = "Mapping[int, Sequence[int]]"
@@ -29,9 +30,9 @@ def positions(layers: Layers, extents: Sequence[float], gap: float) -> list[floa
     centres = [0.0] * len(extents)
     apart = [[(extents[one] + extents[other]) / 2 + gap for one, other in pairwise(rank)] for rank in layers.ranks]
     anchors = _anchors(layers, before, after)
-    # First for short lines, then for labels beside their boxes, and at last for straight lines.
-    for back, forth in ((after, before), (anchors, anchors), _straight(layers, before, after)):
-        for _ in range(_SWEEPS):
+    upright = _straight(layers, before, after)
+    for sweeps, (back, forth) in ((_SHORT, (after, before)), (_BESIDE, (anchors, anchors)), (_STRAIGHT, upright)):
+        for _ in range(sweeps):
             _sweep(layers.ranks[::-1], apart[::-1], back, centres)
             _sweep(layers.ranks, apart, forth, centres)
     least = min(centre - extent / 2 for centre, extent in zip(centres, extents, strict=True))
@@ -76,22 +77,6 @@ def _sweep(
         ]
         for slot, centre in zip(rank, settled(wanted, separations), strict=True):
             centres[slot] = centre
-
-
-def _anchors(
-    layers: Layers, before: Mapping[int, Sequence[int]], after: Mapping[int, Sequence[int]]
-) -> dict[int, Sequence[int]]:
-    """Return what each slot is to line up with in the end, so that most lines are straight.
-
-    A box lines up with all its labels. A label lines up with that of its two boxes that has fewer lines, for the other
-    one cannot line up with all of its own; not with a box that has no other line, for that one lines up with the label.
-    """
-    lines = {slot: len(before[slot]) + len(after[slot]) for rank in layers.ranks for slot in rank}
-    anchors: dict[int, Sequence[int]] = {slot: [*before[slot], *after[slot]] for rank in layers.ranks for slot in rank}
-    for slot in layers.labels:
-        firm = [other for other in anchors[slot] if lines[other] > 1]
-        anchors[slot] = [min(firm or anchors[slot], key=lambda other: lines[other])]
-    return anchors
 
 
 def settled(wanted: Sequence[float], separations: Sequence[float]) -> list[float]:

@@ -41,14 +41,8 @@ _POINTS_PER_INCH = 72
 #: From the middle of a line of text to its baseline, in parts of its size.
 _BASELINE = 0.36
 
-#: What makes the drawing the same everywhere: text stays text, and ids come from the content, not from chance.
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "assembler",
-    "font.family": ["sans-serif"],
-    # matplotlib brings the first along, so widths are measured with it; the others are no wider, for readers without.
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Segoe UI", "Helvetica", "Arial", "sans-serif"],
-}
+#: matplotlib brings the first along, so widths are measured with it; the others are no wider, for readers without it.
+_FONTS = ["DejaVu Sans", "Verdana", "Segoe UI", "Helvetica", "Arial", "sans-serif"]
 
 
 def svg(wiring: Wiring) -> str:
@@ -57,9 +51,9 @@ def svg(wiring: Wiring) -> str:
         # Whoever views the drawing may well have a font for a glyph that ours lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         shown = diagram(wiring)
-        canvas = FigureCanvasSVG(figure(shown, laid_out(shown, measured)))
         file = StringIO()
-        canvas.print_svg(file, metadata={"Title": shown.title, "Date": None, "Creator": None})
+        metadata = {"Title": shown.title, "Date": None, "Creator": None}
+        figure(shown, laid_out(shown, measured)).savefig(file, format="svg", metadata=metadata)
     return file.getvalue()
 
 
@@ -73,7 +67,9 @@ def measured(line: Line) -> float:
 def figure(shown: Diagram, layout: Layout) -> Figure:
     """Return a diagram as a figure, one unit a point, with the size that the layout has."""
     size = (layout.width / _POINTS_PER_INCH, layout.height / _POINTS_PER_INCH)
+    # Neither this nor the canvas is pyplot's, which would keep the figure, and look for a display.
     drawn = Figure(figsize=size, dpi=_POINTS_PER_INCH, facecolor=_GROUND)
+    FigureCanvasSVG(drawn)
     place = Affine2D().scale(1, -1).translate(0, layout.height).scale(1 / _POINTS_PER_INCH) + drawn.dpi_scale_trans
     for order, artist in enumerate(_artists(shown, layout)):
         artist.set_transform(place)
@@ -136,8 +132,12 @@ def _font(face: Face) -> FontProperties:
     return FontProperties(size=face.size, weight="bold" if face.bold else "normal")
 
 
-def _settings() -> dict[str, object]:
-    """Return settings that leave nothing that matters here to a matplotlibrc of the user."""
-    ours = ("font.", "text.", "path.", "patch.", "figure.", "svg.")
-    defaults = {name: value for name, value in mpl.rcParamsDefault.items() if name.startswith(ours)}
-    return {**defaults, **_SETTINGS}
+def _settings() -> mpl.RcParams:
+    """Return settings that leave nothing to the user's matplotlibrc, nor ids in the file to chance."""
+    ours = ("figure.", "font.", "patch.", "path.", "savefig.", "svg.", "text.")
+    settings = mpl.RcParams({name: value for name, value in mpl.rcParamsDefault.items() if name.startswith(ours)})
+    settings["font.family"] = ["sans-serif"]
+    settings["font.sans-serif"] = _FONTS
+    settings["svg.fonttype"] = "none"
+    settings["svg.hashsalt"] = "assembler"
+    return settings

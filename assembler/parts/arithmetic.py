@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
+from assembler.wiring.tensors import Dim, TensorType, Variable
 
 if TYPE_CHECKING:
     from assembler.parts.emitter import Emitter

@@ -108,7 +108,9 @@ class Emitter:
             raise ValueError(message)
         self._names.add(name)
         output = f"{name}:0"
-        self._nodes.append(helper.make_node(op_type, list(inputs), [output], name=name, **attributes))
+        node = helper.make_node(op_type, list(inputs), [output], name=name)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self._nodes.append(node)
         return output
 
     def initializer(self, name: str, array: Array) -> str:

@@ -15,9 +15,8 @@ from assembler.wiring.tensors import UNKNOWN, TensorType
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from assembler.parts.emitter import Emitter
+    from assembler.sources.weights import Arrays
     from assembler.spec.yaml_text import Value
 
 
@@ -54,7 +53,7 @@ class Weights(Protocol):
     def facts(self) -> Mapping[str, int]:
         """Return the sizes that the weights fix, such as `hidden_size`, by the names that the kind's ports use."""
 
-    def run(self, inputs: Mapping[str, NDArray[object]]) -> Mapping[str, NDArray[object]] | None:  # type: ignore[type-var]
+    def run(self, inputs: Arrays) -> Arrays | None:
         """Run the part as its source does, for parity; `None` if it can only be run as a part of the whole."""
 
 

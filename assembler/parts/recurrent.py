@@ -60,10 +60,7 @@ def _emit_layer(
         emit.initializer(
             f"{name}/B",
             _stack(
-                [
-                    np.concatenate([_reorder(d.input_bias, cell), _reorder(d.recurrent_bias, cell)])
-                    for d in directions
-                ]
+                [np.concatenate([_reorder(d.input_bias, cell), _reorder(d.recurrent_bias, cell)]) for d in directions]
             ),
         ),
     ]

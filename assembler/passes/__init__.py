@@ -1,0 +1,1 @@
+"""Passes: model to model, each with a stated contract."""

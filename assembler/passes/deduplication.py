@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from assembler.model import Model
+from assembler.sources.weights import buffer_of
 from assembler.surgery.renaming import rename_tensors
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _key(tensor: onnx.TensorProto, weights: Mapping[str, Array]) -> str:
     """Return a key that only equal tensors share: their type, their shape and the digest of their bytes."""
     array = weights.get(tensor.name)
     if array is not None:
-        data = hashlib.sha256(memoryview(array).cast("B")).hexdigest()
+        data = hashlib.sha256(buffer_of(array)).hexdigest()
     else:
         anonymous = onnx.TensorProto()
         anonymous.CopyFrom(tensor)

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 _SENTENCES = 5
 
 
-def diverging_parts(
-    path: Path, wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]]
-) -> list[Gap]:
+def diverging_parts(path: Path, wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]]) -> list[Gap]:
     """Return the tensors that differ from the source's, in the order of the wiring.
 
     Args:

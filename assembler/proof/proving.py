@@ -183,7 +183,8 @@ def prove(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap
         gaps = [gap(name, expected, given[name]) for name, expected in outputs.items()]
         largest = max([largest, *(entry.largest for entry in gaps)])
         if largest > within:
-            raise ParityError(_tensor_problem(spec, case, [entry for entry in gaps if entry.largest > within], diagnose_()))
+            wrong = [entry for entry in gaps if entry.largest > within]
+            raise ParityError(_tensor_problem(spec, case, wrong, diagnose_()))
     return Proven("each part alone", len(reference.tensors), 0, largest, within)
 
 
@@ -209,9 +210,13 @@ def compare_tags(path: Path, reference: Reference) -> Comparison:
 
 
 def _tag_problem(spec: Spec, comparison: Comparison, gaps: Sequence[Gap]) -> Problem:
+    summary = (
+        f"the model does not give the tags and scores of '{spec.proof.against}': {comparison.tags_changed} tags "
+        f"differ, "
+        f"the largest difference of a score is {comparison.largest:.3g}, allowed is {comparison.within:.3g}"
+    )
     lines = [
-        f"the model does not give the tags and scores of '{spec.proof.against}': {comparison.tags_changed} tags differ, "
-        f"the largest difference of a score is {comparison.largest:.3g}, allowed is {comparison.within:.3g}",
+        summary,
         *(f"  {difference}" for difference in comparison.worst),
         *_divergence(gaps),
     ]

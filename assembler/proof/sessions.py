@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 _ERRORS_ONLY = 3
 
 
+def _ort_errors() -> tuple[type[BaseException], ...]:
+    """Return ONNX Runtime's own exceptions, which share no base class but Exception."""
+    state = ort.capi.onnxruntime_pybind11_state
+    names = (
+        "Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
+        "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail",
+    )  # fmt: skip
+    return tuple(getattr(state, name) for name in names if hasattr(state, name))
+
+
+#: What loading and running can raise.
+_ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, OSError, *_ort_errors())
+
+
 def open_session(model: Path | bytes, what: str) -> ort.InferenceSession:
     """Open a model.
 
@@ -34,7 +48,7 @@ def open_session(model: Path | bytes, what: str) -> ort.InferenceSession:
         return ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
         )
-    except (RuntimeError, ValueError, OSError, *_ORT_ERRORS) as err:
+    except _ERRORS as err:
         message = f"ONNX Runtime does not load {what}: {first_line(err)}"
         raise ModelError(Problem("M006", message, file=None if isinstance(model, bytes) else str(model))) from err
 
@@ -49,7 +63,7 @@ def run(session: ort.InferenceSession, inputs: Arrays, what: str) -> dict[str, A
     wanted = {entry.name for entry in session.get_inputs()}
     try:
         outputs = session.run(names, {name: array for name, array in inputs.items() if name in wanted})
-    except (RuntimeError, ValueError, *_ORT_ERRORS) as err:
+    except _ERRORS as err:
         shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
         message = f"ONNX Runtime does not run {what} on {shapes}: {first_line(err)}"
         raise ModelError(Problem("M007", message)) from err
@@ -66,16 +80,3 @@ def first_line(err: BaseException) -> str:
     """Return the first line of an error's text."""
     lines = str(err).strip().splitlines()
     return lines[0] if lines else type(err).__name__
-
-
-def _ort_errors() -> tuple[type[Exception], ...]:
-    """Return ONNX Runtime's own exceptions, which share no base class but Exception."""
-    state = ort.capi.onnxruntime_pybind11_state
-    names = (
-        "Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
-        "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail",
-    )  # fmt: skip
-    return tuple(getattr(state, name) for name in names if hasattr(state, name))
-
-
-_ORT_ERRORS = _ort_errors()

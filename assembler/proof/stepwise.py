@@ -1,8 +1,8 @@
-"""Runs each part alone, one after the other: the reference of stacks without a flair tagger, and the search for the
-first part whose output diverges.
+"""Runs each part alone, one after the other.
 
-A part whose weights come from a loaded model is run by that model; an exported subgraph is run from its own file,
-untouched; glue is run as a model of its own.
+This is the reference of stacks without a flair tagger, and finds the first part whose output diverges. A part whose
+weights come from a loaded model is run by that model; an exported subgraph is run from its own file, untouched; glue
+is run as a model of its own.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Gap:
     def __str__(self) -> str:
         """Return one line with the figures on both sides."""
         place = f" at {list(self.index)}" if self.index else ""
-        return f"{self.tensor}: differs by {self.largest:.3g}{place}: the source has {self.source}, the model {self.model}"
+        sides = f"the source has {self.source}, the model {self.model}"
+        return f"{self.tensor}: differs by {self.largest:.3g}{place}: {sides}"
 
 
 class Stepwise:
@@ -72,9 +73,9 @@ class Stepwise:
     def _part(self, node: str, fed: Mapping[str, list[Array]]) -> Mapping[str, Array]:
         weights = self._wiring.views[node].weights
         if weights is not None:
-            given = weights.run({port: arrays[0] for port, arrays in fed.items()})  # type: ignore[misc]
+            given = weights.run({port: arrays[0] for port, arrays in fed.items()})
             if given is not None:
-                return given  # type: ignore[return-value]
+                return given
         if node not in self._sessions:
             model = single_part(self._wiring, node, self.fragments[node])
             self._sessions[node] = open_session(model, f"the part '{node}' alone")

@@ -1,0 +1,1 @@
+"""Where weights come from. Trust and digests live here and nowhere else."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import flair
-from flair.embeddings import FlairEmbeddings, StackedEmbeddings
+from flair.embeddings import FlairEmbeddings, StackedEmbeddings, TokenEmbeddings
 from flair.models import LanguageModel, SequenceTagger
 
 from assembler.errors import SourceError
-from assembler.problems import Problem, suggest
+from assembler.problems import Problem
 from assembler.sources.digest import checked_digest
 from assembler.sources.flair_extraction import char_lm_weights, head_weights
 from assembler.sources.flair_location import fetch, local_file
@@ -58,6 +58,12 @@ def _cpu() -> Any:  # noqa: ANN401 - torch has no stubs of its own here
     return torch.device("cpu")
 
 
+def stacked(tagger: SequenceTagger) -> list[TokenEmbeddings]:
+    """Return the embeddings of a tagger by their place in its stack."""
+    stack = tagger.embeddings
+    return list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FlairSource:
     """A loaded flair checkpoint.
@@ -79,8 +85,7 @@ class FlairSource:
         """The tagger's embeddings by their place in its stack."""
         if self.tagger is None:
             return []
-        stack = self.tagger.embeddings
-        return list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
+        return [embedding for embedding in stacked(self.tagger) if isinstance(embedding, FlairEmbeddings)]
 
     def order(self) -> list[int]:
         """Return the places of the embeddings in the order in which flair joins them.
@@ -199,8 +204,7 @@ def _check_stored_embeddings(source: Source, stored: object) -> None:
 
 
 def _check_tagger(source: Source, tagger: SequenceTagger) -> None:
-    stack = tagger.embeddings
-    embeddings = list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
+    embeddings = stacked(tagger)
     for index, embedding in enumerate(embeddings):
         if type(embedding) is not FlairEmbeddings:
             hint = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
@@ -241,8 +245,3 @@ def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
         message = f"source '{source.name}': the checkpoint lacks {', '.join(sorted(missing))}"
         raise SourceError(Problem.at(source.mark, "R006", message))
     return model.eval()
-
-
-def unknown_part(source: FlairSource, path: str) -> str:
-    """Return a hint for a path that names no part."""
-    return suggest(path, source.paths(), what="parts of this checkpoint")

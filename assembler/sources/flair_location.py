@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ def local_file(source: Source, folder: Path) -> Path | None:
     what = "a folder" if path.is_dir() else "not there"
     message = f"source '{source.name}': {path} is {what}"
     siblings = sorted(entry.name for entry in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
-    hint = suggest(path.name, siblings, what=f"files in {path.parent}") if siblings else "paths are relative to the spec"
+    hint = "paths are relative to the spec"
+    if siblings:
+        hint = suggest(path.name, siblings, what=f"files in {path.parent}")
     raise SourceError(Problem.at(source.mark, "R001", message, hint))
 
 
@@ -50,7 +53,7 @@ def fetch(source: Source) -> Path:
     from flair.models import SequenceTagger
     from huggingface_hub.utils import logging as hub_logging
 
-    hub_logging.set_verbosity(hub_logging.CRITICAL)  # it would print each of its retries, which take half a minute
+    hub_logging.set_verbosity(logging.CRITICAL)  # it would print each of its retries, which take half a minute
     name = f"{source.location}@{source.revision}" if source.revision else source.location
     try:
         return Path(SequenceTagger._fetch_model(name))  # noqa: SLF001 - flair has no public way to get the file alone

@@ -19,6 +19,8 @@ from assembler.wiring.tensors import Dim, TensorType, Variable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from assembler.sources.weights import Arrays
+
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _LONGEST_TEXT = 1 << 26
@@ -50,9 +52,9 @@ class OnnxHeader:
         """Return nothing: the sizes are in the types."""
         return {}
 
-    def run(self, inputs: object) -> None:  # noqa: ARG002 - the protocol's signature
+    def run(self, inputs: Arrays) -> Arrays | None:  # noqa: ARG002 - the protocol's signature
         """Return `None`: a header cannot be run."""
-        return
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,9 +144,12 @@ def _split(graph: onnx.GraphProto) -> tuple[onnx.GraphProto, dict[str, Array]]:
     for tensor in graph.initializer:
         raw = tensor.raw_data
         numeric = tensor.data_type not in {onnx.TensorProto.STRING, onnx.TensorProto.BFLOAT16}
-        if numeric and len(raw) > INLINE_BYTES and helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * int(
-            np.prod(tensor.dims, dtype=np.int64)
-        ) == len(raw):
+        if (
+            numeric
+            and len(raw) > INLINE_BYTES
+            and helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * int(np.prod(tensor.dims, dtype=np.int64))
+            == len(raw)
+        ):
             array: Array = np.frombuffer(raw, helper.tensor_dtype_to_np_dtype(tensor.data_type)).reshape(tensor.dims)
         elif numeric and not raw:
             array = numpy_helper.to_array(tensor)
@@ -161,4 +164,3 @@ def _split(graph: onnx.GraphProto) -> tuple[onnx.GraphProto, dict[str, Array]]:
     result.node.extend(graph.node)
     result.initializer.extend(stubs)
     return result, arrays
-

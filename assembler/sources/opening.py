@@ -35,7 +35,9 @@ class OpenSources:
 
     def digests(self) -> dict[str, str]:
         """Return the SHA-256 of each source's file."""
-        return {name: source.digest for name, source in sorted({**self.flair, **self.onnx}.items())}
+        digests = {name: source.digest for name, source in self.flair.items()}
+        digests.update({name: source.digest for name, source in self.onnx.items()})
+        return dict(sorted(digests.items()))
 
 
 def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
@@ -49,7 +51,8 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
         SourceError: A source is missing, pinned otherwise, not trusted, damaged or not supported (R001 to R007).
         ModelError: An ONNX file has another opset (M001, M002).
     """
-    flair, onnx = {}, {}
+    flair: dict[str, FlairSource] = {}
+    onnx: dict[str, OnnxSubgraph] = {}
     for name, source in spec.sources.items():
         if source.form == "flair":
             flair[name] = open_flair_source(source, spec.folder, trust=trust)
@@ -135,7 +138,11 @@ def open_headers(spec: Spec) -> tuple[dict[str, OnnxHeader], list[str]]:
         if source is None or source.form != "onnx":
             continue
         path = spec.folder / source.location
-        if not path.is_file():
+        try:
+            here = path.is_file()
+        except OSError:  # the name is too long
+            here = False
+        if not here:
             notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {path} is not here")
             continue
         try:

@@ -70,7 +70,7 @@ class Recurrent:
 
 @dataclass(frozen=True, slots=True)
 class Characters:
-    """How a host makes a language model's input: what decides whether the numbers match (flair's LM 110-150, TK 795-842).
+    """How a host makes a language model's input, which decides whether the numbers match (flair's LM 110, TK 795).
 
     Attributes:
         dictionary: The characters by id. Only items of one code point can match; unknown ones have id 0.
@@ -152,11 +152,6 @@ class TaggerHeadWeights:
         return self.reference(inputs)
 
 
-def array_bytes(arrays: Mapping[str, Array]) -> int:
-    """Return the bytes that the arrays take."""
-    return sum(array.nbytes for array in arrays.values())
-
-
-def contiguous(array: Array) -> Array:
-    """Return the array in C order, the same object where it is so already."""
-    return np.ascontiguousarray(array)
+def buffer_of(array: Array) -> memoryview:
+    """Return the bytes of an array in C order, without a copy where it is so already."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from assembler.problems import Problem, suggest
@@ -33,6 +33,15 @@ PROFILES = ("portable",)
 _NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 _REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$"
 _FREE: Mapping[str, Value] = {"^x-": {"description": "Free for you: the assembler does not read it."}}
+
+
+# JSON Schema takes 18.0 for a whole number; nothing behind the schema does.
+_Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def build_schema(kinds: Mapping[str, Kind]) -> dict[str, Value]:
@@ -221,6 +230,7 @@ def _kind(kind: Kind) -> dict[str, Value]:
         "description": _text("A sentence about the part.", "Reads left to right."),
         "inputs": {
             "type": ["object", "array"],
+            "patternProperties": dict(_FREE),
             "additionalProperties": {"type": ["string", "array"], "pattern": _REFERENCE, **items},
             **items,
             "description": "What feeds each port: `part.port`, or the name of an input. A list feeds the only port.",
@@ -256,8 +266,8 @@ def _proof() -> dict[str, Value]:
             "against": {
                 "type": "string",
                 "pattern": _NAME,
-                "description": "The source whose loaded model is the reference. Without it, each part is run alone, one "
-                "after the other, and must give the same.",
+                "description": "The source whose loaded model is the reference. Without it, each part is run alone, "
+                "one after the other, and must give the same.",
                 "examples": ["tagger"],
             },
             "sentences": _text(
@@ -279,10 +289,10 @@ def _proof() -> dict[str, Value]:
 
 def schema_problems(document: Document, schema: Mapping[str, Value], kinds: Iterable[str]) -> list[Problem]:
     """Return every violation of the schema, each at its place (S001 to S005)."""
-    validator = Draft202012Validator(cast("dict[str, object]", schema))
+    validator = _Validator(cast("dict[str, object]", schema))
     names = list(kinds)
     problems: list[Problem] = []
-    for error in validator.iter_errors(document.root):  # type: ignore[arg-type]
+    for error in validator.iter_errors(document.root):
         for leaf in _leaves(error):
             problems.extend(_problems(leaf, document, names))
     return problems
@@ -332,7 +342,7 @@ def _value_mark(error: ValidationError, document: Document, path: KeyPath) -> Ma
 def _unknown_keys(error: ValidationError, document: Document, path: KeyPath, where: str) -> Iterator[Problem]:
     schema = cast("dict[str, dict[str, Value]]", error.schema)
     known = list(schema.get("properties", {}))
-    for key in error.instance:
+    for key in cast("dict[str, Value]", error.instance):
         if key not in known and not re.match("^x-", key):
             mark = document.key_mark((*path, key))
             hint = suggest(key, known, what="keys here") + " (keys that begin with 'x-' are free)"
@@ -343,7 +353,7 @@ def _missing_key(error: ValidationError, document: Document, path: KeyPath, wher
     required = cast("list[str]", error.validator_value)
     schema = cast("dict[str, dict[str, dict[str, Value]]]", error.schema)
     for key in required:
-        if key not in error.instance and f"{key!r}" in error.message:
+        if key not in cast("dict[str, Value]", error.instance) and f"{key!r}" in error.message:
             example = schema.get("properties", {}).get(key, {}).get("examples")
             hint = f"for example: {key}: {_show(example[0])}" if isinstance(example, list) and example else None
             if key == "flair":
@@ -374,7 +384,7 @@ def _expected(types: object) -> str:
     return " or ".join(names.get(str(name), f"a {name}") for name in listed)
 
 
-def _rule(error: ValidationError) -> str:
+def _rule(error: ValidationError) -> str:  # noqa: PLR0911 - one return for each rule
     got, rule = _show(error.instance), error.validator_value
     if error.validator == "const":
         return f"got {got}, expected {_show(rule)}"
@@ -386,9 +396,9 @@ def _rule(error: ValidationError) -> str:
         words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
         return f"got {got}, expected {words[str(error.validator)]} {rule}"
     if error.validator in {"minProperties", "minItems"}:
-        return f"got {len(error.instance)} entries, expected at least {rule}"
+        return f"got {len(cast('list[Value]', error.instance))} entries, expected at least {rule}"
     if error.validator in {"maxItems", "maxLength"}:
-        return f"got {len(error.instance)}, expected at most {rule}"
+        return f"got {len(cast('list[Value]', error.instance))}, expected at most {rule}"
     return error.message
 
 

@@ -10,14 +10,14 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import yaml
 
 from assembler.errors import SpecError
 from assembler.problems import Mark, Problem
 
-Value: TypeAlias = "str | int | float | bool | None | list[Value] | dict[str, Value]"
+Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAXIMUM_BYTES = 1 << 20
@@ -29,6 +29,13 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 # A number that is longer than any a spec can need stays text: int() of a long string is slow, and limited by Python.
 _LONGEST_NUMBER = 40
+
+
+class _Position(Protocol):
+    """A mark of PyYAML's, of which it has two classes."""
+
+    line: int
+    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ def parse(text: str, file: str) -> Document:
     return Document(file, text, root, reader.values, reader.keys)
 
 
-def _place(file: str, mark: yaml.Mark | None) -> Mark:
+def _place(file: str, mark: _Position | None) -> Mark:
     return Mark(file, mark.line + 1, mark.column + 1) if mark else Mark(file, 1, 1)
 
 
@@ -123,6 +130,8 @@ def _compose(text: str, file: str) -> yaml.Node:
         column = err.position - (text.rfind("\n", 0, err.position) + 1) + 1
         message = f"not valid YAML: the character U+{_code_point(err.character):04X} is not allowed"
         raise SpecError(Problem("Y001", message, None, file, line, column)) from err
+    except (ValueError, OverflowError) as err:  # PyYAML lets them through: "\\UFFFFFFFF", %YAML with 5,000 digits
+        raise SpecError(*problems, Problem("Y001", f"not valid YAML: {err}", None, file)) from err
     if node is None:
         raise SpecError(Problem("Y007", "the file is empty", "a spec begins with 'version: 1'", file, 1, 1))
     return node
@@ -142,9 +151,9 @@ def _scan(text: str, file: str, problems: list[Problem]) -> None:
             if documents > 1:
                 problems.append(Problem.at(mark, "Y007", "a second document begins", "one file holds one spec"))
                 return
-        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        elif anchor := getattr(event, "anchor", None):
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            message = f"'{sign}{event.anchor}': anchors and aliases are not part of the language"
+            message = f"'{sign}{anchor}': anchors and aliases are not part of the language"
             problems.append(Problem.at(mark, "Y005", message, "write the value out"))
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag is not None:
             message = f"the tag '{event.tag}': tags are not part of the language"
@@ -174,7 +183,7 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return _scalar(node)
+        return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Value]:
         result: dict[str, Value] = {}
@@ -200,7 +209,7 @@ def _key(node: yaml.Node) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
     text: str = node.value
     if node.style is not None:  # quoted, or a block: text whatever it looks like
         return text

@@ -1,0 +1,1 @@
+"""Joins fragments into one model."""

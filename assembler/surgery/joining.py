@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 PRODUCER = "flair-assembler"
 
 
-
 def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
     """Join the parts of a stack.
 
@@ -144,7 +143,7 @@ def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelPro
     surgeon.tensors(check_duplicates=True)
     surgeon.cleanup(remove_unused_graph_inputs=False)
     # graphsurgeon would set its own producer, IR version and opset 11
-    exported = gs.export_onnx(surgeon, producer_name=PRODUCER)
+    exported: onnx.ModelProto = gs.export_onnx(surgeon, producer_name=PRODUCER)
     del exported.opset_import[:]
     exported.opset_import.extend(imports)
     exported.ir_version = helper.find_min_ir_version_for(imports)

@@ -87,9 +87,7 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
         SpecError: With every problem of meaning (W001 to W012).
     """
     given = weights or {}
-    views = {
-        name: PartView(name, node.parameters, weights=given.get(name)) for name, node in spec.graph.items()
-    }
+    views = {name: PartView(name, node.parameters, weights=given.get(name)) for name, node in spec.graph.items()}
     ports = {name: kinds()[node.kind].ports(views[name]) for name, node in spec.graph.items()}
     names: Names = resolve(spec, ports)
     edges = {name: tuple(Edge(*entry) for entry in entries) for name, entries in names.edges.items()}
@@ -125,15 +123,11 @@ def _digraph(spec: Spec, edges: Mapping[str, tuple[Edge, ...]]) -> nx.MultiDiGra
 def _topological(graph: nx.MultiDiGraph[str], spec: Spec) -> Iterable[str]:
     place = {name: index for index, name in enumerate([*spec.inputs, *spec.graph])}
     return (
-        name
-        for name in nx.lexicographical_topological_sort(graph, key=lambda name: place[name])
-        if name in spec.graph
+        name for name in nx.lexicographical_topological_sort(graph, key=lambda name: place[name]) if name in spec.graph
     )
 
 
-def _cycles(
-    graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[Edge, ...]]
-) -> list[Problem]:
+def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[Edge, ...]]) -> list[Problem]:
     """Name one loop of each knot of nodes that wait for each other."""
     place = {name: index for index, name in enumerate(spec.graph)}
     problems = []
@@ -141,7 +135,9 @@ def _cycles(
         first = min(component, key=lambda name: place.get(name, -1))
         if len(component) == 1 and not graph.has_edge(first, first):
             continue
-        loop = [edge[0] for edge in nx.find_cycle(graph.subgraph(component), first)]
+        # A subgraph view would walk a set, so that the loop that is named would change from run to run.
+        knot: nx.DiGraph[str] = nx.DiGraph((a, b) for a, b in graph.edges() if a in component and b in component)
+        loop = [edge[0] for edge in nx.find_cycle(knot, first)]
         start = loop.index(min(loop, key=lambda name: place[name]))
         loop = [*loop[start:], *loop[:start]]
         message = f"a loop: {' → '.join([*loop, loop[0]])}"

@@ -79,4 +79,3 @@ def _behind(wiring: Wiring, owner: str) -> tuple[str, ...]:
         return (owner,)
     found = (model for edge in wiring.edges[owner] for model in _behind(wiring, edge.reference.owner))
     return tuple(dict.fromkeys(found))
-

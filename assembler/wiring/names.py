@@ -93,7 +93,9 @@ def _against(spec: Spec) -> Iterator[Problem]:
         hint = suggest(against, spec.sources, what="sources")
         yield Problem.at(spec.proof.mark, "W012", f"proof: there is no source '{against}'", hint)
     elif against is not None and spec.sources[against].form != "flair":
-        message = f"proof: '{against}' is of the form '{spec.sources[against].form}', only a flair model can be a reference"
+        message = (
+            f"proof: '{against}' is of the form '{spec.sources[against].form}', only a flair model can be a reference"
+        )
         yield Problem.at(spec.proof.mark, "W012", message, "without 'against' each part is run alone for comparison")
 
 
@@ -168,7 +170,7 @@ def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, 
     return name
 
 
-def _reference_problem(
+def _reference_problem(  # noqa: PLR0911 - one return for each thing that can be wrong
     spec: Spec, ports: Mapping[str, Ports], reference: Reference, code: str, what: str
 ) -> Problem | None:
     """Return what is wrong with a reference, or `None`."""

@@ -1,0 +1,88 @@
+"""Measure the time and the peak memory of assembling a full-size stack with random weights.
+
+    python tools/measure_assembly.py --hidden 2048
+
+Two language models of HIDDEN states, a reprojection, a BiLSTM(256) head and 17 labels, saved by flair, then built and
+proven by `assemble` in a process of its own. Memory is what that process needs beyond its imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in kilobytes elsewhere
+
+
+def save_random_tagger(path: Path, hidden: int) -> None:
+    """Save a tagger of the released architecture with random weights."""
+    import flair
+    import torch
+    from flair.data import Dictionary
+    from flair.embeddings import FlairEmbeddings, StackedEmbeddings
+    from flair.models import LanguageModel, SequenceTagger
+
+    flair.device = torch.device("cpu")
+    torch.manual_seed(7)
+    characters, labels = Dictionary(add_unk=True), Dictionary(add_unk=False)
+    for character in "\n abcdefghijklmnopqrstuvwxyzäöüßABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ0123456789.,;:!?-()„“":
+        characters.add_item(character)
+    for label in range(17):
+        labels.add_item(f"TAG{label}")
+    models = [LanguageModel(characters, forward, hidden, 1, embedding_size=100) for forward in (True, False)]
+    stack = StackedEmbeddings(
+        [FlairEmbeddings(model, name=name) for model, name in zip(models, ("forward", "backward"), strict=True)]
+    )
+    SequenceTagger(stack, labels, "upos", hidden_size=256, use_crf=False).save(path)
+
+
+def measured(spec: Path, output: Path) -> dict[str, float]:
+    """Assemble a spec in this process; return seconds, bytes of memory before it and at its peak."""
+    import assembler.assembly
+    import assembler.proof.proving
+    import assembler.sources.flair_checkpoint
+    import assembler.surgery.joining  # noqa: F401 - the imports are not what is measured
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PEAK_UNIT
+    begin = time.perf_counter()
+    result = assembler.assembly.assemble(spec, output)
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PEAK_UNIT
+    largest = result.proven.largest if result.proven else float("nan")
+    return {"seconds": seconds, "before": before, "peak": peak, "size": result.size, "largest": largest}
+
+
+def main() -> None:
+    """Measure, and print one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hidden", type=int, default=2048)
+    parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(measured(*arguments.child)))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_random_tagger(folder / "full.pt", arguments.hidden)
+        for command in (
+            ["-m", "assembler", "init", str(folder / "full.pt"), "-o", str(folder / "full.yaml")],
+            [__file__, "--child", str(folder / "full.yaml"), str(folder / "full.onnx")],
+        ):
+            done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)  # noqa: S603
+    found = json.loads(done.stdout)
+    size, needed = found["size"], found["peak"] - found["before"]
+    print(
+        f"hidden {arguments.hidden}: model {size / 1e6:.0f} MB, assembled and proven in {found['seconds']:.1f} s, "
+        f"peak memory {needed / 1e6:.0f} MB beyond the imports' {found['before'] / 1e6:.0f} MB = "
+        f"{needed / size:.2f} times the model; scores within {found['largest']:.1e}"
+    )
+
+
+if __name__ == "__main__":
+    main()
