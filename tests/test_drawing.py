@@ -17,7 +17,7 @@ import matplotlib as mpl
 import pytest
 
 from assembler.drawing.diagram import Arrow, Box, Diagram, diagram
-from assembler.drawing.layout import ARROW, laid_out
+from assembler.drawing.layout import ARROW, box_lines, laid_out
 from assembler.drawing.mermaid import mermaid
 from assembler.drawing.positions import settled
 from assembler.drawing.svg import measured, svg
@@ -36,9 +36,27 @@ DRAWINGS = pytest.mark.parametrize("draw", [mermaid, svg])
 
 #: What the demo's drawing shows, by how often at least.
 SHOWN = {
-    1: """forward forwardIndices backward backwardIndices characterLengths lengths forward_lm backward_lm forward_words
-        backward_words words head tagger.embeddings.0 tagger.embeddings.1 tagger.head concat tagger_head scores
-        prediction""".split(),
+    1: [
+        "forward",
+        "forwardIndices",
+        "backward",
+        "backwardIndices",
+        "characterLengths",
+        "lengths",
+        "forward_lm",
+        "backward_lm",
+        "forward_words",
+        "backward_words",
+        "words",
+        "head",
+        "concat",
+        "tagger_head",
+        "tagger.embeddings.0",
+        "tagger.embeddings.1",
+        "tagger.head",
+        "scores",
+        "prediction",
+    ],  # fmt: skip
     2: ["char_lm", "gather", "characters", "indices", "states → states", "int64[characters, sentences]"],
     3: ["int64[sentences]", "float32[total_tokens, ?]"],
 }
@@ -254,6 +272,7 @@ def test_texts_fit_their_boxes() -> None:
         x, y = places[box.lines[0]]
         assert frame.x < x < frame.x + frame.width
         assert frame.y < y < frame.y + frame.height
+        assert max(measured(line) for line in box_lines(box)) < frame.width
 
 
 @pytest.mark.parametrize("count", [1, 2, 12])

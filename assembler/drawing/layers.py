@@ -57,7 +57,7 @@ class Layers:
 
 
 def layered(diagram: Diagram) -> Layers:
-    """Put a diagram's boxes and labels in ranks, in an order with few crossings."""
+    """Return a diagram's boxes and labels in ranks, in an order with few crossings."""
     depths = _depths(diagram)
     ranks: list[list[int]] = [[] for _ in range(2 * max(depths) + 1)]
     for box, depth in enumerate(depths):
@@ -88,7 +88,7 @@ def _depths(diagram: Diagram) -> list[int]:
 
 
 def _ordered(layers: Layers) -> Layers:
-    """Sweep there and back by barycentres, and keep the order with the fewest crossings."""
+    """Return the order with the fewest crossings of those that sweeps there and back by barycentres give."""
     before, after = layers.before(), layers.after()
     ranks = best = _by_descent(layers)
     fewest = _crossings(ranks, after)
@@ -101,7 +101,7 @@ def _ordered(layers: Layers) -> Layers:
 
 
 def _by_descent(layers: Layers) -> Ranks:
-    """Order each rank as a depth-first search from the outputs backwards leaves it: a tree then has no crossing."""
+    """Return the order in which a depth-first search from the outputs leaves slots: a tree then has no crossing."""
     root = -1
     graph: nx.DiGraph[int] = nx.DiGraph()
     after = layers.after()
@@ -112,7 +112,7 @@ def _by_descent(layers: Layers) -> Ranks:
 
 
 def _swept(ranks: Ranks, neighbours: Mapping[int, Sequence[int]]) -> Ranks:
-    """Sort each rank by the mean place of its neighbours in the rank before."""
+    """Return each rank sorted by the mean places of the neighbours in the rank before."""
     swept: list[tuple[int, ...]] = []
     place: dict[int, float] = {}
     for rank in ranks:
@@ -126,7 +126,7 @@ def _swept(ranks: Ranks, neighbours: Mapping[int, Sequence[int]]) -> Ranks:
 
 
 def _crossings(ranks: Ranks, after: Mapping[int, Sequence[int]]) -> int:
-    """Count the pairs of lines that cross: inversions among the ends, taken in the order of the starts."""
+    """Return how many pairs of lines cross: inversions among the ends, taken in the order of the starts."""
     count = 0
     for upper, lower in pairwise(ranks):
         place = {slot: index for index, slot in enumerate(lower)}

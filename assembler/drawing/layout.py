@@ -86,7 +86,7 @@ def arrow_lines(arrow: Arrow) -> tuple[Line, ...]:
 
 
 def laid_out(diagram: Diagram, measure: Measure) -> Layout:
-    """Lay a diagram out, from top to bottom or from left to right, whichever is narrower: a page scrolls downwards."""
+    """Return a diagram laid out downwards or to the right, whichever is narrower: a page scrolls downwards."""
     layers = layered(diagram)
     sizes = _sizes(diagram, layers, measure)
     both = (_Grid(layers, sizes, downwards=downwards).layout() for downwards in (True, False))
@@ -132,7 +132,7 @@ class _Grid:
         )
 
     def _port(self, box: int, slot: int, slots: Sequence[int]) -> float:
-        """Spread the lines that meet one side of a box over it, in the order of where they come from."""
+        """Return where across a line meets a box: all that do are spread over its side, in the order of their slots."""
         ordered = sorted(slots, key=lambda other: self._centres[other])
         step = min(_SPREAD, self._extents[box] / (len(slots) + 1))
         return self._centres[box] + (ordered.index(slot) - (len(slots) - 1) / 2) * step
@@ -192,7 +192,7 @@ class _Grid:
         return frames
 
     def _curve(self, arrow: int) -> tuple[Point, ...]:
-        """Go straight through each rank, where the boxes are, and aside only between ranks."""
+        """Return a line that goes straight through each rank, where the boxes are, and aside only between ranks."""
         chain, way = self._layers.chains[arrow], self._way(arrow)
         first = next(index for index, rank in enumerate(self._layers.ranks) if chain[0] in rank)
         last = first + len(chain) - 1

@@ -157,9 +157,13 @@ class Emitter:
     def fragment(self) -> Fragment:
         """Return what was emitted. A port that gives an input or a weight as it is gets a node of its own."""
         given = {*self._initializers, *(tensor for tensors in self._inputs.values() for tensor in tensors)}
+        taken = {tensor for node in self._nodes for tensor in node.output}
         for port, tensor in self._outputs.items():
             if tensor in given:
-                self._outputs[port] = self.op("Identity", [tensor], f"output/{port}")
+                name = f"output/{port}"
+                while f"{name}:0" in taken:  # by a tensor of an exported subgraph
+                    name += "_"
+                self._outputs[port] = self.op("Identity", [tensor], name)
         graph = onnx.GraphProto(name="part")
         graph.node.extend(self._nodes)
         graph.initializer.extend(self._initializers.values())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import flair
+from flair.data import Sentence
 from flair.embeddings import FlairEmbeddings, StackedEmbeddings, TokenEmbeddings
 from flair.models import LanguageModel, SequenceTagger
 
@@ -122,6 +123,13 @@ class FlairSource:
             raise TypeError(self.source.name)
         with quiet_flair():
             return predict(self.tagger, sentences, batch_size)
+
+    def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
+        """Call flair's own `predict`, for measuring."""
+        if self.tagger is None:
+            raise TypeError(self.source.name)
+        with quiet_flair():
+            self.tagger.predict([Sentence(list(tokens)) for tokens in sentences], mini_batch_size=batch_size)
 
     def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]]:
         """Return the tagger's own embeddings, and the width of each in the order in which flair joins them.

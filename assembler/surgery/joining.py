@@ -139,12 +139,13 @@ def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelPro
     """Let graphsurgeon drop what feeds no output, after it has confirmed that no two tensors share a name."""
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     model = helper.make_model(graph, opset_imports=imports, producer_name=PRODUCER)
-    surgeon = gs.import_onnx(model)
-    surgeon.tensors(check_duplicates=True)
-    surgeon.cleanup(remove_unused_graph_inputs=False)
-    # graphsurgeon would set its own producer, IR version and opset 11
-    exported: onnx.ModelProto = gs.export_onnx(surgeon, producer_name=PRODUCER)
+    with gs.logger.G_LOGGER.suppress():  # it prints its warnings on stdout, where results go
+        surgeon = gs.import_onnx(model)
+        surgeon.tensors(check_duplicates=True)
+        surgeon.cleanup(remove_unused_graph_inputs=False)
+        # graphsurgeon would set its own producer, IR version and opset 11
+        exported: onnx.ModelProto = gs.export_onnx(surgeon, producer_name=PRODUCER)
     del exported.opset_import[:]
     exported.opset_import.extend(imports)
-    exported.ir_version = helper.find_min_ir_version_for(imports)
+    exported.ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
     return exported

@@ -38,5 +38,5 @@ def single_part(wiring: Wiring, node: str, fragment: Fragment) -> bytes:
         graph.output.append(value_info(OUTPUT + port, TensorType(wiring.tensors[f"{node}.{port}"].dtype, None)))
     imports = [helper.make_opsetid(domain, version) for domain, version in sorted(fragment.opsets.items())]
     model = helper.make_model(graph, opset_imports=imports)
-    model.ir_version = helper.find_min_ir_version_for(imports)
+    model.ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
     return bytes(model.SerializeToString())

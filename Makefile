@@ -1,0 +1,46 @@
+# Two commands need nothing but Python 3.11: `make demo` and `make test`. Both make .venv on their first run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: demo test lint types tests docs format clean
+
+demo: $(READY)
+	@mkdir -p build
+	$(BIN)/assemble specs/demo-pos.yaml -o build/demo-pos.onnx
+	$(BIN)/assemble tag build/demo-pos.onnx specs/samples/demo.txt
+
+test: lint types tests
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/assemble check --strict specs
+
+types: $(READY)
+	$(BIN)/mypy
+
+tests: $(READY)
+	$(BIN)/pytest -q
+
+# What is generated: the schema for editors, and the pages made from it.
+docs: $(READY)
+	$(BIN)/assemble schema -o assembler/spec/stack.v1.schema.json
+	$(BIN)/python tools/write_docs.py
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# torch comes first and by its exact version: every other way of naming it draws in several gigabytes of CUDA.
+$(READY): pyproject.toml
+	@echo "making $(VENV): some minutes on the first run"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build
