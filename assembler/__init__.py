@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assembler.assembly import Assembled, assemble
     from assembler.checking import Checked, check
     from assembler.errors import AssemblerError, ModelError, ParityError, SourceError, SpecError
-    from assembler.parts.kind import Kind, PartView, Port, Ports
+    from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
     from assembler.parts.registry import register
     from assembler.problems import Problem
     from assembler.spec.model import Spec
@@ -25,6 +25,7 @@ __all__ = [
     "Assembled",
     "AssemblerError",
     "Checked",
+    "Complaint",
     "Kind",
     "ModelError",
     "ParityError",
@@ -49,7 +50,7 @@ _HOMES = {
     "assembler.assembly": ("Assembled", "assemble"),
     "assembler.checking": ("Checked", "check"),
     "assembler.errors": ("AssemblerError", "ModelError", "ParityError", "SourceError", "SpecError"),
-    "assembler.parts.kind": ("Kind", "PartView", "Port", "Ports"),
+    "assembler.parts.kind": ("Complaint", "Kind", "PartView", "Port", "Ports"),
     "assembler.parts.registry": ("register",),
     "assembler.problems": ("Problem",),
     "assembler.spec.model": ("Spec",),

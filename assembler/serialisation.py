@@ -96,6 +96,7 @@ def _bytes(array: Array) -> memoryview:
 def _digest(model: Model) -> str:
     digest = hashlib.sha256()
     for array in _arrays(model):
+        digest.update(f"{array.nbytes}\n".encode())  # which fixes the offsets
         digest.update(_bytes(array))
     return digest.hexdigest()
 

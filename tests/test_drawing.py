@@ -56,13 +56,24 @@ SHOWN = {
         "tagger.head",
         "scores",
         "prediction",
-    ],  # fmt: skip
-    2: ["char_lm", "gather", "characters", "indices", "states → states", "int64[characters, sentences]"],
+        "rows → inputs[0]",
+        "rows → inputs[1]",
+        "rows → embeddings",
+        "float32[sentences, tokens]",
+        "int64[sentences, tokens]",
+    ],
+    2: [
+        "char_lm",
+        "gather",
+        "characters",
+        "indices",
+        "states → states",
+        "int64[characters, sentences]",
+        "float32[characters, sentences, ?]",
+        "int64[total_tokens]",
+    ],
     3: ["int64[sentences]", "float32[total_tokens, ?]"],
 }
-SHOWN[1] += ["rows → inputs[0]", "rows → inputs[1]", "rows → embeddings"]
-SHOWN[1] += ["float32[sentences, tokens]", "int64[sentences, tokens]"]
-SHOWN[2] += ["float32[characters, sentences, ?]", "int64[total_tokens]"]
 
 #: Weights as a spec can have them, in YAML, and how a drawing shows them.
 ODD_WEIGHTS = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: How often the places are swept back and forth: for short lines, for labels beside their boxes, for straight lines.
 #: The last two push and never pull, so that more of them would drive the boxes apart.
-_SHORT, _BESIDE, _STRAIGHT = 16, 2, 6
+_SHORT, _BESIDE, _STRAIGHT = 16, 2, 10
 
 #: For each slot those that it is joined to.
 Joined: TypeAlias = "Mapping[int, Sequence[int]]"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.parts.emitter import Emitter
 
 
@@ -44,6 +46,13 @@ def _sum(dims: list[Dim]) -> Dim:
     return None
 
 
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of an axis that the arriving tensors do not have."""
+    ranks = [tensor.rank for tensor in part.inputs.get("inputs", ()) if tensor.rank is not None]
+    if ranks and not -min(ranks) <= _axis(part) < min(ranks):
+        yield Complaint(("axis",), f"axis {_axis(part)} of tensors with {min(ranks)} axes")
+
+
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Concat."""
     emit.output("rows", emit.op("Concat", emit.inputs("inputs"), "concat", axis=_axis(part)))
@@ -55,6 +64,7 @@ KIND = Kind(
     "order other than the tagger's own is refused when the model is assembled.",
     ports=ports,
     build=build,
+    check=check,
     parameters={
         "axis": {
             "type": "integer",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import DTYPES, TensorType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.parts.emitter import Emitter
     from assembler.spec.yaml_text import Value
 
@@ -25,23 +27,40 @@ def ports(part: PartView) -> Ports:
     return Ports((), (Port("tensor", TensorType(str(part.parameters["dtype"]), tuple(sizes))),))
 
 
-def build(part: PartView, emit: Emitter) -> None:
-    """Emit an initializer, behind an Identity so that the node has a name of its own.
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of nested lists of different lengths, and of values that are not of the element type."""
+    lengths: dict[int, set[int]] = {}
+    values: list[tuple[int, Value]] = [(0, part.parameters["value"])]
+    for depth, value in values:
+        lengths.setdefault(depth, set()).add(len(value) if isinstance(value, list) else -1)
+        values += [(depth + 1, item) for item in value] if isinstance(value, list) else []
+    if any(len(found) > 1 for found in lengths.values()):
+        yield Complaint(("value",), "the nested lists are of different lengths", "give every row as many values")
+    dtype = str(part.parameters["dtype"])
+    for value in (item for _, item in values if not isinstance(item, list)):
+        if not _fits(value, dtype):
+            yield Complaint(("value",), f"{value!r} is no {dtype}")
+            return
 
-    Raises:
-        ModelError: The value is not of the element type, or its lists are not of one length (M005).
-    """
+
+def _fits(value: Value, dtype: str) -> bool:
+    if dtype == "string" or isinstance(value, str):
+        return dtype == "string" and isinstance(value, str)
+    if dtype == "bool" or isinstance(value, bool):
+        return dtype == "bool" and isinstance(value, bool)
+    if dtype.startswith("float"):
+        return isinstance(value, int | float)
+    bits = int(dtype.lstrip("uint"))
+    low, high = (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return isinstance(value, int) and low <= value <= high
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit an initializer, behind an Identity so that the node has a name of its own."""
     import numpy as np
 
-    from assembler.errors import ModelError
-    from assembler.problems import Problem
-
     dtype = str(part.parameters["dtype"])
-    try:
-        array = np.array(part.parameters["value"], dtype=object if dtype == "string" else dtype)
-    except (ValueError, TypeError, OverflowError) as err:
-        message = f"{part.node}: the value is no {dtype} tensor: {err}"
-        raise ModelError(Problem("M005", message, "nested lists must have equal lengths")) from err
+    array = np.array(part.parameters["value"], dtype=object if dtype == "string" else dtype)
     emit.output("tensor", emit.op("Identity", [emit.initializer("value", array)], "constant"))
 
 
@@ -54,6 +73,7 @@ KIND = Kind(
     summary="Values that the spec gives: a number, or nested lists of equal lengths.",
     ports=ports,
     build=build,
+    check=check,
     parameters={
         "value": {**_nested(_MOST_NESTED), "description": "The values, up to four axes.", "examples": [[0, 2, 1]]},  # type: ignore[dict-item]
         "dtype": {

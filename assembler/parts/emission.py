@@ -20,7 +20,7 @@ def emit_parts(wiring: Wiring) -> dict[str, Fragment]:
         wiring: The wiring, with the weights of every part that has any.
 
     Raises:
-        ModelError: A builder has left out an output that its kind promises (M004), or refuses its parameters (M005).
+        ModelError: A builder has left out an output that its kind promises (M004).
     """
     fragments = {}
     for node in wiring.order:

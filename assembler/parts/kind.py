@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 from assembler.wiring.tensors import UNKNOWN, TensorType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from assembler.parts.emitter import Emitter
     from assembler.sources.weights import Arrays
     from assembler.spec.yaml_text import Value
+
+
+#: The pattern of names in a spec. Python lets `$` match before a last line break, which the lookahead forbids.
+NAME = r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,25 @@ class PartView:
         return declared if isinstance(declared, int) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with the parameters of a part beyond what their schema can say.
+
+    Attributes:
+        path: The parameter, and keys or indices into it.
+        message: What was got and what was expected.
+        hint: What to do about it.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str | None = None
+
+
+def _no_complaint(_part: PartView) -> tuple[Complaint, ...]:
+    return ()
+
+
 class Builder(Protocol):
     """Emits the operators of one part."""
 
@@ -105,6 +128,7 @@ class Kind:
         parameters: A JSON Schema for each parameter; each has a description and examples.
         required: The parameters that a spec must give.
         weights: Whether parts of this kind need weights.
+        check: Looks at the parameters of a part and the types that arrive; what it complains of is reported as W020.
         example: A node of this kind, for the schema and the documentation.
     """
 
@@ -115,4 +139,5 @@ class Kind:
     parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     weights: bool = False
+    check: Callable[[PartView], Iterable[Complaint]] = _no_complaint
     example: Mapping[str, Value] = field(default_factory=dict)

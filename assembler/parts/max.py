@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.parts.kind import Kind, PartView, Ports
-from assembler.parts.reduction import AXIS, axis_of, without_axis
+from assembler.parts.reduction import AXIS, axis_of, check_axis, without_axis
 
 if TYPE_CHECKING:
     from assembler.parts.emitter import Emitter
@@ -26,6 +26,7 @@ KIND = Kind(
     summary="The largest value along an axis.",
     ports=ports,
     build=build,
+    check=check_axis,
     parameters=AXIS,
     example={"kind": "max", "inputs": {"tensor": "head.emissions"}, "axis": -1},
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import PartView, Port, Ports
+from assembler.parts.kind import Complaint, PartView, Port, Ports
 from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from assembler.spec.yaml_text import Value
 
@@ -28,6 +28,13 @@ def axis_of(part: PartView) -> int:
     """Return the axis that the node gives, or the last."""
     axis = part.parameters.get("axis", -1)
     return axis if isinstance(axis, int) else -1
+
+
+def check_axis(part: PartView) -> Iterator[Complaint]:
+    """Complain of an axis that the arriving tensor does not have."""
+    rank = part.arriving("tensor").rank
+    if rank is not None and not -rank <= axis_of(part) < rank:
+        yield Complaint(("axis",), f"axis {axis_of(part)} of a tensor with {rank} axes: {part.arriving('tensor')}")
 
 
 def same_shape(part: PartView, dtype: str | None) -> Ports:

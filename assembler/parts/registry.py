@@ -51,12 +51,15 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
+def built_in_kinds() -> dict[str, Kind]:
+    """Return our own kinds by name."""
+    found = (import_module(f"assembler.parts.{module}").KIND for module in _BUILT_IN)
+    return {kind.name: kind for kind in found}
+
+
 @cache
 def _installed() -> dict[str, Kind]:
-    found: dict[str, Kind] = {}
-    for module in _BUILT_IN:
-        kind = import_module(f"assembler.parts.{module}").KIND
-        found[kind.name] = kind
+    found = built_in_kinds()
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         origin = f"entry point '{entry.name}' = '{entry.value}'"
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.parts.kind import NAME, Complaint, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.parts.emitter import Emitter
 
 
@@ -35,6 +37,24 @@ def _shape(part: PartView) -> list[Dim]:
     return [size for size in shape if isinstance(size, int | str)] if isinstance(shape, list) else []
 
 
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of sizes that the arriving tensor cannot have."""
+    shape, arriving = _shape(part), part.arriving("tensor").dims
+    if sum(isinstance(size, str) or size == -1 for size in shape) > 1:
+        yield Complaint(("shape",), "more than one size is to be inferred", "at most one size is a name or -1")
+    if arriving is None:
+        return
+    for index, size in enumerate(shape):
+        if size == 0 and index >= len(arriving):
+            message = f"0 keeps the size of axis {index}, but {part.arriving('tensor')} arrives"
+            yield Complaint(("shape", index), message)
+    if all(isinstance(dim, int) for dim in arriving) and all(isinstance(size, int) and size > 0 for size in shape):
+        total = math.prod(dim for dim in arriving if isinstance(dim, int))
+        wanted = math.prod(size for size in shape if isinstance(size, int))
+        if total != wanted:
+            yield Complaint(("shape",), f"{total} values arrive as {part.arriving('tensor')}, the shape holds {wanted}")
+
+
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Reshape."""
     sizes = [size if isinstance(size, int) else -1 for size in _shape(part)]
@@ -46,6 +66,7 @@ KIND = Kind(
     summary="The same values in another shape.",
     ports=ports,
     build=build,
+    check=check,
     parameters={
         "shape": {
             "type": "array",
@@ -54,7 +75,7 @@ KIND = Kind(
             "items": {
                 "anyOf": [
                     {"type": "integer", "minimum": -1},
-                    {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+                    {"type": "string", "pattern": NAME},
                 ]
             },
             "description": "The new sizes. 0 keeps the size of that axis. At most one is -1 or a name: it is inferred "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.parts.kind import Kind, PartView, Ports
-from assembler.parts.reduction import AXIS, axis_of, same_shape
+from assembler.parts.reduction import AXIS, axis_of, check_axis, same_shape
 
 if TYPE_CHECKING:
     from assembler.parts.emitter import Emitter
@@ -26,6 +26,7 @@ KIND = Kind(
     summary="Exponentials normalised to a sum of one along an axis.",
     ports=ports,
     build=build,
+    check=check_axis,
     parameters=AXIS,
     example={"kind": "softmax", "inputs": {"tensor": "head.emissions"}, "axis": -1},
 )

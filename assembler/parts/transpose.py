@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.parts.emitter import Emitter
 
 
@@ -29,6 +31,14 @@ def _order(part: PartView) -> list[int]:
     return [axis for axis in order if isinstance(axis, int)] if isinstance(order, list) else []
 
 
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of an order that leaves an axis out."""
+    order = _order(part)
+    if sorted(order) != list(range(len(order))):
+        message = f"the order {order} does not name every axis from 0 to {len(order) - 1} once"
+        yield Complaint(("order",), message)
+
+
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Transpose."""
     emit.output("tensor", emit.op("Transpose", [emit.input("tensor")], "transpose", perm=_order(part)))
@@ -39,6 +49,7 @@ KIND = Kind(
     summary="The axes of a tensor in another order.",
     ports=ports,
     build=build,
+    check=check,
     parameters={
         "order": {
             "type": "array",

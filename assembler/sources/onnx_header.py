@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.errors import SourceError
@@ -18,6 +17,7 @@ from assembler.wiring.tensors import Dim, TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from assembler.sources.weights import Arrays
 

@@ -16,9 +16,10 @@ from assembler.problems import Problem
 from assembler.sources.digest import checked_digest
 from assembler.sources.flair_location import local_file
 from assembler.sources.onnx_header import OnnxHeader, read_header
+from assembler.spec.schema import OPSETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from assembler.parts.emitter import Emitter
@@ -92,11 +93,35 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
         raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
-        model = inliner.inline_local_functions(model)
+        model = inliner.inline_local_functions(model, convert_version=True)
     model = _at_opset(source, model, opset)
-    opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain != "ai.onnx"}
+    used = _domains(model.graph)
+    opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain in used}
     graph, arrays = _split(model.graph)
     return OnnxSubgraph(source, digest, path, header, graph, arrays, opsets)
+
+
+def _domains(graph: onnx.GraphProto) -> set[str]:
+    """Return the operator domains that a graph uses: exporters also import some that nothing uses."""
+    found = {node.domain for node in graph.node}
+    return found.union(*(_domains(nested) for nested in _nested(graph)))
+
+
+def _nested(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from attribute.graphs
+            if attribute.HasField("g"):
+                yield attribute.g
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+    for nested in _nested(graph):
+        yield from _tensors(nested)
 
 
 def _data_files(path: Path) -> list[Path]:
@@ -104,7 +129,7 @@ def _data_files(path: Path) -> list[Path]:
     model = onnx.load(path, load_external_data=False)
     names = {
         entry.value
-        for tensor in model.graph.initializer
+        for tensor in _tensors(model.graph)
         if tensor.data_location == onnx.TensorProto.EXTERNAL
         for entry in tensor.external_data
         if entry.key == "location"
@@ -119,7 +144,9 @@ def _at_opset(source: Source, model: onnx.ModelProto, opset: int) -> onnx.ModelP
         return model
     what = f"source '{source.name}': the file is at opset {actual}, the spec at {opset}"
     if not source.convert:
-        hint = f"set 'opset: {actual}' in the spec, or 'convert: true' at the source"
+        hint = "set 'convert: true' at the source"
+        if OPSETS[0] <= actual <= OPSETS[1]:
+            hint = f"set 'opset: {actual}' in the spec, or 'convert: true' at the source"
         raise ModelError(Problem.at(source.mark, "M001", what, hint))
     try:
         return version_converter.convert_version(model, opset)

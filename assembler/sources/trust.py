@@ -98,6 +98,7 @@ def load_checkpoint(source: Source, path: Path, *, trust: bool) -> object:
     """
     import torch
 
+    _refuse_torchscript(source, path)
     try:
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_restricted_pickle())
     except NotAllowedError as err:
@@ -112,6 +113,23 @@ def load_checkpoint(source: Source, path: Path, *, trust: bool) -> object:
         return torch.load(path, map_location="cpu", weights_only=False)
     except (ImportError, *_DAMAGED) as err:
         raise _damaged(source, path, err) from err
+
+
+def _refuse_torchscript(source: Source, path: Path) -> None:
+    """Refuse what `torch.load` would hand to `torch.jit.load`: a TorchScript archive runs its own code, which can write files.
+
+    Raises:
+        SourceError: It is one (R005).
+    """
+    import torch
+
+    try:
+        records = torch._C.PyTorchFileReader(str(path)).get_all_records()  # noqa: SLF001 - what torch.load asks too
+    except RuntimeError:  # no zip archive, or a damaged one
+        return
+    if "constants.pkl" in records:
+        message = f"source '{source.name}': the checkpoint is a TorchScript archive, not a flair model"
+        raise SourceError(Problem.at(source.mark, "R005", message))
 
 
 #: What torch and pickle raise on a file that is no checkpoint, or only a part of one.

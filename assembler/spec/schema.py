@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
+from assembler.parts.kind import NAME
 from assembler.problems import Problem, suggest
 from assembler.wiring.tensors import DTYPES
 
@@ -30,8 +31,7 @@ FILLS = ("characters", "indices", "character_lengths", "token_lengths", "stripin
 #: The profiles that choose how parts are lowered.
 PROFILES = ("portable",)
 
-_NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
-_REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$"
+_REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$(?!\n)"
 _FREE: Mapping[str, Value] = {"^x-": {"description": "Free for you: the assembler does not read it."}}
 
 
@@ -63,7 +63,7 @@ def build_schema(kinds: Mapping[str, Kind]) -> dict[str, Value]:
             },
             "name": {
                 "type": "string",
-                "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+                "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)",
                 "maxLength": 100,
                 "description": "The name of the stack, and of the file that is written unless the command line says "
                 "otherwise.",
@@ -112,7 +112,7 @@ def _map(description: str, item: dict[str, Value], example: Value, *, least: int
         "description": description,
         "examples": [example],
         "minProperties": least,
-        "propertyNames": {"pattern": f"{_NAME}|^x-"},
+        "propertyNames": {"pattern": f"{NAME}|^x-"},
         "patternProperties": dict(_FREE),
         "additionalProperties": item,
     }
@@ -122,7 +122,7 @@ def _source() -> dict[str, Value]:
     common: dict[str, Value] = {
         "sha256": {
             "type": "string",
-            "pattern": "^[0-9a-f]{64}$",
+            "pattern": r"^[0-9a-f]{64}$(?!\n)",
             "description": "The digest that the file must have. `assemble` prints the digest of what it read.",
             "examples": ["5d0c3a17" + "0" * 56],
         },
@@ -177,7 +177,7 @@ def _input() -> dict[str, Value]:
             "shape": {
                 "type": "array",
                 "maxItems": 8,
-                "items": {"anyOf": [{"type": "string", "pattern": _NAME}, {"type": "integer", "minimum": 1}]},
+                "items": {"anyOf": [{"type": "string", "pattern": NAME}, {"type": "integer", "minimum": 1}]},
                 "description": "Its dims: a name for a dynamic one, a number for a fixed one. Dims of one name have "
                 "one size.",
                 "examples": [["characters", "sentences"]],
@@ -265,7 +265,7 @@ def _proof() -> dict[str, Value]:
         "properties": {
             "against": {
                 "type": "string",
-                "pattern": _NAME,
+                "pattern": NAME,
                 "description": "The source whose loaded model is the reference. Without it, each part is run alone, "
                 "one after the other, and must give the same.",
                 "examples": ["tagger"],

@@ -131,7 +131,8 @@ def _compose(text: str, file: str) -> yaml.Node:
         message = f"not valid YAML: the character U+{_code_point(err.character):04X} is not allowed"
         raise SpecError(Problem("Y001", message, None, file, line, column)) from err
     except (ValueError, OverflowError) as err:  # PyYAML lets them through: "\\UFFFFFFFF", %YAML with 5,000 digits
-        raise SpecError(*problems, Problem("Y001", f"not valid YAML: {err}", None, file)) from err
+        message = "not valid YAML: the number in an escape or in a directive is too large"
+        raise SpecError(*problems, Problem("Y001", message, None, file)) from err
     if node is None:
         raise SpecError(Problem("Y007", "the file is empty", "a spec begins with 'version: 1'", file, 1, 1))
     return node

@@ -10,7 +10,7 @@ import networkx as nx
 from assembler.errors import SpecError
 from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds
-from assembler.problems import Problem, in_order
+from assembler.problems import Problem, in_order, nearest
 from assembler.wiring.names import Names, resolve
 from assembler.wiring.tensors import UNKNOWN, TensorType
 from assembler.wiring.unify import Unifier
@@ -84,7 +84,7 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
         weights: What the sources gave for each node, where they were read: sizes are then known and compared too.
 
     Raises:
-        SpecError: With every problem of meaning (W001 to W012).
+        SpecError: With every problem of meaning (W001 to W012, W020).
     """
     given = weights or {}
     views = {name: PartView(name, node.parameters, weights=given.get(name)) for name, node in spec.graph.items()}
@@ -164,7 +164,8 @@ def _unused(wired: nx.MultiDiGraph[str], spec: Spec, names: Names) -> list[Probl
         if not graph.out_degree(name):
             message = f"the input '{name}' feeds no part"
             problems.append(Problem.at(entry.mark, "W007", message, "feed it to a part, or remove it"))
-    used = {node.weights.partition(".")[0] for node in spec.graph.values() if node.weights} | {spec.proof.against}
+    named = {node.weights.partition(".")[0] for node in spec.graph.values() if node.weights} | {spec.proof.against}
+    used = named | {nearest(name, spec.sources) for name in named if name}  # a typo is reported once
     for name, source in spec.sources.items():
         if name not in used:
             message = f"no part takes its weights from the source '{name}'"
@@ -191,7 +192,11 @@ class _Typing:
             arriving.setdefault(edge.port, []).append(self.tensors.get(edge.reference.text, UNKNOWN))
         view = replace(self.views[name], inputs=arriving)
         self.views[name] = view
-        ports: Ports = kinds()[node.kind].ports(view)
+        kind = kinds()[node.kind]
+        for complaint in kind.check(view):
+            mark = self._spec.document.mark(("graph", name, *complaint.path))
+            self.unifier.problems.append(Problem.at(mark, "W020", f"{name}: {complaint.message}", complaint.hint))
+        ports: Ports = kind.ports(view)
         self.inputs[name] = ports.inputs or tuple(Port(port) for port in arriving)
         patterns = {port.name: port for port in self.inputs[name]}
         meeting = self.unifier.meet(name)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from assembler.parts.kind import Port, Ports
     from assembler.spec.model import Connection, Node, Reference, Spec
+    from assembler.spec.yaml_text import KeyPath, Value
 
 #: A reference, the node and port it feeds, and its index there.
 Entry = tuple["Reference", str, str, int]
@@ -102,18 +103,17 @@ def _against(spec: Spec) -> Iterator[Problem]:
 def _dims(spec: Spec) -> Iterator[Problem]:
     known = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
     for node in spec.graph.values():
-        shape = node.parameters.get("shape") if node.kind == "reshape" else None
-        if not isinstance(shape, list):
-            continue
-        path = ("graph", node.name, "shape")
-        for index, size in enumerate(shape):
-            if isinstance(size, str) and size not in known:
-                mark = spec.document.mark((*path, index))
-                hint = f"{suggest(size, known, what='dims of the inputs')} -1 stands for a size without a name"
-                yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{size}'", hint)
-        if sum(isinstance(size, str) or size == -1 for size in shape) > 1:
-            message = f"{node.name}: more than one size is to be inferred"
-            yield Problem.at(spec.document.mark(path), "W011", message, "at most one size is a name or -1")
+        shape, dims = node.parameters.get("shape"), node.parameters.get("dims")
+        named: list[tuple[KeyPath, Value]] = []
+        if node.kind == "reshape" and isinstance(shape, list):
+            named += [(("shape", index), size) for index, size in enumerate(shape)]
+        if node.kind == "onnx" and isinstance(dims, dict):
+            named += [(("dims", key), size) for key, size in dims.items()]
+        for path, name in named:
+            if isinstance(name, str) and name not in known:
+                mark = spec.document.mark(("graph", node.name, *path))
+                hint = suggest(name, known, what="dims of the inputs")
+                yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{name}'", hint)
 
 
 def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ class Workshop:
         dictionary = Dictionary(add_unk=True)
         for character in characters:
             dictionary.add_item(character)
-        with _flair_on_the_cpu():
+        with _quiet_flair():
             model = LanguageModel(
                 dictionary,
                 forward,
@@ -149,7 +150,7 @@ class Workshop:
         for label in labels:
             dictionary.add_item(label)
         torch.manual_seed(2000 + seed)
-        with _flair_on_the_cpu():
+        with _quiet_flair():
             tagger = SequenceTagger(
                 stack,
                 dictionary,
@@ -214,11 +215,15 @@ class Workshop:
             write_model(model, lay_out(model), stream)
         return path
 
+    def metadata(self, path: Path) -> dict[str, Any]:
+        """Return the assembler's metadata of a model file."""
+        model = onnx.load(path, load_external_data=False)
+        return {entry.key.removeprefix("assembler."): json.loads(entry.value) for entry in model.metadata_props}
+
     def flair_tags(self, tagger: SequenceTagger, sentences: Sequence[Sequence[str]]) -> list[list[tuple[str, float]]]:
         """Return label and score per token from flair's own `predict`."""
         whole = [Sentence(list(tokens)) for tokens in sentences]
-        with _flair_on_the_cpu(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet_flair():
             tagger.predict(whole, mini_batch_size=32, force_token_predictions=True, label_name="predicted")
         return [
             [(token.get_label("predicted").value, token.get_label("predicted").score) for token in sentence]
@@ -237,12 +242,14 @@ class Workshop:
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-class _flair_on_the_cpu(warnings.catch_warnings):  # noqa: N801 - a context manager
-    def __enter__(self) -> None:
-        super().__enter__()
+@contextmanager
+def _quiet_flair() -> Iterator[None]:
+    """Keep flair on the CPU, and its log and warnings to itself."""
+    flair.device = torch.device("cpu")
+    flair.logger.setLevel("ERROR")
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        flair.device = torch.device("cpu")
-        flair.logger.setLevel("ERROR")
+        yield
 
 
 USUAL = """\
@@ -339,12 +346,3 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Any:  # noqa: ANN401 - a function
         return Outcome(left.value.code, out, err)
 
     return call
-
-
-def metadata(path: Path) -> dict[str, Any]:
-    """Return the assembler's metadata of a model file."""
-    model = onnx.load(path, load_external_data=False)
-    return {
-        entry.key.removeprefix("assembler."): json.loads(entry.value)
-        for entry in model.metadata_props
-    }
