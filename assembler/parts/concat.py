@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from assembler.parts.emitter import Emitter
 
+_ROWS = 2  # axes of rows by features: one variable is left, so it can have the name that people use
+
 
 def ports(part: PartView) -> Ports:
     """Tensors that agree in all axes but one in; one tensor out."""
@@ -22,7 +24,7 @@ def ports(part: PartView) -> Ports:
         return Ports((Port("inputs", UNKNOWN, variadic=True),), (Port("rows", UNKNOWN),))
     rank = len(known.dims)
     axis = _axis(part) % rank if -rank <= _axis(part) < rank else rank - 1
-    pattern: list[Dim] = [Variable(f"axis_{index}") for index in range(rank)]
+    pattern: list[Dim] = [Variable("rows" if rank == _ROWS else f"axis_{index}") for index in range(rank)]
     pattern[axis] = None
     joined: list[Dim] = [*pattern]
     joined[axis] = _sum([tensor.dims[axis] if tensor.rank == rank and tensor.dims else None for tensor in arriving])

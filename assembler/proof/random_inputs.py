@@ -36,7 +36,8 @@ def proof_inputs(
         batch = sentences[:size] if size > 1 else sentences[case : case + 1]
         arrays: dict[str, Array] = {}
         if interface is not None:
-            arrays.update(encode(interface, batch))
+            texts = encode(interface, batch)
+            arrays.update({name: array for name, array in texts.items() if spec.inputs[name].range is None})
         dims: dict[str, int] = {}
         for name, array in arrays.items():
             dims.update(zip((str(dim) for dim in spec.inputs[name].type.dims or ()), array.shape, strict=True))

@@ -67,7 +67,7 @@ def text_at(document: Document, path: KeyPath, *, key: bool = False) -> str:
         ("=", "="),
         ("'7'", "7"),
         ('"true"', "true"),
-        ("|\n  7", "7"),
+        ("|\n  7", "7\n"),
         (">-\n  null", "null"),
     ],
 )
