@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.proof.sessions import open_session, run
+from assembler.errors import ModelError
+from assembler.problems import Problem
+from assembler.proof.sessions import first_line, open_session, run
 from assembler.surgery.single import OUTPUT, single_part
 
 if TYPE_CHECKING:
@@ -73,7 +75,13 @@ class Stepwise:
     def _part(self, node: str, fed: Mapping[str, list[Array]]) -> Mapping[str, Array]:
         weights = self._wiring.views[node].weights
         if weights is not None:
-            given = weights.run({port: arrays[0] for port, arrays in fed.items()})
+            try:
+                given = weights.run({port: arrays[0] for port, arrays in fed.items()})
+            except (RuntimeError, ValueError, IndexError) as err:  # torch's, on sizes or ids that do not fit the part
+                shapes = ", ".join(f"{port} {arrays[0].dtype}{list(arrays[0].shape)}" for port, arrays in fed.items())
+                message = f"the source does not run the part '{node}' on {shapes}: {first_line(err)}"
+                hint = "give the inputs of the spec a 'range', or dims of one name, that fit what they feed"
+                raise ModelError(Problem("M007", message, hint)) from err
             if given is not None:
                 return given
         if node not in self._sessions:

@@ -1,0 +1,164 @@
+"""The pages say what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from assembler.runtime import Interface, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SENTENCES = [
+    ["Zoë", "mag", "😀👩‍👩‍👧", "."],
+    ["e\u0301te\u0301"],
+    ["a"],
+    ["Привет", "x" * 50, "日本", "\U0001f3f3\ufe0f"],
+]
+
+
+def interface(*, with_whitespace: bool, marker: str) -> tuple[dict[str, object], dict[str, list[str]]]:
+    def model(direction: str) -> dict[str, object]:
+        return {
+            "direction": direction,
+            "start_marker": marker,
+            "end_marker": " ",
+            "with_whitespace": with_whitespace,
+            "lowercase": False,
+            "padding": 2,
+        }
+
+    inputs = []
+    for name in ("forward", "backward"):
+        inputs.append({"name": name, "fill": "characters", "language_model": f"{name}_lm"})
+        inputs.append({"name": f"{name}Indices", "fill": "indices", "language_model": f"{name}_lm"})
+    inputs.append({"name": "characterLengths", "fill": "character_lengths", "language_model": "forward_lm"})
+    inputs.append({"name": "lengths", "fill": "token_lengths"})
+    face: dict[str, object] = {
+        "inputs": inputs,
+        "outputs": [],
+        "language_models": {"forward_lm": model("forward"), "backward_lm": model("backward")},
+        "tags": {"label_type": "upos", "spans": False},
+    }
+    characters = ["<unk>", "\n", " ", *"abcdeghmoxZë.", "😀", "👩", "\u0301", "日"]
+    return face, {"forward_lm": characters, "backward_lm": characters}
+
+
+@pytest.mark.parametrize("with_whitespace", [True, False])
+@pytest.mark.parametrize("marker", ["\n", "", "<x>"])
+def test_the_javascript_of_the_host_page_feeds_what_our_runtime_feeds(marker: str, *, with_whitespace: bool) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed")
+    page = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```js\n(function feeds.*?)```", page, re.DOTALL)
+    face, dictionaries = interface(with_whitespace=with_whitespace, marker=marker)
+    script = f"""
+class Tensor {{ constructor(type, data, dims) {{ Object.assign(this, {{type, data: [...data].map(Number), dims}}); }} }}
+{code}
+const [face, dictionaries, sentences] = JSON.parse(require("fs").readFileSync(0, "utf8"));
+console.log(JSON.stringify(feeds({{Tensor}}, face, dictionaries, sentences)));
+"""
+    given = json.dumps([face, dictionaries, SENTENCES])
+    done = subprocess.run([node, "-e", script], input=given, capture_output=True, text=True, check=True)
+    expected = encode(Interface.from_metadata(face, dictionaries), SENTENCES)
+    found = json.loads(done.stdout)
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        assert found[name]["dims"] == list(array.shape), name
+        assert found[name]["data"] == array.ravel().tolist(), name
+        assert found[name]["type"] == "int64"
+
+
+def codes_in_the_source() -> Iterator[str]:
+    for path in sorted((ROOT / "assembler").rglob("*.py")):
+        yield from re.findall(r'"([YSWKRMPT]\d{3})"', path.read_text(encoding="utf-8"))
+
+
+def test_every_code_is_explained_and_every_explained_code_exists() -> None:
+    explained = re.findall(r"^\| ([A-Z]\d{3}) \|", (ROOT / "docs" / "problems.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(explained) == len(set(explained))
+    assert sorted(explained) == sorted(set(codes_in_the_source()))
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "write_docs.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+def test_the_spec_in_the_readme_is_the_demo_spec() -> None:
+    from assembler.spec.reading import load_spec, parse_spec
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```yaml\n(version: 1.*?)```", readme, re.DOTALL)
+    shown = parse_spec(text, str(ROOT / "specs" / "shown.yaml"))
+    demo = load_spec(ROOT / "specs" / "demo-pos.yaml")
+    assert {name: (node.kind, node.weights) for name, node in shown.graph.items()} == {
+        name: (node.kind, node.weights) for name, node in demo.graph.items()
+    }
+    assert {name: entry.type for name, entry in shown.inputs.items()} == {
+        name: entry.type for name, entry in demo.inputs.items()
+    }
+
+
+def test_the_kind_on_the_page_about_kinds_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "kinds.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    spec = """
+version: 1
+name: scaled
+inputs: {x: {type: float32, shape: [n]}}
+graph:
+  big: {kind: scale, inputs: {tensor: x}, by: 2.5}
+outputs: {y: big.tensor}
+"""
+    (tmp_path / "spec.yaml").write_text(spec, encoding="utf-8")
+    script = f"""
+{code}
+from assembler import assemble, register
+register(KIND)
+print(assemble({str(tmp_path / "spec.yaml")!r}, {str(tmp_path / "m.onnx")!r}).proven.against)
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession({str(tmp_path / "m.onnx")!r})
+print(session.run(None, {{"x": np.array([1, 2], np.float32)}})[0].tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["each part alone", "[2.5, 5.0]"], done.stderr
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = {"torch", "flair", "onnx", "onnxruntime", "onnx_graphsurgeon", "numpy", "networkx", "jsonschema", "yaml"}
+    assert not loaded_by("import assembler") & heavy
+
+
+def test_importing_the_runtime_loads_numpy_at_most() -> None:
+    heavy = {"torch", "flair", "onnx", "onnx_graphsurgeon", "networkx", "jsonschema", "yaml", "click"}
+    assert not loaded_by("import assembler.runtime") & heavy
+
+
+def test_the_public_names_are_all_there() -> None:
+    import assembler
+
+    for name in assembler.__all__:
+        assert getattr(assembler, name).__doc__, name
+    with pytest.raises(AttributeError, match="module 'assembler' has no attribute 'nothing'"):
+        _ = assembler.nothing
