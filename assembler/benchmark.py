@@ -100,7 +100,7 @@ def _in_turns(
 ) -> list[Speed]:
     """Let each way tag the sentences in turn, so that what else the machine does falls on all of them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for name, way in ways.items():
+    for way in ways.values():
         way(sentences[:2], batch_size)  # the first run of each is slower
     for _ in range(_ROUNDS):
         for name, way in ways.items():

@@ -115,8 +115,14 @@ def _tagger_spec(opened: FlairSource, given: str) -> str:
         lines += [f"    inputs: [{', '.join(f'{model.words}.rows' for model in order)}]"]
         embeddings = "words.rows"
     lines += ["  head:", "    kind: tagger_head", "    weights: tagger.head"]
-    lines += [f"    inputs: {{embeddings: {embeddings}, lengths: lengths}}", ""]
-    lines += ["outputs:", "  scores: head.scores", "  prediction: head.prediction", ""]
+    lines += [f"    inputs: {{embeddings: {embeddings}, lengths: lengths}}"]
+    decoder = "head"
+    if f"{opened.source.name}.crf" in opened.paths():
+        decoder = "crf"
+        lines += ["  crf:   # Viterbi decoding; head.emissions can be an output too"]
+        lines += ["    kind: crf", "    weights: tagger.crf"]
+        lines += ["    inputs: {emissions: head.emissions, lengths: lengths}"]
+    lines += ["", "outputs:", f"  scores: {decoder}.scores", f"  prediction: {decoder}.prediction", ""]
     lines += ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
     lines += ["# proof: {against: tagger, sentences: sentences.txt}   # one a line, tokens separated by spaces"]
     lines += ["proof: {against: tagger}"]

@@ -97,10 +97,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     }
     return {
         "inputs": [_input(name, fill) for name, fill in found.items()],
-        "outputs": [
-            {"name": name, "gives": _gives(wiring, output.reference.owner, output.reference.port)}
-            for name, output in wiring.spec.outputs.items()
-        ],
+        "outputs": [{"name": name, "gives": wiring.gives(name)} for name in wiring.spec.outputs],
         "language_models": described,
         "tags": tags,
     }
@@ -113,11 +110,6 @@ def _input(name: str, fill: Fill) -> dict[str, Value]:
     if fill.rule == "striping":
         entry["parts"] = fill.parts
     return entry
-
-
-def _gives(wiring: Wiring, node: str, port: str | None) -> str | None:
-    is_head = wiring.spec.graph[node].kind == "tagger_head"
-    return port if is_head and port in {"scores", "prediction"} else None
 
 
 def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping[str, CharLmWeights]) -> None:

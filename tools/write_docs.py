@@ -97,6 +97,8 @@ _PORTS = {
     "tagger_head": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "
     "[sentences] → `scores` float32 [sentences, tokens], `prediction` int64 [sentences, tokens], `emissions` float32 "
     "[sentences, tokens, labels]. Tokens behind a sentence's own length mean nothing.",
+    "crf": "`emissions` float32 [sentences, tokens, labels], `lengths` int64 [sentences] → `scores` float32 [sentences, "
+    "tokens], `prediction` int64 [sentences, tokens], both 0 behind a sentence's own length.",
     "onnx": "those of the file.",
     "constant": "nothing → `tensor`.",
     "arithmetic": "`left`, `right` → `tensor`.",

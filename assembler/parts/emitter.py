@@ -59,7 +59,75 @@ def tensor_proto(name: str, array: Array) -> onnx.TensorProto:
     return stub
 
 
-class Emitter:
+class Operators:
+    """A list of operators, of a part or of the body of a loop in it."""
+
+    def __init__(self, opset: int, prefix: str = "") -> None:
+        """Begin without operators; `prefix` stands before each name."""
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self._prefix = prefix
+        self._names: set[str] = set()
+
+    def op(self, op_type: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
+        """Add an operator of the default domain and return its first output.
+
+        Args:
+            op_type: The operator.
+            inputs: Its input tensors; an empty text leaves an optional one out.
+            name: A readable name, unique in the part.
+            **attributes: Its attributes.
+        """
+        [output] = self.ops(op_type, inputs, name, 1, **attributes)
+        return output
+
+    def ops(self, op_type: str, inputs: Sequence[str], name: str, count: int, **attributes: object) -> list[str]:
+        """Add an operator as `op` does and return its first `count` outputs."""
+        name = self._prefix + name
+        if name in self._names:
+            message = f"the name '{name}' is taken in this part"
+            raise ValueError(message)
+        self._names.add(name)
+        outputs = [f"{name}:{index}" for index in range(count)]
+        node = helper.make_node(op_type, list(inputs), outputs, name=name)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self.nodes.append(node)
+        return outputs
+
+    def reduce_max(self, tensor: str, axis: int, name: str) -> str:
+        """Add the maximum over one axis; `axes` became an input with opset 18."""
+        if self.opset >= 18:  # noqa: PLR2004 - the opset is named in the docstring
+            axes = self.op("Constant", [], f"{name}/axes", value_ints=[axis])
+            return self.op("ReduceMax", [tensor, axes], name, keepdims=0)
+        return self.op("ReduceMax", [tensor], name, axes=[axis], keepdims=0)
+
+
+class Body(Operators):
+    """The body of a loop. It may read any tensor that the part has emitted before it."""
+
+    def __init__(self, opset: int, name: str) -> None:
+        """Begin a body; its name stands before those of its operators."""
+        super().__init__(opset, f"{name}/")
+        self.name = name
+        self._arguments: list[onnx.ValueInfoProto] = []
+        self._results: list[onnx.ValueInfoProto] = []
+
+    def argument(self, name: str, dtype: str, rank: int) -> str:
+        """Declare the next argument, states before what is scanned, and return its tensor."""
+        tensor = f"{self.name}/{name}"
+        self._arguments.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
+        return tensor
+
+    def result(self, tensor: str, dtype: str, rank: int) -> None:
+        """Declare the next result, states before what is collected."""
+        self._results.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
+
+    def graph(self) -> onnx.GraphProto:
+        """Return the body."""
+        return helper.make_graph(self.nodes, self.name, self._arguments, self._results)
+
+
+class Emitter(Operators):
     """Collects the operators of one part. Names are local to the part; joining prefixes them with the part's id."""
 
     def __init__(self, inputs: Mapping[str, int], opset: int) -> None:
@@ -69,16 +137,14 @@ class Emitter:
             inputs: The input ports, each with the number of tensors that feed it.
             opset: The version of the default operator domain.
         """
-        self.opset = opset
+        super().__init__(opset)
         self._inputs = {
             port: (port,) if count == 1 else tuple(f"{port}.{index}" for index in range(count))
             for port, count in inputs.items()
         }
         self._outputs: dict[str, str] = {}
-        self._nodes: list[onnx.NodeProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
         self._weights: dict[str, Array] = {}
-        self._names: set[str] = set()
         self._opsets = {"": opset}
         self._value_infos: list[onnx.ValueInfoProto] = []
 
@@ -94,28 +160,9 @@ class Emitter:
         """Say which tensor an output port gives."""
         self._outputs[port] = tensor
 
-    def op(self, op_type: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
-        """Add an operator of the default domain and return its first output.
-
-        Args:
-            op_type: The operator.
-            inputs: Its input tensors; an empty text leaves an optional one out.
-            name: A readable name, unique in the part.
-            **attributes: Its attributes.
-        """
-        if name in self._names:
-            message = f"the name '{name}' is taken in this part"
-            raise ValueError(message)
-        self._names.add(name)
-        output = f"{name}:0"
-        node = helper.make_node(op_type, list(inputs), [output], name=name)
-        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
-        self._nodes.append(node)
-        return output
-
     def initializer(self, name: str, array: Array) -> str:
         """Add a weight and return its tensor. The array is kept, not copied."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         proto = tensor_proto(name, array)
         self._initializers[name] = proto
         if proto.data_location == onnx.TensorProto.EXTERNAL:
@@ -126,11 +173,40 @@ class Emitter:
         """Add an int64 vector, such as a shape or axes, and return its tensor."""
         return self.initializer(name, np.asarray(values, dtype=np.int64))
 
-    def reduce_max(self, tensor: str, axis: int, name: str) -> str:
-        """Add the maximum over one axis; `axes` became an input with opset 18."""
-        if self.opset >= 18:  # noqa: PLR2004 - the opset is named in the docstring
-            return self.op("ReduceMax", [tensor, self.integers(f"{name}/axes", [axis])], name, keepdims=0)
-        return self.op("ReduceMax", [tensor], name, axes=[axis], keepdims=0)
+    def number(self, name: str, value: float, dtype: str) -> str:
+        """Add a scalar and return its tensor."""
+        return self.initializer(name, np.asarray(value, dtype=dtype))
+
+    def body(self, name: str) -> Body:
+        """Begin the body of a loop."""
+        return Body(self.opset, name)
+
+    def scan(
+        self, body: Body, states: Sequence[str], scanned: Sequence[str], *, outputs: int, backward: bool = False
+    ) -> list[str]:
+        """Add a loop over the first axis of the scanned tensors.
+
+        Args:
+            body: Its body: states and scanned slices in, states and collected slices out.
+            states: The first value of each state.
+            scanned: The tensors to scan.
+            outputs: How many tensors are collected.
+            backward: Scan from the end, and collect from the end: position by position the results stand where the
+                scanned slices stood.
+
+        Returns:
+            The last value of each state, then the collected tensors.
+        """
+        return self.ops(
+            "Scan",
+            [*states, *scanned],
+            body.name,
+            len(states) + outputs,
+            body=body.graph(),
+            num_scan_inputs=len(scanned),
+            scan_input_directions=[int(backward)] * len(scanned),
+            scan_output_directions=[int(backward)] * outputs,
+        )
 
     def graft(
         self,
@@ -147,7 +223,7 @@ class Emitter:
             outputs: The tensor that each output port gives.
             opsets: The version of each operator domain that the graph uses.
         """
-        self._nodes.extend(graph.node)
+        self.nodes.extend(graph.node)
         self._initializers.update({proto.name: proto for proto in graph.initializer})
         self._weights.update(weights)
         self._value_infos.extend(graph.value_info)
@@ -157,15 +233,15 @@ class Emitter:
     def fragment(self) -> Fragment:
         """Return what was emitted. A port that gives an input or a weight as it is gets a node of its own."""
         given = {*self._initializers, *(tensor for tensors in self._inputs.values() for tensor in tensors)}
-        taken = {tensor for node in self._nodes for tensor in node.output}
+        taken = {name for node in self.nodes for name in (node.name, *node.output)}
         for port, tensor in self._outputs.items():
             if tensor in given:
                 name = f"output/{port}"
-                while f"{name}:0" in taken:  # by a tensor of an exported subgraph
+                while {name, f"{name}:0"} & taken:  # by a node or tensor of an exported subgraph
                     name += "_"
                 self._outputs[port] = self.op("Identity", [tensor], name)
         graph = onnx.GraphProto(name="part")
-        graph.node.extend(self._nodes)
+        graph.node.extend(self.nodes)
         graph.initializer.extend(self._initializers.values())
         graph.value_info.extend(self._value_infos)
         return Fragment(graph, dict(self._weights), dict(self._inputs), dict(self._outputs), dict(self._opsets))

@@ -35,12 +35,14 @@ class Port:
             input binds is a new dynamic dim.
         variadic: The port takes a list of one or more tensors.
         fill: For an input port that a host feeds directly, the rule by which it does; one of `spec.schema.FILLS`.
+        gives: For an output port that a host reads, what it finds there: `prediction` or `scores` of each token.
     """
 
     name: str
     type: TensorType = UNKNOWN
     variadic: bool = False
     fill: str | None = None
+    gives: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

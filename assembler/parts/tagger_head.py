@@ -24,11 +24,17 @@ def ports(part: PartView) -> Ports:
             Port("embeddings", TensorType("float32", embeddings)),
             Port("lengths", TensorType("int64", _TOKENS[:1]), fill="token_lengths"),
         ),
-        outputs=(
-            Port("scores", TensorType("float32", _TOKENS)),
-            Port("prediction", TensorType("int64", _TOKENS)),
-            Port("emissions", TensorType("float32", (*_TOKENS, part.fact("label_count")))),
-        ),
+        outputs=(*_decoded(part), Port("emissions", TensorType("float32", (*_TOKENS, part.fact("label_count"))))),
+    )
+
+
+def _decoded(part: PartView) -> tuple[Port, ...]:
+    """Return the ports of tags and scores; a tagger with a CRF has them behind its part of kind `crf`."""
+    if part.fact("has_crf"):
+        return ()
+    return (
+        Port("scores", TensorType("float32", _TOKENS), gives="scores"),
+        Port("prediction", TensorType("int64", _TOKENS), gives="prediction"),
     )
 
 
@@ -52,17 +58,19 @@ def build(part: PartView, emit: Emitter) -> None:
         tensor = emit_recurrent(emit, weights.recurrent, tensor, lengths, weights.recurrent.cell.lower())
         tensor = emit.op("Transpose", [tensor], "sentences_first", perm=[1, 0, 2])
     emissions = emit_linear(emit, weights.linear, tensor, "linear")
-    # flair takes the maximum of the softmax, not of the emissions: ties after rounding go to the first label.
-    probabilities = emit.op("Softmax", [emissions], "softmax", axis=-1)
-    emit.output("scores", emit.reduce_max(probabilities, -1, "scores"))
-    emit.output("prediction", emit.op("ArgMax", [probabilities], "prediction", axis=-1, keepdims=0))
     emit.output("emissions", emissions)
+    if not weights.has_crf:
+        # flair takes the maximum of the softmax, not of the emissions: ties after rounding go to the first label.
+        probabilities = emit.op("Softmax", [emissions], "softmax", axis=-1)
+        emit.output("scores", emit.reduce_max(probabilities, -1, "scores"))
+        emit.output("prediction", emit.op("ArgMax", [probabilities], "prediction", axis=-1, keepdims=0))
 
 
 KIND = Kind(
     name="tagger_head",
     summary="The layers of a flair SequenceTagger behind its embeddings: optional reprojection, no or some LSTM, GRU "
-    "or RNN layers in both directions, a linear layer, softmax and its maximum.",
+    "or RNN layers in both directions, a linear layer, softmax and its maximum. A tagger with a CRF has `emissions` "
+    "alone here, and a part of kind `crf` behind it.",
     ports=ports,
     build=build,
     parameters={

@@ -98,8 +98,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
 
 
 def _is_tagger(wiring: Wiring) -> bool:
-    ports = {(wiring.spec.graph[o.reference.owner].kind, o.reference.port) for o in wiring.spec.outputs.values()}
-    return {("tagger_head", "scores"), ("tagger_head", "prediction")} <= ports
+    return {"scores", "prediction"} <= {wiring.gives(name) for name in wiring.spec.outputs}
 
 
 def require_fills(wiring: Wiring) -> None:

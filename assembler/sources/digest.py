@@ -38,7 +38,7 @@ def checked_digest(source: Source, path: Path, beside: Sequence[Path] = ()) -> s
             lines = "".join(f"{each}\n" for each in (digest, *map(file_digest, beside)))
             digest = hashlib.sha256(lines.encode()).hexdigest()
     except OSError as err:
-        message = f"source '{source.name}': {path} cannot be read: {err.strerror or err}"
+        message = f"source '{source.name}': {err.filename or path} cannot be read: {err.strerror or err}"
         raise SourceError(Problem.at(source.mark, "R001", message)) from err
     if source.sha256 is not None and source.sha256 != digest:
         message = f"source '{source.name}': the file has the digest {digest}, the spec pins {source.sha256}"

@@ -20,7 +20,7 @@ from flair.models import LanguageModel, SequenceTagger
 from assembler.errors import SourceError
 from assembler.problems import Problem
 from assembler.sources.digest import checked_digest
-from assembler.sources.flair_extraction import char_lm_weights, head_weights
+from assembler.sources.flair_extraction import char_lm_weights, crf_weights, head_weights
 from assembler.sources.flair_location import fetch, local_file
 from assembler.sources.flair_prediction import Tagged, embed, predict
 from assembler.sources.trust import load_checkpoint
@@ -102,7 +102,8 @@ class FlairSource:
         name = self.source.name
         if self.tagger is None:
             return [name]
-        return [*(f"{name}.embeddings.{index}" for index in range(len(self.embeddings))), f"{name}.head"]
+        crf = [f"{name}.crf"] if self.tagger.use_crf else []
+        return [*(f"{name}.embeddings.{index}" for index in range(len(self.embeddings))), f"{name}.head", *crf]
 
     def weights(self, path: str) -> Weights | None:
         """Return the weights of one part, or `None` if there is no such part."""
@@ -112,6 +113,8 @@ class FlairSource:
             return char_lm_weights(self.language_model, with_whitespace=True, lowercase=False)
         if self.tagger is not None and path.endswith(".head"):
             return head_weights(self.tagger)
+        if self.tagger is not None and path.endswith(".crf"):
+            return crf_weights(self.tagger)
         embedding = self.embeddings[int(path.rpartition(".")[2])]
         return char_lm_weights(
             embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
@@ -179,8 +182,6 @@ def _tagger(source: Source, state: object) -> SequenceTagger:
         if cls != "SequenceTagger" or "tag_dictionary" not in state:
             what = cls if cls != "SequenceTagger" else "neither a SequenceTagger nor a LanguageModel"
             raise _refuse(source, f"the checkpoint is {what}", "SequenceTagger and LanguageModel can be assembled")
-        if state.get("use_crf"):
-            raise _refuse(source, "the tagger has a CRF, which cannot be assembled yet", _NOT_YET)
         _check_stored_embeddings(source, state.get("embeddings"))
         try:
             tagger = SequenceTagger.load(state)
@@ -194,9 +195,6 @@ def _tagger(source: Source, state: object) -> SequenceTagger:
         raise _refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
     _check_tagger(source, tagger)
     return tagger
-
-
-_NOT_YET = "what can be assembled stands in the README under 'Limits'"
 
 
 def _check_stored_embeddings(source: Source, stored: object) -> None:
@@ -225,8 +223,6 @@ def _check_tagger(source: Source, tagger: SequenceTagger) -> None:
         if names.count(name) > 1:
             # flair skips an embedding whose name every token has already (base.py 50), so both give the first's vectors
             raise _refuse(source, f"two embeddings of the tagger have the name '{name}'", "flair takes one for both")
-    if tagger.use_crf:
-        raise _refuse(source, "the tagger has a CRF, which cannot be assembled yet", _NOT_YET)
 
 
 def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:

@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from assembler.sources.weights import (
     Characters,
     CharLmWeights,
+    CrfWeights,
     Linear,
     Recurrent,
     RecurrentDirection,
@@ -63,7 +64,18 @@ def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
         labels=tuple(tagger.label_dictionary.get_items()),
         label_type=tagger.label_type,
         spans=tagger.predict_spans,
+        has_crf=tagger.use_crf,
         reference=lambda inputs: _run_head(tagger, inputs),
+    )
+
+
+def crf_weights(tagger: SequenceTagger) -> CrfWeights:
+    """Return the weights of a tagger's CRF."""
+    return CrfWeights(
+        transitions=_array(tagger.crf.transitions),
+        start=tagger.viterbi_decoder.start_tag,
+        stop=tagger.viterbi_decoder.stop_tag,
+        reference=lambda inputs: _run_crf(tagger, inputs),
     )
 
 
@@ -128,5 +140,24 @@ def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
         output, _ = tagger.rnn(packed)
         tensor, _ = pad_packed_sequence(output, batch_first=True, total_length=tokens)
     emissions = tagger.linear(tensor)
+    if tagger.use_crf:
+        return {"emissions": _array(emissions)}
     scores, prediction = torch.max(torch.softmax(emissions, dim=-1), dim=-1)
     return {"scores": _array(scores), "prediction": _array(prediction), "emissions": _array(emissions)}
+
+
+@torch.no_grad()
+def _run_crf(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
+    """Run flair's own decoder, which wants the longest sentence first. Tokens behind a sentence's length are 0."""
+    lengths = torch.from_numpy(np.array(inputs["lengths"]))
+    emissions = torch.from_numpy(np.array(inputs["emissions"]))
+    order = torch.argsort(lengths, descending=True, stable=True)
+    features = (tagger.crf(emissions[order]), lengths[order], tagger.crf.transitions)
+    decoded, _ = tagger.viterbi_decoder.decode(features, probabilities_for_all_classes=False, sentences=[])
+    scores = np.zeros(emissions.shape[:2], np.float32)
+    prediction = np.zeros(emissions.shape[:2], np.int64)
+    for row, tags in zip(order.tolist(), decoded, strict=True):
+        for token, (label, score) in enumerate(tags):
+            prediction[row, token] = tagger.label_dictionary.get_idx_for_item(label)
+            scores[row, token] = score
+    return {"scores": scores, "prediction": prediction}

@@ -43,7 +43,11 @@ def predict(tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_si
         chosen = order[start : start + batch_size]
         batch = [whole[index] for index in chosen]
         features = tagger.forward(*tagger._prepare_tensors(batch))  # noqa: SLF001 - see above
-        predictions, _ = tagger._standard_inference(features, batch, probabilities_for_all_classes=False)  # noqa: SLF001
+        if tagger.use_crf:
+            decoder = tagger.viterbi_decoder
+            predictions, _ = decoder.decode(features, probabilities_for_all_classes=False, sentences=batch)
+        else:
+            predictions, _ = tagger._standard_inference(features, batch, probabilities_for_all_classes=False)  # noqa: SLF001
         for index, prediction in zip(chosen, predictions, strict=True):
             tagged[index] = Tagged(tuple(label for label, _ in prediction), tuple(score for _, score in prediction))
         for sentence in batch:

@@ -110,10 +110,11 @@ def _part(
 
 def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Problem]) -> Weights | None:
     """Return the weights if they are of the node's kind."""
-    from assembler.sources.weights import CharLmWeights
+    from assembler.sources.weights import CharLmWeights, CrfWeights, TaggerHeadWeights
 
-    kind = "char_lm" if isinstance(given, CharLmWeights) else "tagger_head"
-    if node.kind in {"char_lm", "tagger_head"} and node.kind != kind:
+    kinds = {CharLmWeights: "char_lm", TaggerHeadWeights: "tagger_head", CrfWeights: "crf"}
+    kind = kinds[type(given)]
+    if node.kind in kinds.values() and node.kind != kind:
         message = f"{node.name}: '{node.weights}' is a part of kind '{kind}', not '{node.kind}'"
         hint = f"parts of this checkpoint: {', '.join(source.paths())}"
         problems.append(Problem.at(node.weights_mark, "R007", message, hint))

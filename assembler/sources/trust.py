@@ -116,7 +116,9 @@ def load_checkpoint(source: Source, path: Path, *, trust: bool) -> object:
 
 
 def _refuse_torchscript(source: Source, path: Path) -> None:
-    """Refuse what `torch.load` would hand to `torch.jit.load`: a TorchScript archive runs its own code, which can write files.
+    """Refuse what `torch.load` would hand to `torch.jit.load`.
+
+    A TorchScript archive runs its own code, which can write files.
 
     Raises:
         SourceError: It is one (R005).

@@ -131,6 +131,7 @@ class TaggerHeadWeights:
         labels: The labels by class id.
         label_type: What the labels are, such as `upos`.
         spans: Whether the labels encode spans (flair's ST 892).
+        has_crf: Whether a CRF decodes the emissions, instead of softmax and its maximum.
         reference: Runs the loaded model itself.
     """
 
@@ -141,14 +142,40 @@ class TaggerHeadWeights:
     labels: tuple[str, ...]
     label_type: str
     spans: bool
+    has_crf: bool
     reference: Callable[[Arrays], Arrays]
 
     def facts(self) -> Mapping[str, int]:
-        """Return `embedding_size` and `label_count`."""
-        return {"embedding_size": self.embedding_size, "label_count": len(self.labels)}
+        """Return `embedding_size`, `label_count`, and `has_crf` as 0 or 1."""
+        return {"embedding_size": self.embedding_size, "label_count": len(self.labels), "has_crf": int(self.has_crf)}
 
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `embeddings` and `lengths` and give `emissions`, `scores`, `prediction`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrfWeights:
+    """The conditional random field behind a tagger's emissions.
+
+    Attributes:
+        transitions: float32 [to, from].
+        start: The class id of flair's START.
+        stop: The class id of its STOP.
+        reference: Runs the loaded model itself.
+    """
+
+    transitions: Array
+    start: int
+    stop: int
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `label_count`."""
+        return {"label_count": self.transitions.shape[0]}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `emissions` and `lengths` and give `scores` and `prediction`."""
         return self.reference(inputs)
 
 

@@ -56,7 +56,7 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
         graph.initializer.extend(renamed.initializer)
         weights.update({names[node][name]: array for name, array in fragment.weights.items()})
     for name, tensor in copies.items():
-        graph.node.append(helper.make_node("Identity", [tensor], [name], name=f"output/{name}"))
+        graph.node.append(helper.make_node("Identity", [tensor], [name], name=name))  # no slash: no part has it
     inputs = {name: entry.type for name, entry in wiring.spec.inputs.items()}
     graph.input.extend(value_info(name, type_) for name, type_ in inputs.items())
     graph.output.extend(value_info(name, wiring.tensors[text]) for name, text in public.items())

@@ -34,7 +34,7 @@ def single_part(wiring: Wiring, node: str, fragment: Fragment) -> bytes:
             rank_only = None if known.dims is None else (None,) * len(known.dims)
             graph.input.append(value_info(name, TensorType(known.dtype, rank_only)))
     for port, tensor_name in fragment.outputs.items():
-        graph.node.append(helper.make_node("Identity", [tensor_name], [OUTPUT + port], name=f"output/{port}"))
+        graph.node.append(helper.make_node("Identity", [tensor_name], [OUTPUT + port], name=OUTPUT + port))
         graph.output.append(value_info(OUTPUT + port, TensorType(wiring.tensors[f"{node}.{port}"].dtype, None)))
     imports = [helper.make_opsetid(domain, version) for domain, version in sorted(fragment.opsets.items())]
     model = helper.make_model(graph, opset_imports=imports)

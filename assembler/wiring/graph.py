@@ -52,6 +52,7 @@ class Wiring:
         order: The nodes, each behind those that feed it.
         edges: For each node what feeds it, by port and index.
         inputs: For each node its input ports.
+        outputs: For each node its output ports.
         views: For each node what its kind sees of it, arriving types included.
         tensors: The type of every tensor, by `node.port` and by the name of each input.
     """
@@ -60,12 +61,19 @@ class Wiring:
     order: tuple[str, ...]
     edges: Mapping[str, tuple[Edge, ...]]
     inputs: Mapping[str, tuple[Port, ...]]
+    outputs: Mapping[str, tuple[Port, ...]]
     views: Mapping[str, PartView]
     tensors: Mapping[str, TensorType]
 
     def kind(self, node: str) -> Kind:
         """Return the kind of a node."""
         return kinds()[self.spec.graph[node].kind]
+
+    def gives(self, output: str) -> str | None:
+        """Return what a host finds at an output of the model: `prediction`, `scores`, or nothing that it knows."""
+        reference = self.spec.outputs[output].reference
+        found = [port.gives for port in self.outputs[reference.owner] if port.name == reference.port]
+        return found[0] if found else None
 
     def feeding(self, node: str, port: str) -> tuple[Edge, ...]:
         """Return the edges into one port, in order."""
@@ -104,7 +112,7 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
     problems += typed.unifier.problems
     if problems:
         raise SpecError(*in_order(problems))
-    return Wiring(spec, order, edges, typed.inputs, typed.views, typed.tensors)
+    return Wiring(spec, order, edges, typed.inputs, typed.outputs, typed.views, typed.tensors)
 
 
 #: With one of these, types cannot be told.
@@ -181,6 +189,7 @@ class _Typing:
         self._edges = edges
         self.views = dict(views)
         self.inputs: dict[str, tuple[Port, ...]] = {}
+        self.outputs: dict[str, tuple[Port, ...]] = {}
         self.tensors = {name: entry.type for name, entry in spec.inputs.items()}
         dims = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
         self.unifier = Unifier(dims)
@@ -198,6 +207,7 @@ class _Typing:
             self.unifier.problems.append(Problem.at(mark, "W020", f"{name}: {complaint.message}", complaint.hint))
         ports: Ports = kind.ports(view)
         self.inputs[name] = ports.inputs or tuple(Port(port) for port in arriving)
+        self.outputs[name] = ports.outputs or ()
         patterns = {port.name: port for port in self.inputs[name]}
         meeting = self.unifier.meet(name)
         for edge in self._edges[name]:

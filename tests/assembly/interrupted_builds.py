@@ -1,0 +1,109 @@
+"""Runs builds that are stopped at random moments, in forks of one process, and prints what each left as JSON.
+
+    python interrupted_builds.py FOLDER SPEC SIGNAL COUNT SEED [OPTION]...
+
+FOLDER holds an older, valid `model.onnx`. Everything is imported once, so that a fork costs no time. A line for each
+build: whether it was stopped, its exit code, the digest of the target behind it, and the files in the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+
+warnings.simplefilter("ignore")
+
+
+def warm_up() -> None:
+    """Import what a build imports, and start no thread: forks would lack it."""
+    import assembler.assembly
+    import assembler.cli.build
+    import assembler.content
+    import assembler.metadata
+    import assembler.parts.emission
+    import assembler.passes.deduplication
+    import assembler.proof.divergence
+    import assembler.proof.proving
+    import assembler.sources.flair_checkpoint
+    import assembler.surgery.joining
+    import assembler.surgery.labelling  # noqa: F401
+
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def build(spec: str, target: Path, options: list[str]) -> None:
+    """Run the command line of a build, and end the process with its exit code."""
+    from assembler.cli.main import main
+
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    code = 99
+    try:
+        main([spec, "-o", str(target), *options])
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 98
+    finally:
+        os._exit(code)
+
+
+def state(folder: Path) -> dict[str, str]:
+    """Return the digest of each file."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+
+
+def wait(child: int) -> tuple[str, int]:
+    _, status = os.waitpid(child, 0)
+    return ("signal", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("exit", os.WEXITSTATUS(status))
+
+
+def main() -> None:
+    """Run the builds."""
+    folder, spec, number, count, seed, *options = sys.argv[1:]
+    target = Path(folder) / "model.onnx"
+    older = {file: file.read_bytes() for file in target.parent.iterdir()}
+    warm_up()
+
+    def restore() -> None:
+        for file in target.parent.iterdir():
+            if file not in older and not file.name.endswith(".partial"):
+                file.unlink()
+        for file, data in older.items():
+            if file.read_bytes() != data:
+                file.write_bytes(data)
+
+    def start() -> int:
+        child = os.fork()
+        if child == 0:
+            build(spec, target, options)
+        return child
+
+    begun = time.monotonic()
+    outcome = wait(start())
+    duration = time.monotonic() - begun
+    print(json.dumps({"outcome": outcome, "duration": duration, "files": state(target.parent)}), flush=True)
+    draw = random.Random(int(seed))  # noqa: S311 - moments, no secrets
+    for index in range(int(count)):
+        restore()
+        # one moment in each equal share of the build, so that every step is hit
+        moment = (index + draw.random()) / int(count) * duration * 1.05
+        child = start()
+        time.sleep(moment)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, getattr(signal, number))
+        outcome = wait(child)
+        print(json.dumps({"outcome": outcome, "moment": moment, "files": state(target.parent)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
