@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import SourceError
 from assembler.problems import Mark
-from assembler.sources.weights import CharLmWeights
+from assembler.sources.weights import CharLmWeights, TableWeights
 from assembler.spec.model import Source
 from assembler.spec.reading import parse_spec
 
@@ -20,26 +20,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _LanguageModel:
-    """The names of one language model in the spec.
+class _Embedding:
+    """One embedding of a tagger, as the spec has it.
 
     Attributes:
         place: Its place in the tagger's stack.
-        weights: Its characters and sizes.
-        node: The id of its node.
-        words: The id of the gather behind it.
-        characters: The input of its characters.
-        indices: The input of its indices.
-        lengths: The input of its character lengths.
+        inputs: The shape of each input that it needs.
+        lines: Its parts.
+        rows: The tensor that has a row for each token.
     """
 
     place: int
-    weights: CharLmWeights
-    node: str
-    words: str
-    characters: str
-    indices: str
-    lengths: str
+    inputs: dict[str, str]
+    lines: list[str]
+    rows: str
 
 
 def write_spec(location: str, folder: Path, *, trust: bool = False) -> str:
@@ -95,27 +89,23 @@ def _stack_name(given: str) -> str:
 
 
 def _tagger_spec(opened: FlairSource, given: str) -> str:
-    tagger = opened.tagger
-    models = _language_models(opened)
-    order = [model for place in opened.order() for model in models if model.place == place]
-    label_type = str(getattr(tagger, "label_type", "tags"))
+    embeddings = _embeddings(opened)
+    order = [embedding for place in opened.order() for embedding in embeddings if embedding.place == place]
+    label_type = str(getattr(opened.tagger, "label_type", "tags"))
     description = json.dumps(f"Tags of the type {label_type}, as flair's own tagger gives them.", ensure_ascii=False)
     lines = _head_lines(opened, given, _stack_name(given), description)
-    lines += ["# What a host feeds: docs/hosts.md has the layout of each.", *_inputs(models), ""]
-    lines += ["graph:"]
-    for model in models:
-        lines += _language_model_lines(model)
-    for model in models:
-        feeds = f"states: {model.node}.states, indices: {model.indices}"
-        lines += [f"  {model.words}:", "    kind: gather", f"    inputs: {{{feeds}}}"]
-    embeddings = f"{order[0].words}.rows"
+    inputs = {name: shape for embedding in embeddings for name, shape in embedding.inputs.items()}
+    lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
+    lines += _inputs({**inputs, "lengths": "[sentences]"})
+    lines += ["", "graph:", *(line for embedding in embeddings for line in embedding.lines)]
+    rows = order[0].rows
     if len(order) > 1:
         lines += ["  # flair joins embeddings in the order of their names, which is not always that of the stack."]
         lines += ["  words:", "    kind: concat"]
-        lines += [f"    inputs: [{', '.join(f'{model.words}.rows' for model in order)}]"]
-        embeddings = "words.rows"
+        lines += [f"    inputs: [{', '.join(embedding.rows for embedding in order)}]"]
+        rows = "words.rows"
     lines += ["  head:", "    kind: tagger_head", "    weights: tagger.head"]
-    lines += [f"    inputs: {{embeddings: {embeddings}, lengths: lengths}}"]
+    lines += [f"    inputs: {{embeddings: {rows}, lengths: lengths}}"]
     decoder = "head"
     if f"{opened.source.name}.crf" in opened.paths():
         decoder = "crf"
@@ -133,61 +123,68 @@ def _language_model_spec(opened: FlairSource, given: str) -> str:
     weights = opened.weights("tagger")
     if not isinstance(weights, CharLmWeights):
         raise TypeError(weights)
-    model = _LanguageModel(0, weights, "lm", "words", "characters", "indices", "characterLengths")
     lines = _head_lines(opened, given, _stack_name(given), "The hidden states of a character language model.")
-    lines += [
-        "inputs:",
-        "  characters:       {type: int64, shape: [characters, sentences]}",
-        "  characterLengths: {type: int64, shape: [sentences]}",
-        "",
-        "graph:",
-        *_language_model_lines(model, "tagger"),
-        "",
-        "outputs:",
-        "  states: lm.states",
-    ]
+    lines += [*_inputs({"characters": "[characters, sentences]", "characterLengths": "[sentences]"}), "", "graph:"]
+    lines += _language_model_lines("lm", weights, "tagger", "characters", "characterLengths")
+    lines += ["", "outputs:", "  states: lm.states"]
     return "\n".join(lines) + "\n"
 
 
-def _language_models(opened: FlairSource) -> list[_LanguageModel]:
-    """Name the language models: the names that hosts know for a pair of both directions, numbered ones otherwise."""
+def _embeddings(opened: FlairSource) -> list[_Embedding]:
+    """Name the embeddings: as hosts know them for a pair of both directions, by numbers where it takes them."""
     found = [(place, opened.weights(f"tagger.embeddings.{place}")) for place in range(len(opened.embeddings))]
-    weights = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
-    directions = [each.characters.direction for _, each in weights]
-    named = len(set(directions)) == len(directions)
-    markers = {(len(each.characters.start_marker), each.characters.lowercase) for _, each in weights}
-    shared = len(markers) == 1 and not any(each.characters.lowercase for _, each in weights)
-    models = []
-    for place, each in weights:
-        base = each.characters.direction if named else f"{each.characters.direction}{place}"
-        lengths = "characterLengths" if shared else f"{base}CharacterLengths"
-        models.append(_LanguageModel(place, each, f"{base}_lm", f"{base}_words", base, f"{base}Indices", lengths))
-    return models
+    models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
+    tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
+    directions = [each.characters.direction for _, each in models]
+    numbered = len(set(directions)) < len(directions)
+    texts = {(each.characters.start_marker, each.characters.lowercase) for _, each in models}
+    embeddings = [
+        _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
+    ]
+    embeddings += [_table(place, each, str(place) if len(tables) > 1 else "") for place, each in tables]
+    return sorted(embeddings, key=lambda embedding: embedding.place)
 
 
-def _inputs(models: list[_LanguageModel]) -> list[str]:
-    shapes: dict[str, str] = {}
-    for model in models:
-        shapes[model.characters] = "[characters, sentences]"
-        shapes[model.indices] = "[total_tokens]"
-    for model in models:
-        # Lengths in characters that differ per model go with texts that differ in length, which need dims of their own.
-        shapes.setdefault(model.lengths, "[sentences]")
-    if len({model.lengths for model in models}) > 1:
-        shapes.update({model.characters: f"[{model.characters}_characters, sentences]" for model in models})
-    shapes["lengths"] = "[sentences]"
-    width = max(map(len, shapes)) + 1
-    return ["inputs:", *(f"  {f'{name}:':<{width}} {{type: int64, shape: {shape}}}" for name, shape in shapes.items())]
+def _language_model(place: int, weights: CharLmWeights, number: str, *, shared: bool) -> _Embedding:
+    """Name a language model; texts that differ in their markers differ in length, and have lengths of their own."""
+    base = f"{weights.characters.direction}{number}"
+    node, words, indices = f"{base}_lm", f"{base}_words", f"{base}Indices"
+    lengths = "characterLengths" if shared else f"{base}CharacterLengths"
+    characters = "characters" if shared else f"{base}_characters"
+    lines = _language_model_lines(node, weights, f"tagger.embeddings.{place}", base, lengths)
+    lines += [f"  {words}:", "    kind: gather", f"    inputs: {{states: {node}.states, indices: {indices}}}"]
+    inputs = {base: f"[{characters}, sentences]", indices: "[total_tokens]", lengths: "[sentences]"}
+    return _Embedding(place, inputs, lines, f"{words}.rows")
 
 
-def _language_model_lines(model: _LanguageModel, weights: str | None = None) -> list[str]:
-    recurrent = model.weights.recurrent
+def _table(place: int, weights: TableWeights, number: str) -> _Embedding:
+    node, words = f"table{number}", f"wordIndices{number}"
+    rows, features = weights.table.shape
+    lines = [
+        f"  {node}:   # {rows} rows of {features}",
+        "    kind: embedding",
+        f"    weights: tagger.embeddings.{place}",
+        f"    inputs: {{words: {words}}}",
+    ]
+    return _Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
+
+
+def _inputs(shapes: dict[str, str]) -> list[str]:
+    """Return the inputs, those of lengths last, as hosts know them."""
+    last = [name for name in shapes if name.endswith(("Lengths", "lengths"))]
+    order = [*(name for name in shapes if name not in last), *last]
+    width = max(map(len, order)) + 1
+    return ["inputs:", *(f"  {f'{name}:':<{width}} {{type: int64, shape: {shapes[name]}}}" for name in order)]
+
+
+def _language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:
+    recurrent = weights.recurrent
     layers = "" if len(recurrent.layers) == 1 else f"{len(recurrent.layers)} layers of "
     size = f"{layers}{recurrent.cell}({recurrent.hidden_size})"
-    characters = model.weights.characters
+    about = weights.characters
     return [
-        f"  {model.node}:   # {size}, {len(characters.dictionary)} characters, {characters.direction}",
+        f"  {node}:   # {size}, {len(about.dictionary)} characters, {about.direction}",
         "    kind: char_lm",
-        f"    weights: {weights or f'tagger.embeddings.{model.place}'}",
-        f"    inputs: {{characters: {model.characters}, lengths: {model.lengths}}}",
+        f"    weights: {path}",
+        f"    inputs: {{characters: {characters}, lengths: {lengths}}}",
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
 from assembler.problems import Problem, in_order
-from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
+from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
 from assembler.wiring.interface import Fill, fills
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def describe(
         "format": FORMAT,
         "labels": list(heads[0].labels) if heads else [],
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
+        "vocabularies": describe_vocabularies(sources),
         "interface": describe_interface(wiring, sources),
         "spec": {
             "name": spec.name,
@@ -76,6 +77,13 @@ def describe(
     return {f"{PREFIX}{key}": json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in record.items()}
 
 
+def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
+    """Return how a host finds the rows of each embedding table: the `vocabularies` record."""
+    return {
+        name: weights.words.as_dict() for name, weights in sources.weights.items() if isinstance(weights, TableWeights)
+    }
+
+
 def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]:
     """Return how a host fills the inputs and reads the outputs: the `interface` record.
 
@@ -85,6 +93,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     found = fills(wiring)
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     _refuse_ambiguous(wiring, found, models)
+    _refuse_two_vocabularies(wiring, found, sources)
     heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
     described: dict[str, Value] = {}
     for name, weights in models.items():
@@ -107,6 +116,8 @@ def _input(name: str, fill: Fill) -> dict[str, Value]:
     entry: dict[str, Value] = {"name": name, "fill": fill.rule}
     if fill.language_models:
         entry["language_model"] = fill.language_models[0]
+    if fill.tables:
+        entry["vocabulary"] = fill.tables[0]
     if fill.rule == "striping":
         entry["parts"] = fill.parts
     return entry
@@ -130,6 +141,19 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
                 message = f"the input '{name}' feeds '{first}' and '{model}', which want it filled differently"
                 hint = f"they differ in one of: {', '.join(keys)}; give each an input of its own"
                 problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, hint))
+    if problems:
+        raise SpecError(*in_order(problems))
+
+
+def _refuse_two_vocabularies(wiring: Wiring, found: Mapping[str, Fill], sources: OpenSources) -> None:
+    """Refuse an input that two tables with different vocabularies share."""
+    problems = []
+    for name, fill in found.items():
+        shared = [weights for table in fill.tables if isinstance(weights := sources.weights.get(table), TableWeights)]
+        if any(weights.words != shared[0].words for weights in shared[1:]):
+            message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.tables)}, "
+            message += "which have different vocabularies"
+            problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
     if problems:
         raise SpecError(*in_order(problems))
 

@@ -66,6 +66,8 @@ def staged(target: Path) -> Iterator[Stage]:
             path.replace(target)
             _flush_folder(target.parent)
         except BaseException:
+            with suppress(OSError):  # on a full disk it fails once more to write what is in its buffer
+                stream.close()
             path.unlink(missing_ok=True)
             raise
 

@@ -54,6 +54,7 @@ it where the wiring does not.
 | `characters` | int64 [characters, sentences], time first: the ids of `start marker + tokens joined by one space + " "`, for a backward model reversed by code point between the markers; shorter texts are padded behind with the id of a space | `char_lm.characters` |
 | `character_lengths` | int64 [sentences]: the length of each such text, markers included | `char_lm.lengths` |
 | `indices` | int64 [total_tokens]: `position * sentences + sentence` for each token, sentence by sentence, each padded to the longest with any valid index | `gather.indices` behind a `char_lm` |
+| `words` | int64 [total_tokens]: the row of each token in the table, sentence by sentence, padded with 0; the vocabulary and its rule are in `assembler.vocabularies` | `embedding.words` |
 | `token_lengths` | int64 [sentences]: the tokens of each sentence | `tagger_head.lengths` |
 | `striping` | int64 [total_embeddings]: for `k` parts over `n` rows `i * n + j`, `j` from 0 to `n - 1`, for each `j` all `i`: `0, n, 1, n + 1, …` for two | `gather.indices` behind a `concat` along axis 0 |
 
@@ -92,6 +93,7 @@ def spec_page() -> str:
 _PORTS = {
     "char_lm": "`characters` int64 [characters, sentences], `lengths` int64 [sentences] → `states` float32 [characters, "
     "sentences, hidden]. States behind a text's own length mean nothing.",
+    "embedding": "`words` int64 [rows] → `rows` float32 [rows, features].",
     "gather": "`states` [.., features], `indices` int64 [rows] → `rows` [rows, features].",
     "concat": "`inputs`, a list of tensors that agree in all other axes → `rows`.",
     "tagger_head": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "

@@ -11,11 +11,12 @@ from assembler.errors import ParityError
 from assembler.problems import Problem
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.random_inputs import proof_inputs
-from assembler.proof.samples import proof_sentences
+from assembler.proof.samples import proof_sentences, vocabulary_sentences
 from assembler.proof.sessions import open_session, run
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.text_inputs import text_interface
 from assembler.runtime.tagger import Tagger
+from assembler.sources.weights import TableWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +88,10 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
         tagger = sources.flair[spec.proof.against]
         if tagger.tagger is not None and _is_tagger(wiring):
             require_fills(wiring)
-            return Reference(spec, sentences, tagger.predict(sentences, _SOURCE_BATCH), ())
+            words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
+            sentences = [*sentences, *vocabulary_sentences(words)]
+            readable = [tokens for tokens in sentences if tagger.can_read(tokens)]
+            return Reference(spec, readable, tagger.predict(readable, _SOURCE_BATCH), ())
     stepwise = Stepwise(wiring, emit_parts(wiring))
     cases = []
     for name, inputs in proof_inputs(spec, text_interface(wiring, sources), sentences):

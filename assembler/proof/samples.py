@@ -8,6 +8,7 @@ from assembler.errors import SpecError
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from assembler.spec.model import Spec
@@ -26,11 +27,25 @@ HARD: tuple[tuple[str, ...], ...] = (
     (" ", "a", " "),
     tuple("abcdefghijklmnopqrstuvwxyz"),
     ("Wort",) * 37,
+    ("DIE", "1.5", "2024", "\u0661\u0662", "NATO-2", "3rd", "#", "0"),  # the ways in which words are looked up
     ("ja", "x" * 700, "nein"),  # longer than flair's chunks of 512 characters
 )
 
 #: The most sentences of a spec's file that a proof takes, from its beginning.
 MOST_SENTENCES = 64
+
+#: The words that are taken from each vocabulary.
+WORDS = 24
+
+
+def vocabulary_sentences(vocabularies: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Return a sentence of words from each vocabulary, evenly spaced from its first word to its last."""
+    sentences = []
+    for words in vocabularies:
+        step = max(1, (len(words) - 1) // (WORDS - 1))
+        picked = [*words[:-1:step][: WORDS - 1], *words[-1:]]
+        sentences.append([word for word in picked if word])
+    return [tokens for tokens in sentences if tokens]
 
 
 def proof_sentences(spec: Spec) -> list[list[str]]:

@@ -17,6 +17,7 @@ from assembler.runtime.interface import Interface, LanguageModel, Tags
 from assembler.runtime.sentence import TaggedSentence
 from assembler.runtime.spans import Span, decode_spans
 from assembler.runtime.tagger import Tagger
+from assembler.runtime.vocabulary import Vocabulary
 
 __all__ = [
     "Alphabet",
@@ -26,6 +27,7 @@ __all__ = [
     "TaggedSentence",
     "Tagger",
     "Tags",
+    "Vocabulary",
     "decode_spans",
     "encode",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.errors import ModelError
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled
+from assembler.runtime.interface import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled, Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str
       markers for a backward language model; shorter texts are padded at their end.
     - indices `[S * T]`: `position * S + sentence`, sentence-major; behind a shorter sentence stands its position 0.
     - character lengths and token lengths `[S]`.
+    - words `[S * T]`: the row of each token in its table, sentence-major; 0 behind a shorter sentence.
     - striping `[parts * S * T]`: each row of all parts in turn, `0, N, 1, N + 1, …` for two parts of `N = S * T` rows.
 
     Positions count the characters of the text as it was given, also where the language model reads it lowercased: one
@@ -60,11 +61,13 @@ class _Grid:
         counts: Tokens in each sentence, int64 `[S]`.
         widths: Code points in each token, 0 behind the sentence's end, int64 `[S, T]`.
         filled: Where the grid holds a token, bool `[S, T]`.
+        tokens: The tokens, sentence by sentence.
     """
 
     counts: NDArray[np.int64]
     widths: NDArray[np.int64]
     filled: NDArray[np.bool_]
+    tokens: tuple[str, ...]
 
     @classmethod
     def of(cls, sentences: Sequence[Sequence[str]]) -> _Grid:
@@ -72,16 +75,17 @@ class _Grid:
         if not sentences:
             message = "expected at least one sentence, got none"
             raise ValueError(message)
-        for number, tokens in enumerate(sentences):
-            if not tokens or "" in tokens:
-                got = reprlib.repr(list(tokens))
+        for number, sentence in enumerate(sentences):
+            if not sentence or "" in sentence:
+                got = reprlib.repr(list(sentence))
                 message = f"sentence {number}: expected at least one token and no empty ones, got {got}"
                 raise ValueError(message)
         counts = np.fromiter(map(len, sentences), np.int64, len(sentences))
         filled = np.arange(counts.max()) < counts[:, np.newaxis]
         widths = np.zeros(filled.shape, dtype=np.int64)
-        widths[filled] = [len(token) for tokens in sentences for token in tokens]
-        return cls(counts, widths, filled)
+        tokens = tuple(token for sentence in sentences for token in sentence)
+        widths[filled] = [len(token) for token in tokens]
+        return cls(counts, widths, filled, tokens)
 
 
 def _fill(entry: Input, grid: _Grid, framed: dict[str, list[str]]) -> NDArray[np.int64]:
@@ -94,6 +98,10 @@ def _fill(entry: Input, grid: _Grid, framed: dict[str, list[str]]) -> NDArray[np
             return _indices(model, grid)
         case TokenLengths():
             return grid.counts
+        case Words(vocabulary=vocabulary):
+            table_rows = np.zeros(grid.filled.shape, dtype=np.int64)
+            table_rows[grid.filled] = vocabulary.rows_of(grid.tokens)
+            return table_rows.ravel()
         case Striping(parts=parts):
             rows = np.arange(parts * grid.filled.size, dtype=np.int64)
             return rows.reshape(parts, -1).T.ravel()

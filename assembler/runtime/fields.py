@@ -92,6 +92,10 @@ class Fields:
             raise self.error(key, f"expected one of {', '.join(choices)}, got {reprlib.repr(value)}")
         return value
 
+    def strings(self, key: str) -> tuple[str, ...]:
+        """Return a field that has to be a list of strings."""
+        return strings(self.value(key), f"{self.place}.{key}", self.file)
+
     def flag(self, key: str) -> bool:
         """Return a field that has to be true or false."""
         value = self.value(key)

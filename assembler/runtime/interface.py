@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
+from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _PLACE = "assembler.interface"
-_FILLS = ("characters", "indices", "character_lengths", "token_lengths", "striping")
+_FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words", "striping")
 _DIRECTIONS = ("forward", "backward")
 _IDS = range(2**31)
 _PARTS = range(1, 1025)
@@ -82,6 +83,14 @@ class TokenLengths:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """An input of rows of an embedding table, one per token, int64 `[total_tokens]`."""
+
+    name: str
+    vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
 class Striping:
     """An input of the order that interleaves `parts` blocks of rows, int64 `[parts * total_tokens]`."""
 
@@ -103,7 +112,7 @@ class Unfilled:
         return Problem("M014", message, f"it fills: {', '.join(_FILLS)}", file)
 
 
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Striping | Unfilled
+Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +139,24 @@ class Interface:
         inputs: In the order of the model.
         outputs: In the order of the model.
         language_models: In the order of the metadata.
+        vocabularies: Those of the embedding tables, in the order of the metadata.
         tags: `None` for a model without tagger head.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     language_models: tuple[LanguageModel, ...]
+    vocabularies: tuple[Vocabulary, ...]
     tags: Tags | None
 
     @classmethod
     def from_metadata(
-        cls, interface: Mapping[str, object], dictionaries: Mapping[str, object], *, file: str | None = None
+        cls,
+        interface: Mapping[str, object],
+        dictionaries: Mapping[str, object],
+        vocabularies: Mapping[str, object] | None = None,
+        *,
+        file: str | None = None,
     ) -> Interface:
         """Return the interface that the metadata of a model states.
 
@@ -149,6 +165,7 @@ class Interface:
         Args:
             interface: The parsed JSON of `assembler.interface`.
             dictionaries: The parsed JSON of `assembler.dictionaries`: the characters of each language model by id.
+            vocabularies: The parsed JSON of `assembler.vocabularies`: how each table's rows are found.
             file: The model's file, for the problems.
 
         Raises:
@@ -159,12 +176,15 @@ class Interface:
         declared = fields.child("language_models")
         models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
         by_name = {model.name: model for model in models}
-        inputs = each(lambda entry: _input(entry, by_name), fields.objects("inputs"))
+        listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
+        tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
+        tables_by_name = {table.name: table for table in tables}
+        inputs = each(lambda entry: _input(entry, by_name, tables_by_name), fields.objects("inputs"))
         outputs = each(_output, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
-        return cls(inputs, outputs, models, _tags(fields))
+        return cls(inputs, outputs, models, tables, _tags(fields))
 
     def output(self, gives: str) -> str | None:
         """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
@@ -184,7 +204,9 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
     )
 
 
-def _input(fields: Fields, models: Mapping[str, LanguageModel]) -> Input:
+def _input(  # noqa: PLR0911 - one return for each rule
+    fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]
+) -> Input:
     name = fields.text("name")
     match fields.optional_text("fill"):
         case "characters":
@@ -195,6 +217,8 @@ def _input(fields: Fields, models: Mapping[str, LanguageModel]) -> Input:
             return CharacterLengths(name, _model_of(fields, models))
         case "token_lengths":
             return TokenLengths(name)
+        case "words":
+            return Words(name, tables[fields.choice("vocabulary", tables)])
         case "striping":
             return Striping(name, fields.number("parts", _PARTS))
         case rule:

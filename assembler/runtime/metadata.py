@@ -21,6 +21,7 @@ _PREFIX = "assembler."
 _FORMAT = "assembler.format"
 _LABELS = "assembler.labels"
 _DICTIONARIES = "assembler.dictionaries"
+_VOCABULARIES = "assembler.vocabularies"
 _INTERFACE = "assembler.interface"
 
 
@@ -58,6 +59,7 @@ class Metadata:
             interface=Interface.from_metadata(
                 Fields.of(entries["interface"], _INTERFACE, file).values,
                 Fields.of(entries.get("dictionaries", {}), _DICTIONARIES, file).values,
+                Fields.of(entries.get("vocabularies", {}), _VOCABULARIES, file).values,
                 file=file,
             ),
             entries=MappingProxyType(entries),

@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import flair
 from flair.data import Sentence
-from flair.embeddings import FlairEmbeddings, StackedEmbeddings, TokenEmbeddings
+from flair.embeddings import FlairEmbeddings, StackedEmbeddings, TokenEmbeddings, WordEmbeddings
+from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
 from flair.models import LanguageModel, SequenceTagger
 
 from assembler.errors import SourceError
 from assembler.problems import Problem
 from assembler.sources.digest import checked_digest
-from assembler.sources.flair_extraction import char_lm_weights, crf_weights, head_weights
+from assembler.sources.flair_extraction import (
+    char_lm_weights,
+    crf_weights,
+    hash_table,
+    head_weights,
+    one_hot_table,
+    word_table,
+)
 from assembler.sources.flair_location import fetch, local_file
 from assembler.sources.flair_prediction import Tagged, embed, predict
 from assembler.sources.trust import load_checkpoint
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
     from assembler.spec.model import Source
 
 #: The embeddings whose parts can be built.
-_SUPPORTED = ("StackedEmbeddings", "FlairEmbeddings")
+_SUPPORTED = ("StackedEmbeddings", "FlairEmbeddings", "WordEmbeddings", "OneHotEmbeddings", "HashEmbeddings")
 
 
 @contextmanager
@@ -82,11 +90,18 @@ class FlairSource:
     language_model: LanguageModel | None
 
     @property
-    def embeddings(self) -> list[FlairEmbeddings]:
+    def embeddings(self) -> list[TokenEmbeddings]:
         """The tagger's embeddings by their place in its stack."""
-        if self.tagger is None:
-            return []
-        return [embedding for embedding in stacked(self.tagger) if isinstance(embedding, FlairEmbeddings)]
+        return [] if self.tagger is None else stacked(self.tagger)
+
+    def can_read(self, sentence: Sequence[str]) -> bool:
+        """Return whether flair itself can tag a sentence.
+
+        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245).
+        """
+        if not any(isinstance(embedding, OneHotEmbeddings | HashEmbeddings) for embedding in self.embeddings):
+            return True
+        return not any("\ud800" <= character <= "\udfff" for token in sentence for character in token)
 
     def order(self) -> list[int]:
         """Return the places of the embeddings in the order in which flair joins them.
@@ -115,10 +130,7 @@ class FlairSource:
             return head_weights(self.tagger)
         if self.tagger is not None and path.endswith(".crf"):
             return crf_weights(self.tagger)
-        embedding = self.embeddings[int(path.rpartition(".")[2])]
-        return char_lm_weights(
-            embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
-        )
+        return _embedding_weights(self.embeddings[int(path.rpartition(".")[2])])
 
     def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
         """Return flair's own labels and scores, in the order of the sentences."""
@@ -148,6 +160,21 @@ class FlairSource:
         with quiet_flair():
             widths = [self.embeddings[place].embedding_length for place in self.order()]
             return embed(self.tagger, sentences), widths
+
+
+def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
+    """Return the weights of one embedding, which is of a supported class."""
+    if isinstance(embedding, WordEmbeddings):
+        return word_table(embedding)
+    if isinstance(embedding, OneHotEmbeddings):
+        return one_hot_table(embedding)
+    if isinstance(embedding, HashEmbeddings):
+        return hash_table(embedding)
+    if isinstance(embedding, FlairEmbeddings):
+        return char_lm_weights(
+            embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
+        )
+    raise TypeError(embedding)
 
 
 def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
@@ -212,17 +239,34 @@ def _check_stored_embeddings(source: Source, stored: object) -> None:
 def _check_tagger(source: Source, tagger: SequenceTagger) -> None:
     embeddings = stacked(tagger)
     for index, embedding in enumerate(embeddings):
-        if type(embedding) is not FlairEmbeddings:
+        if type(embedding).__name__ not in _SUPPORTED[1:]:
             hint = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
             raise _refuse(source, f"embedding {index} of the tagger is {type(embedding).__name__}", hint)
-        if not embedding.tokenized_lm:
-            message = f"embedding {index} of the tagger reads untokenised text (tokenized_lm=False)"
-            raise _refuse(source, message, "its offsets depend on spaces that a list of tokens does not have")
+        reason = _option_refused(embedding)
+        if reason is not None:
+            raise _refuse(source, f"embedding {index} of the tagger {reason}")
     names = [embedding.name for embedding in embeddings]
     for name in names:
         if names.count(name) > 1:
             # flair skips an embedding whose name every token has already (base.py 50), so both give the first's vectors
             raise _refuse(source, f"two embeddings of the tagger have the name '{name}'", "flair takes one for both")
+
+
+def _option_refused(embedding: TokenEmbeddings) -> str | None:
+    """Return what is said of an embedding with an option that cannot be assembled."""
+    if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
+        return "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
+    if isinstance(embedding, WordEmbeddings):
+        if embedding.field is not None:
+            return f"reads the label '{embedding.field}' of each token instead of its text"
+        if sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
+            return "has a vocabulary whose rows are not numbered from 0 without gaps"
+    if isinstance(embedding, OneHotEmbeddings):
+        if embedding.field != "text":
+            return f"reads the label '{embedding.field}' of each token instead of its text"
+        if not embedding.vocab_dictionary.add_unk:
+            return "has a vocabulary without <unk>, on which flair fails at the first unknown word"
+    return None
 
 
 def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:

@@ -19,11 +19,15 @@ from assembler.sources.weights import (
     Linear,
     Recurrent,
     RecurrentDirection,
+    TableWeights,
     TaggerHeadWeights,
+    Words,
 )
 
 if TYPE_CHECKING:
     from flair.data import Dictionary
+    from flair.embeddings import WordEmbeddings
+    from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
     from flair.models import LanguageModel, SequenceTagger
 
     from assembler.sources.weights import Array, Arrays, Cell
@@ -49,6 +53,39 @@ def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: b
         ),
         reference=lambda inputs: _run_language_model(model, inputs),
     )
+
+
+def word_table(embedding: WordEmbeddings) -> TableWeights:
+    """Return the table of WordEmbeddings; the last row, behind all words, is that of unknown ones (TK 317-328)."""
+    words = tuple(sorted(embedding.vocab, key=embedding.vocab.__getitem__))
+    rule = Words("word", words, unknown=len(words), method="", rows=len(words) + 1)
+    return _table(embedding.embedding, embedding.layer_norm, rule)
+
+
+def one_hot_table(embedding: OneHotEmbeddings) -> TableWeights:
+    """Return the table of OneHotEmbeddings; unknown words have the row of `<unk>`, 0 (DA 84-103)."""
+    words = tuple(embedding.vocab_dictionary.get_items())
+    rule = Words("exact", words, unknown=0, method="", rows=len(words))
+    return _table(embedding.embedding_layer, embedding.layer_norm, rule)
+
+
+def hash_table(embedding: HashEmbeddings) -> TableWeights:
+    """Return the table of HashEmbeddings (TK 1243-1246)."""
+    method = str(vars(embedding)["_HashEmbeddings__hash_method"])
+    rule = Words("hash", (), unknown=0, method=method, rows=embedding.num_embeddings)
+    return _table(embedding.embedding_layer, None, rule)
+
+
+@torch.no_grad()
+def _table(layer: torch.nn.Embedding, norm: torch.nn.LayerNorm | None, words: Words) -> TableWeights:
+    """Return a table whose rows are normalised beforehand: each is normalised by itself, so the result is the same."""
+
+    @torch.no_grad()
+    def run(inputs: Arrays) -> Arrays:
+        rows = layer(torch.from_numpy(np.array(inputs["words"])))
+        return {"rows": _array(rows if norm is None else norm(rows))}
+
+    return TableWeights(_array(layer.weight if norm is None else norm(layer.weight)), words, run)
 
 
 def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:

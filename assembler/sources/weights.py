@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from assembler.spec.yaml_text import Value
+
 Array: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"
 Arrays: TypeAlias = "Mapping[str, Array]"
 Cell: TypeAlias = Literal["LSTM", "GRU", "RNN"]
@@ -116,6 +118,54 @@ class CharLmWeights:
 
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `characters` and give its `states`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a host finds the row of a token in an embedding table.
+
+    Attributes:
+        rule: One of `runtime.vocabulary.RULES`.
+        words: The words by row; empty for `hash`.
+        unknown: The row of a word that is not found.
+        method: For `hash` the digest, by its name in `hashlib`.
+        rows: The number of rows.
+    """
+
+    rule: Literal["word", "exact", "hash"]
+    words: tuple[str, ...]
+    unknown: int
+    method: str
+    rows: int
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return the record that the metadata holds."""
+        if self.rule == "hash":
+            return {"rule": self.rule, "method": self.method, "rows": self.rows}
+        return {"rule": self.rule, "words": list(self.words), "unknown": self.unknown}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableWeights:
+    """A table of word vectors.
+
+    Attributes:
+        table: float32 [rows, features], a layer normalisation of the rows already in it.
+        words: How a host finds a row.
+        reference: Runs the loaded model itself.
+    """
+
+    table: Array
+    words: Words
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `embedding_size`."""
+        return {"embedding_size": self.table.shape[1]}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `words` and give `rows`."""
         return self.reference(inputs)
 
 

@@ -27,7 +27,7 @@ DEFAULT_OPSET = 17
 #: The opsets that every kind of ours can be emitted at.
 OPSETS = (13, 22)
 #: The ways to fill an input that a host and the proof know; `runtime/encoding.py` has the layouts.
-FILLS = ("characters", "indices", "character_lengths", "token_lengths", "striping")
+FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words", "striping")
 #: The profiles that choose how parts are lowered.
 PROFILES = ("portable",)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.problems import Problem
-from assembler.wiring.interface import joined_language_models
+from assembler.wiring.interface import joined_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def _compare(wiring: Wiring, concat: str, source: str, order: Sequence[int]) -> 
     expected = [f"{source}.embeddings.{index}" for index in order]
     edges = wiring.feeding(concat, "inputs")
     given: dict[str, str] = {}
-    for edge, models in zip(edges, joined_language_models(wiring, concat), strict=True):
+    for edge, models in zip(edges, joined_embeddings(wiring, concat), strict=True):
         if len(models) != 1:
             return []  # a layout of the spec author's own; the proof tells whether it is right
         given[str(wiring.spec.graph[models[0]].weights)] = edge.reference.text

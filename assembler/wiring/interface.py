@@ -16,11 +16,13 @@ class Fill:
     Attributes:
         rule: One of `spec.schema.FILLS`, or `None` where neither the spec nor the wiring tells.
         language_models: The `char_lm` nodes whose text the input speaks of; several may share one input.
+        tables: The `embedding` nodes whose rows the input speaks of.
         parts: For `striping`, how many parts are interleaved.
     """
 
     rule: str | None
     language_models: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
     parts: int = 0
 
 
@@ -41,7 +43,8 @@ def _fill(wiring: Wiring, name: str) -> Fill:
     parts = max((fill.parts for fill in matching), default=0)
     if rule == "striping" and not parts:
         parts = sum(node.kind == "char_lm" for node in wiring.spec.graph.values())
-    return Fill(rule, models, parts)
+    tables = tuple(dict.fromkeys(table for fill in matching for table in fill.tables))
+    return Fill(rule, models, tables, parts)
 
 
 def _at(wiring: Wiring, edge: Edge) -> Fill:
@@ -49,6 +52,8 @@ def _at(wiring: Wiring, edge: Edge) -> Fill:
     port = next(port for port in wiring.inputs[edge.node] if port.name == edge.port)
     if port.fill in {"characters", "character_lengths"}:
         return Fill(port.fill, (edge.node,))
+    if port.fill == "words":
+        return Fill(port.fill, tables=(edge.node,))
     if port.fill == "indices":
         return _rows(wiring, edge.node)
     return Fill(port.fill)
@@ -67,15 +72,15 @@ def _rows(wiring: Wiring, node: str) -> Fill:
     return Fill(None)
 
 
-def joined_language_models(wiring: Wiring, node: str) -> list[tuple[str, ...]]:
-    """Return for each tensor that a `concat` joins the `char_lm` nodes behind it."""
+def joined_embeddings(wiring: Wiring, node: str) -> list[tuple[str, ...]]:
+    """Return for each tensor that a `concat` joins the nodes with weights behind it."""
     return [_behind(wiring, edge.reference.owner) for edge in wiring.feeding(node, "inputs")]
 
 
 def _behind(wiring: Wiring, owner: str) -> tuple[str, ...]:
     if owner not in wiring.spec.graph:
         return ()
-    if wiring.spec.graph[owner].kind == "char_lm":
+    if wiring.spec.graph[owner].weights is not None:
         return (owner,)
     found = (model for edge in wiring.edges[owner] for model in _behind(wiring, edge.reference.owner))
     return tuple(dict.fromkeys(found))

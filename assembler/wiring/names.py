@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Entry = tuple["Reference", str, str, int]
 
 #: Which form of source each kind takes its weights from; other kinds take either.
-_FORMS = {"char_lm": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
+_FORMS = {"char_lm": "flair", "embedding": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
 
 
 @dataclass(slots=True)

@@ -40,6 +40,11 @@ def expected_problems(path: Path) -> list[Expected]:
     return expected
 
 
+def pieces_of(message: str) -> re.Pattern[str]:
+    """Return what finds the message; `…` between spaces stands for what it leaves open."""
+    return re.compile(".*".join(re.escape(piece) for piece in message.split(" … ")))
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_a_bad_spec_gives_the_problems_that_it_announces_and_no_others(path: Path) -> None:
     expected = expected_problems(path)
@@ -49,7 +54,7 @@ def test_a_bad_spec_gives_the_problems_that_it_announces_and_no_others(path: Pat
     assert expected
     for problem, announced in zip(found, expected, strict=True):
         assert problem.file == str(path)
-        assert announced.message in problem.message
+        assert pieces_of(announced.message).search(problem.message), problem
         assert (problem.hint is None) == (announced.hint is None), problem
         assert (announced.hint or "") in (problem.hint or "")
 

@@ -6,7 +6,6 @@ from assembler.problems import Problem
 from assembler.spec.reading import parse_spec
 from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import Wiring, wire
-from assembler.wiring.interface import joined_language_models
 
 
 def stack(joined: list[str], count: int, more: str = "") -> Wiring:
@@ -67,9 +66,3 @@ def test_a_layout_of_the_authors_own_is_left_to_the_proof() -> None:
 
 def test_a_source_whose_order_is_not_known_is_not_compared() -> None:
     assert order_problems(stack(rows(1, 0), 2), {}) == []
-
-
-def test_the_language_models_behind_each_joined_tensor_are_found_through_other_parts() -> None:
-    joined = "  pair: {kind: concat, inputs: [e1.rows, e0.rows]}"
-    wiring = stack(["pair.rows", "e2.rows"], 3, joined)
-    assert joined_language_models(wiring, "words") == [("lm1", "lm0"), ("lm2",)]

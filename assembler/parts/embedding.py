@@ -1,0 +1,52 @@
+"""`embedding`: rows of a table, one for each token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+_ROWS = Variable("rows")
+
+
+def ports(part: PartView) -> Ports:
+    """Row numbers in, rows out."""
+    return Ports(
+        inputs=(Port("words", TensorType("int64", (_ROWS,)), fill="words"),),
+        outputs=(Port("rows", TensorType("float32", (_ROWS, part.fact("embedding_size")))),),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit one Gather."""
+    from assembler.sources.weights import TableWeights
+
+    weights = part.weights
+    if not isinstance(weights, TableWeights):
+        raise TypeError(weights)
+    table = emit.initializer("table", weights.table)
+    emit.output("rows", emit.op("Gather", [table, emit.input("words")], "gather", axis=0))
+
+
+KIND = Kind(
+    name="embedding",
+    summary="A table of word vectors (flair's WordEmbeddings, OneHotEmbeddings, HashEmbeddings): a row for each token. "
+    "The vocabulary by which a host finds the row stands in the model's metadata.",
+    ports=ports,
+    build=build,
+    parameters={
+        "embedding_size": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "The features of a row, so that `check` can compare sizes without the weights. Loaded "
+            "weights of another size are an error.",
+            "examples": [300],
+        }
+    },
+    weights=True,
+    example={"kind": "embedding", "weights": "tagger.embeddings.0", "inputs": {"words": "wordIndices"}},
+)
