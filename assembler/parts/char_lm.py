@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ KIND = Kind(
         "hidden_size": {
             "type": "integer",
             "minimum": 1,
+            "maximum": LARGEST_SIZE,
             "description": "The features of a state, so that `check` can compare sizes without the weights. "
             "Loaded weights of another size are an error.",
             "examples": [2048],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assembler.spec.yaml_text import Value
 
 _MOST_NESTED = 4
-_NUMBER: Value = {"type": ["number", "boolean", "string"]}
+_SCALARS: list[Value] = ["number", "boolean", "string"]
 
 
 def ports(part: PartView) -> Ports:
@@ -64,8 +64,8 @@ def build(part: PartView, emit: Emitter) -> None:
     emit.output("tensor", emit.op("Identity", [emit.initializer("value", array)], "constant"))
 
 
-def _nested(depth: int) -> Value:
-    return {"anyOf": [_NUMBER, {"type": "array", "items": _nested(depth - 1)}]} if depth else _NUMBER
+def _nested(depth: int) -> dict[str, Value]:
+    return {"type": [*_SCALARS, "array"], "items": _nested(depth - 1)} if depth else {"type": _SCALARS}
 
 
 KIND = Kind(
@@ -75,7 +75,7 @@ KIND = Kind(
     build=build,
     check=check,
     parameters={
-        "value": {**_nested(_MOST_NESTED), "description": "The values, up to four axes.", "examples": [[0, 2, 1]]},  # type: ignore[dict-item]
+        "value": {**_nested(_MOST_NESTED), "description": "The values, up to four axes.", "examples": [[0, 2, 1]]},
         "dtype": {
             "enum": [dtype for dtype in DTYPES if dtype != "bfloat16"],
             "description": "Their element type.",

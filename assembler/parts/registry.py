@@ -22,6 +22,9 @@ _BUILT_IN = (
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
 )  # fmt: skip
 
+#: What importing a package that is broken can raise.
+_BROKEN = (ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError, RuntimeError, OSError)
+
 _registered: dict[str, Kind] = {}
 
 
@@ -64,7 +67,7 @@ def _installed() -> dict[str, Kind]:
         origin = f"entry point '{entry.name}' = '{entry.value}'"
         try:
             kind = entry.load()
-        except (ImportError, AttributeError) as err:
+        except _BROKEN as err:
             message = f"{origin} of the group '{GROUP}' cannot be loaded: {err}"
             raise SpecError(Problem("K001", message, "mend or uninstall the package that publishes it")) from err
         if not isinstance(kind, Kind):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import NAME, Complaint, Kind, PartView, Port, Ports
+from assembler.parts.kind import LARGEST_SIZE, NAME, Complaint, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ KIND = Kind(
             "type": "array",
             "minItems": 1,
             "maxItems": 8,
-            "items": {
-                "anyOf": [
-                    {"type": "integer", "minimum": -1},
-                    {"type": "string", "pattern": NAME},
-                ]
-            },
+            "items": {"type": ["string", "integer"], "pattern": NAME, "minimum": -1, "maximum": LARGEST_SIZE},
             "description": "The new sizes. 0 keeps the size of that axis. At most one is -1 or a name: it is inferred "
             "from the rest, and the name is the dim that it is known by.",
             "examples": [["total_tokens", 4096]],

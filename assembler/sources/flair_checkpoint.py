@@ -45,12 +45,16 @@ if TYPE_CHECKING:
 _SUPPORTED = ("StackedEmbeddings", "FlairEmbeddings", "WordEmbeddings", "OneHotEmbeddings", "HashEmbeddings")
 
 
+#: What flair and torch raise on a state that does not fit the model.
+_UNFIT = (RuntimeError, LookupError, TypeError, AttributeError, ValueError, AssertionError, ArithmeticError)
+
+
 @contextmanager
 def quiet_flair() -> Iterator[None]:
     """Keep flair off stdout, and on the CPU, where the proof runs."""
     log = logging.getLogger("flair")
     level, device = log.level, flair.device
-    log.setLevel(logging.ERROR)
+    log.setLevel(logging.CRITICAL)  # it writes its errors on stdout too; what they mean, it raises
     flair.device = _cpu()
     try:
         with warnings.catch_warnings():
@@ -209,10 +213,12 @@ def _tagger(source: Source, state: object) -> SequenceTagger:
         if cls != "SequenceTagger" or "tag_dictionary" not in state:
             what = cls if cls != "SequenceTagger" else "neither a SequenceTagger nor a LanguageModel"
             raise _refuse(source, f"the checkpoint is {what}", "SequenceTagger and LanguageModel can be assembled")
+        if str(state.get("rnn_type", "LSTM")) not in {"LSTM", "GRU", "RNN"}:
+            raise _refuse(source, f"the tagger has recurrent layers of the unknown type {state['rnn_type']!r}")
         _check_stored_embeddings(source, state.get("embeddings"))
         try:
             tagger = SequenceTagger.load(state)
-        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as err:
+        except _UNFIT as err:
             reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
             message = f"source '{source.name}': flair {flair.__version__} does not load this checkpoint: {reason}"
             raise SourceError(Problem.at(source.mark, "R006", message)) from err
@@ -274,7 +280,7 @@ def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
     try:
         model = LanguageModel(
             dictionary=state["dictionary"],
-            is_forward_lm=state["is_forward_lm"],
+            is_forward_lm=bool(state["is_forward_lm"]),
             hidden_size=state["hidden_size"],
             nlayers=state["nlayers"],
             embedding_size=state["embedding_size"],
@@ -285,7 +291,7 @@ def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
             has_decoder=False,
         )
         model.load_state_dict(state["state_dict"], strict=False)
-    except (RuntimeError, KeyError, TypeError, AttributeError, AssertionError) as err:
+    except _UNFIT as err:
         message = f"source '{source.name}': flair {flair.__version__} does not load this language model: {err}"
         raise SourceError(Problem.at(source.mark, "R006", message)) from err
     missing = set(model.state_dict()) - set(state["state_dict"])

@@ -11,6 +11,7 @@ import importlib
 import io
 import pathlib
 import pickle
+import struct
 import types
 import zipfile
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -137,7 +138,7 @@ def _refuse_torchscript(source: Source, path: Path) -> None:
 #: What torch and pickle raise on a file that is no checkpoint, or only a part of one.
 _DAMAGED = (
     pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, TypeError, IndexError,
-    OSError, zipfile.BadZipFile, UnicodeDecodeError, MemoryError,
+    OSError, zipfile.BadZipFile, UnicodeDecodeError, MemoryError, OverflowError, AssertionError, struct.error,
 )  # fmt: skip
 
 

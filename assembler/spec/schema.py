@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from assembler.parts.kind import NAME
+from assembler.parts.kind import LARGEST_SIZE, NAME
 from assembler.problems import Problem, suggest
 from assembler.wiring.tensors import DTYPES
 
@@ -31,6 +31,7 @@ FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words",
 #: The profiles that choose how parts are lowered.
 PROFILES = ("portable",)
 
+_LINE_END = r"(?!\n)"
 _REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$(?!\n)"
 _FREE: Mapping[str, Value] = {"^x-": {"description": "Free for you: the assembler does not read it."}}
 
@@ -177,7 +178,7 @@ def _input() -> dict[str, Value]:
             "shape": {
                 "type": "array",
                 "maxItems": 8,
-                "items": {"anyOf": [{"type": "string", "pattern": NAME}, {"type": "integer", "minimum": 1}]},
+                "items": {"type": ["string", "integer"], "pattern": NAME, "minimum": 1, "maximum": LARGEST_SIZE},
                 "description": "Its dims: a name for a dynamic one, a number for a fixed one. Dims of one name have "
                 "one size.",
                 "examples": [["characters", "sentences"]],
@@ -391,12 +392,13 @@ def _rule(error: ValidationError) -> str:  # noqa: PLR0911 - one return for each
     if error.validator == "enum":
         return f"got {got}, expected one of {', '.join(str(item) for item in cast('list[Value]', rule))}"
     if error.validator == "pattern":
-        return f"got {got}, which does not fit the pattern {rule}"
+        return f"got {got}, which does not fit the pattern {str(rule).replace(_LINE_END, "")}"
     if error.validator in {"minimum", "maximum", "exclusiveMinimum"}:
         words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
         return f"got {got}, expected {words[str(error.validator)]} {rule}"
     if error.validator in {"minProperties", "minItems"}:
-        return f"got {len(cast('list[Value]', error.instance))} entries, expected at least {rule}"
+        count = len(cast("list[Value]", error.instance))
+        return f"got {count} {'entry' if count == 1 else 'entries'}, expected at least {rule}"
     if error.validator in {"maxItems", "maxLength"}:
         return f"got {len(cast('list[Value]', error.instance))}, expected at most {rule}"
     return error.message

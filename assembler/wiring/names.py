@@ -42,7 +42,7 @@ class Names:
 def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
     """Resolve every name. Problems: W001, W002, W008 to W012."""
     names = Names()
-    names.problems += [*_taken_twice(spec), *_weights(spec), *_dims(spec), *_against(spec)]
+    names.problems += [*_taken_twice(spec), *_weights(spec), *_dims(spec), *_ranges(spec), *_against(spec)]
     for name, node in spec.graph.items():
         names.edges[name] = list(_connect(spec, ports, node, names))
     for name, output in spec.outputs.items():
@@ -86,6 +86,14 @@ def _weights(spec: Spec) -> Iterator[Problem]:
             message = f"{node.name}: kind '{node.kind}' takes its weights from a source of the form '{form}', "
             message += f"'{source}' is of the form '{spec.sources[source].form}'"
             yield Problem.at(node.weights_mark, "W012", message)
+
+
+def _ranges(spec: Spec) -> Iterator[Problem]:
+    for name, entry in spec.inputs.items():
+        if entry.range is not None and entry.range[0] > entry.range[1]:
+            mark = spec.document.mark(("inputs", name, "range"))
+            message = f"{name}: the range begins at {entry.range[0]}, above its end, {entry.range[1]}"
+            yield Problem.at(mark, "W020", message, "write [least, greatest]")
 
 
 def _against(spec: Spec) -> Iterator[Problem]:
@@ -184,9 +192,10 @@ def _reference_problem(  # noqa: PLR0911 - one return for each thing that can be
             return Problem.at(reference.mark, "W002", message, f"write '{owner}'")
         return None
     if owner not in spec.graph:
-        known = [*spec.graph] if code == "W009" else [*spec.graph, *spec.inputs]
-        hint = suggest(owner, known, what="parts and inputs")
-        thing = "part" if code == "W009" else "part or input"
+        only_parts = code == "W009"
+        known = [*spec.graph] if only_parts else [*spec.graph, *spec.inputs]
+        hint = suggest(owner, known, what="parts" if only_parts else "parts and inputs")
+        thing = "part" if only_parts else "part or input"
         return Problem.at(reference.mark, code, f"{what}: there is no {thing} '{owner}'", hint)
     outputs = ports[owner].outputs
     if port is None:

@@ -66,7 +66,7 @@ def test_problems_are_on_stdout_with_place_and_hint_and_the_code_is_1(assemble: 
         f"{path}:3:9: W006 the part 'one' feeds no output of the model\n"
         "    hint: feed it on, name it under 'outputs', or remove it\n"
         f"{path}:4:14: W009 the output 'y': there is no part 'two'\n"
-        "    hint: parts and inputs: one\n"
+        "    hint: parts: one\n"
         "1 spec: 2 problems\n"
     )
 
@@ -82,7 +82,7 @@ def test_json_has_the_same_records(assemble: Assemble, tmp_path: Path) -> None:
     assert told["problems"][1] == {
         "code": "W009",
         "message": "the output 'y': there is no part 'two'",
-        "hint": "parts and inputs: one",
+        "hint": "parts: one",
         "file": str(path),
         "line": 4,
         "column": 14,
@@ -144,6 +144,13 @@ def test_paths_that_leave_the_folder_are_a_problem_only_when_strict(assemble: As
     assert f"{path}:5:20: W018 the path '../de.txt' leaves the folder of the spec\n" in result.out
     path.write_text(FINE + "proof: {sentences: below/../de.txt}\n", encoding="utf-8")
     assert assemble("check", "--strict", path).code == 0
+
+
+def test_an_absolute_path_is_a_problem_when_strict_wherever_it_leads(assemble: Assemble, tmp_path: Path) -> None:
+    path = tmp_path / "absolute.yaml"
+    path.write_text(FINE + f"proof: {{sentences: {tmp_path / 'de.txt'}}}\n", encoding="utf-8")
+    assert assemble("check", path).code == 0
+    assert f"{path}:5:20: W018 " in assemble("check", "--strict", path).out
 
 
 def test_a_link_that_leaves_the_folder_is_a_problem_when_strict(assemble: Assemble, tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ def test_places_are_the_same_with_windows_line_ends_and_a_byte_order_mark(tmp_pa
     text = "version: 1\ngraph:\n  a: {kind: x}\n"
     path = tmp_path / "a.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert read_text(path).startswith("version: 1\r\n")
     windows = parse(read_text(path), "a.yaml")
     plain = parse(text, "a.yaml")
     assert windows.values == plain.values

@@ -1,0 +1,153 @@
+"""An assembled model inside flair: flair's own sentences, labels and evaluation, without torch weights.
+
+    from assembler.flair import OnnxSequenceTagger
+
+    tagger = OnnxSequenceTagger.load("ner.onnx")
+    tagger.predict(sentence)
+    print(sentence.get_spans("ner"))
+
+Importing this module imports flair and torch; no weights of theirs are loaded. ST is flair 0.15.1's
+models/sequence_tagger_model.py.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from flair.data import Dictionary, Sentence
+from flair.models import SequenceTagger
+from tqdm import tqdm
+
+from assembler.runtime import Tagger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.runtime import TaggedSentence
+
+
+class OnnxSequenceTagger(SequenceTagger):
+    """A `SequenceTagger` whose numbers come from an assembled model.
+
+    `predict` and `evaluate` do what flair's do. What needs the weights in torch (training, losses, the probabilities of
+    all classes, saving) raises `NotImplementedError` and says so.
+    """
+
+    def __init__(self, tagger: Tagger) -> None:
+        """Take a loaded model; `OnnxSequenceTagger.load` is the usual way."""
+        torch.nn.Module.__init__(self)  # SequenceTagger's own would make the layers
+        tags = tagger.interface.tags
+        self._tagger = tagger
+        self.tag_type = tags.label_type if tags else ""
+        self.label_dictionary = Dictionary(add_unk=False)
+        for label in tagger.labels:
+            self.label_dictionary.add_item(label)
+        self.predict_spans = tags.spans if tags else False
+        is_bioes = any(label.startswith(("S-", "E-")) for label in tagger.labels)
+        self.tag_format = "BIOES" if is_bioes or not self.predict_spans else "BIO"
+        self.eval()
+
+    @classmethod
+    def load(cls, model_path: str | os.PathLike[str] | dict[str, Any]) -> OnnxSequenceTagger:
+        """Load an assembled model.
+
+        Args:
+            model_path: The `.onnx` file.
+
+        Raises:
+            ModelError: It is no model of ours, or no tagger (M010 to M014).
+            TypeError: It is not a path.
+        """
+        if not isinstance(model_path, str | os.PathLike):
+            message = f"expected the path of an assembled model, got {type(model_path).__name__}"
+            raise TypeError(message)
+        return cls(Tagger(Path(model_path)))
+
+    def predict(
+        self,
+        sentences: list[Sentence] | Sentence,
+        mini_batch_size: int = 32,
+        return_probabilities_for_all_classes: bool = False,  # noqa: FBT001, FBT002 - flair's signature
+        verbose: bool = False,  # noqa: FBT001, FBT002
+        label_name: str | None = None,
+        return_loss: bool = False,  # noqa: FBT001, FBT002
+        embedding_storage_mode: str | None = "none",
+        force_token_predictions: bool = False,  # noqa: FBT001, FBT002
+    ) -> list[Sentence] | None:
+        """Predict labels and put them on the sentences, as `SequenceTagger.predict` does (ST 455-561).
+
+        Args:
+            sentences: One or several; those without tokens are left out.
+            mini_batch_size: The most sentences in one run.
+            return_probabilities_for_all_classes: Not possible: the model gives the best label's score alone.
+            verbose: Whether to show a progress bar.
+            label_name: The type of the labels; by default that of the model. Labels of this type are removed first.
+            return_loss: Not possible.
+            embedding_storage_mode: Only `none`: no embeddings leave the model.
+            force_token_predictions: Label each token, also where the tags are spans.
+
+        Returns:
+            What flair returns: nothing, or the sentences where there was nothing to tag.
+
+        Raises:
+            NotImplementedError: For what is not possible.
+        """
+        _refuse(return_probabilities_for_all_classes, "the probabilities of all classes")
+        _refuse(return_loss, "a loss")
+        _refuse(embedding_storage_mode not in {"none", None}, "stored embeddings")
+        if not sentences:
+            return sentences if isinstance(sentences, list) else [sentences]
+        given = [sentences] if isinstance(sentences, Sentence) else list(sentences)
+        filled = [sentence for sentence in given if len(sentence) > 0]
+        if not filled:
+            return filled
+        name = self.tag_type if label_name is None else label_name
+        with tqdm(total=len(filled), desc="Tagging", disable=not verbose) as bar:
+            tagged = self._tagger.tag(
+                [[token.text for token in sentence.tokens] for sentence in filled],
+                batch_size=mini_batch_size,
+                progress=bar.update,
+            )
+        for sentence, result in zip(filled, tagged, strict=True):
+            self._label(sentence, result, name, by_token=force_token_predictions or not self.predict_spans)
+        return None
+
+    def _label(self, sentence: Sentence, result: TaggedSentence, name: str, *, by_token: bool) -> None:
+        sentence.remove_labels(name)
+        if not by_token:
+            for span in result.spans:
+                sentence[span.start : span.end].add_label(name, value=span.label, score=span.score)
+            return
+        for token, label, score in zip(sentence.tokens, result.labels, result.scores, strict=True):
+            if label not in {"O", "_"}:  # ST 551-554
+                token.add_label(name, value=label, score=score)
+
+    def evaluate(self, *args: Any, return_loss: bool = False, **options: Any) -> Any:  # noqa: ANN401 - flair's own
+        """Evaluate as flair does, with its arguments and its scores; there is no loss.
+
+        Raises:
+            NotImplementedError: With `return_loss=True`.
+        """
+        _refuse(return_loss, "a loss")
+        return super().evaluate(*args, **{**options, "return_loss": False})
+
+    def forward(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - flair's own
+        """Refuse: there are no layers in torch."""
+        _refuse(True, "a forward pass in torch")  # noqa: FBT003
+
+    def forward_loss(self, sentences: Sequence[Sentence]) -> Any:  # noqa: ANN401, ARG002
+        """Refuse: an assembled model cannot be trained."""
+        _refuse(True, "training")  # noqa: FBT003
+
+    def save(self, model_file: str | Path, checkpoint: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Refuse: the file is there already."""
+        _refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003
+
+
+def _refuse(asked: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if asked:
+        message = f"an assembled model gives no {what.removeprefix('a ').removeprefix('the ')}"
+        raise NotImplementedError(message)
