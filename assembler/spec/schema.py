@@ -392,7 +392,7 @@ def _rule(error: ValidationError) -> str:  # noqa: PLR0911 - one return for each
     if error.validator == "enum":
         return f"got {got}, expected one of {', '.join(str(item) for item in cast('list[Value]', rule))}"
     if error.validator == "pattern":
-        return f"got {got}, which does not fit the pattern {str(rule).replace(_LINE_END, "")}"
+        return f"got {got}, which does not fit the pattern {str(rule).replace(_LINE_END, '')}"
     if error.validator in {"minimum", "maximum", "exclusiveMinimum"}:
         words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
         return f"got {got}, expected {words[str(error.validator)]} {rule}"
