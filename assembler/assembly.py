@@ -136,7 +136,7 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
         reference = reference_results(wiring, sources)
     say("emitting and joining the parts")
     fragments = emit_parts(wiring)
-    parameters = {node: sum(array.size for array in fragment.weights.values()) for node, fragment in fragments.items()}
+    parameters = {node: fragment.weight_count() for node, fragment in fragments.items()}
     model = deduplicate(join(wiring, fragments))
     record = proof_record(wiring, reference)
     metadata = describe(wiring, sources, parameters, record, content_digest(model))

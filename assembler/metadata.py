@@ -132,8 +132,11 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
             first, reference = shared[0]
             if fill.rule == "character_lengths":
                 keys: Sequence[str] = ("start_marker", "end_marker", "lowercase")
-                same = len(characters.start_marker) == len(reference.start_marker) and not reference.lowercase
-                same = (same and not characters.lowercase) or characters == reference
+                same = characters.lowercase == reference.lowercase and (
+                    characters.start_marker == reference.start_marker
+                    # lower-casing can lengthen a marker
+                    or (not characters.lowercase and len(characters.start_marker) == len(reference.start_marker))
+                )
             else:
                 keys = ("direction", "dictionary", "start_marker", "lowercase", "padding", "with_whitespace")
                 same = all(getattr(characters, key) == getattr(reference, key) for key in keys)

@@ -8,6 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.errors import ModelError
+from assembler.problems import Problem
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -70,6 +73,22 @@ def staged(target: Path) -> Iterator[Stage]:
                 stream.close()
             path.unlink(missing_ok=True)
             raise
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        ModelError: It cannot be written (M009).
+    """
+    try:
+        with staged(target) as stage:
+            stage.stream.write(text.encode())
+    except OSError as err:
+        problem = Problem(
+            "M009", f"cannot be written: {err.strerror or err}", "choose another file with -o", str(target)
+        )
+        raise ModelError(problem) from err
 
 
 def _lock(stream: BinaryIO) -> bool:

@@ -17,6 +17,7 @@ from assembler.problems import Problem
 from assembler.proof.checking import check_file
 from assembler.proof.parity import BATCH_SIZES, compare
 from assembler.proof.sessions import open_session
+from assembler.runtime.fields import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,12 +108,15 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
         raise ParityError(Problem("P003", message, "give the spec it was built from: --spec", str(path)))
     if not isinstance(golden, list) or not golden:
         return "it carries no tags to try (it is no tagger); --spec runs its whole proof"
-    sentences = [[str(token) for token in entry["tokens"]] for entry in golden]
-    source = [_Golden(entry["labels"], entry["scores"]) for entry in golden]
-    within = float(record.get("scores_within", 0.0)) + _ROUNDING
     tagger = Tagger(path)
-    results = [(size, tagger.tag(sentences, batch_size=size)) for size in BATCH_SIZES]
-    comparison = compare(sentences, source, results, within)
+    try:
+        sentences = [[str(token) for token in entry["tokens"]] for entry in golden]
+        source = [_Golden([*map(str, entry["labels"])], [*map(float, entry["scores"])]) for entry in golden]
+        within = float(record.get("scores_within", 0.0)) + _ROUNDING
+        results = [(size, tagger.tag(sentences, batch_size=size)) for size in BATCH_SIZES]
+        comparison = compare(sentences, source, results, within)
+    except (LookupError, TypeError, ValueError) as err:
+        raise damaged("proof.golden", f"it holds no tags: {err}", str(path)) from err
     if not comparison.equal:
         lines = "\n".join(f"  {difference}" for difference in comparison.worst)
         message = f"on this machine the model does not give its source's tags and scores\n{lines}"

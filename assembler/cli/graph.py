@@ -23,7 +23,7 @@ def command(spec: Path, output: Path | None, form: str) -> None:
     from assembler.drawing.mermaid import mermaid
     from assembler.sources.opening import open_headers
     from assembler.spec.reading import load_spec
-    from assembler.staging import staged
+    from assembler.staging import write_text
     from assembler.wiring.graph import wire
 
     if output is not None and output.suffix not in {".svg", ".mmd"}:
@@ -44,8 +44,7 @@ def command(spec: Path, output: Path | None, form: str) -> None:
         text = svg(wiring)
     else:
         text = mermaid(wiring)
-    with staged(output) as stage:
-        stage.stream.write(text.encode())
+    write_text(output, text)
     if form == "json":
         print_json({"path": str(output)})
     else:

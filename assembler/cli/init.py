@@ -36,7 +36,7 @@ def command(source: str, output: Path | None, interface: str, trust: bool, force
         message = f"there is no folder '{output.parent}'"
         raise click.BadParameter(message, param_hint="-o")
     from assembler.initialisation import write_spec
-    from assembler.staging import staged
+    from assembler.staging import write_text
 
     text = write_spec(source, output.parent if output else Path(), trust=trust)
     if output is None:
@@ -45,8 +45,7 @@ def command(source: str, output: Path | None, interface: str, trust: bool, force
         else:
             click.echo(text, nl=False)
         return
-    with staged(output) as stage:
-        stage.stream.write(text.encode())
+    write_text(output, text)
     if form == "json":
         print_json({"path": str(output)})
     else:

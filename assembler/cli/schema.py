@@ -16,12 +16,11 @@ def command(output: Path | None, form: str) -> None:  # noqa: ARG001 - a schema 
     """Print the JSON Schema of the spec language, installed kinds included."""
     from assembler.parts.registry import kinds
     from assembler.spec.schema import build_schema, schema_text
-    from assembler.staging import staged
+    from assembler.staging import write_text
 
     schema = build_schema(kinds())
     if output is None:
         print_json(schema)
         return
-    with staged(output) as stage:
-        stage.stream.write(schema_text(schema).encode())
+    write_text(output, schema_text(schema))
     click.echo(f"{output}: {len(kinds())} kinds")

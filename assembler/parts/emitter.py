@@ -6,6 +6,7 @@ Large weights are not copied into the graph: an initializer in the graph is a st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,12 @@ class Fragment:
     inputs: Mapping[str, tuple[str, ...]]
     outputs: Mapping[str, str]
     opsets: Mapping[str, int]
+
+    def weight_count(self) -> int:
+        """Return how many weights the part has: the values of its large initializers, and of small ones that are real."""
+        real = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
+        initializers = self.graph.initializer
+        return sum(math.prod(t.dims) for t in initializers if t.name in self.weights or t.data_type in real)
 
 
 def element_number(dtype: str) -> int:

@@ -44,7 +44,7 @@ def test_the_spec_that_init_writes_builds(folder: Path, cli: Cli) -> None:
     done = cli("init", folder / "tagger.pt", "-o", spec)
     assert (done.code, done.out) == (0, f"{spec}: build it with   assemble {spec}\n")
     assert "sources:\n  tagger: {flair: tagger.pt, sha256: " in spec.read_text()
-    assert "# 1 × LSTM(8)" in spec.read_text() or "# LSTM(8), 34 characters, forward" in spec.read_text()
+    assert "# LSTM(8), 34 characters, forward" in spec.read_text()
     done = cli(spec, "-o", folder / "mine.onnx")
     assert done.code == 0
     assert "no tag differs" in done.out
@@ -73,7 +73,7 @@ def test_init_of_a_language_model_writes_a_spec_of_its_states(shop: Workshop, tm
     shop.save(shop.language_model(cell="gru", layers=2, forward=False), tmp_path / "lm.pt")
     spec = tmp_path / "lm.yaml"
     assert cli("init", tmp_path / "lm.pt", "-o", spec).code == 0
-    assert "# 2 × GRU(8), 34 characters, backward" in spec.read_text()
+    assert "# 2 layers of GRU(8), 34 characters, backward" in spec.read_text()
     assert cli(spec, "-o", tmp_path / "lm.onnx").code == 0
 
 
@@ -115,9 +115,8 @@ def test_inspect_counts_the_weights_of_each_part(shop: Workshop, built: Path, cl
     source = shop.tagger()
     head = sum(p.numel() for name, p in source.named_parameters() if not name.startswith("embeddings"))
     model = sum(p.numel() for p in source.embeddings.embeddings[0].lm.parameters())
-    # flair keeps initial states that it does not use, and shapes are constants of ours
-    assert counts["forward_lm"] in range(model, model + 8)
-    assert counts["head"] in range(head - 64, head + 8)
+    assert counts["forward_lm"] == model
+    assert counts["head"] == head
     assert counts["words"] == 0
     assert record["labels"] == ["NOUN", "VERB", "DET", "PUNCT", "ADJ"]
 
@@ -258,10 +257,6 @@ def test_a_damaged_model_is_a_problem_to_every_command(built: Path, tmp_path: Pa
 TEXT = "der hund bellt .\n\nja 😀\n"
 
 
-def columns(out: str) -> list[list[tuple[str, str]]]:
-    return [[tuple(line.split()[:2]) for line in block.split("\n") if line] for block in out.split("\n\n")]
-
-
 def test_tag_reads_a_file_and_prints_columns(shop: Workshop, built: Path, tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     done = cli("tag", built, tmp_path / "text.txt")
@@ -399,4 +394,4 @@ def test_the_result_of_a_build_can_be_read_by_a_program(shop: Workshop, folder: 
     assert record["proof"]["against"] == "tagger"
     assert record["proof"]["largest_difference"] <= record["proof"]["within"]
     assert "assemble: proving the model against its source" in done.err
-    assert f"to pin the source 'tagger'" not in done.out
+    assert "to pin the source 'tagger', give it   sha256: " in done.err

@@ -83,8 +83,7 @@ def test_the_order_of_the_sentences_does_not_matter(built: Path) -> None:
 def test_of_equal_scores_the_first_label_wins_on_both_sides(shop: Workshop, tmp_path: Path) -> None:
     tagger = shop.tagger(seed=6)
     with torch.no_grad():
-        for row in (2, 4):  # three labels that nothing tells apart, and that beat the others
-            tagger.linear.weight[row] = tagger.linear.weight[1]
+        tagger.linear.weight[:] = 0  # sums of other weights would round differently from label to label
         tagger.linear.bias[:] = torch.tensor([-9.0, 5.0, 5.0, -9.0, 5.0])
     shop.save(tagger, tmp_path / "tagger.pt")
     model = shop.build(shop.spec(tmp_path)).path
