@@ -116,7 +116,8 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
         results = [(size, tagger.tag(sentences, batch_size=size)) for size in BATCH_SIZES]
         comparison = compare(sentences, source, results, within)
     except (LookupError, TypeError, ValueError) as err:
-        raise damaged("proof.golden", f"it holds no tags: {err}", str(path)) from err
+        message = f"it holds no tags: {err}"
+        raise damaged("proof.golden", message, str(path)) from err  # noqa: EM101 - a place, no message
     if not comparison.equal:
         lines = "\n".join(f"  {difference}" for difference in comparison.worst)
         message = f"on this machine the model does not give its source's tags and scores\n{lines}"

@@ -45,7 +45,7 @@ class Fragment:
     opsets: Mapping[str, int]
 
     def weight_count(self) -> int:
-        """Return how many weights the part has: the values of its large initializers, and of small ones that are real."""
+        """Return how many weights the part has: values of large initializers, and of small ones that are real."""
         real = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
         initializers = self.graph.initializer
         return sum(math.prod(t.dims) for t in initializers if t.name in self.weights or t.data_type in real)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
@@ -35,6 +34,8 @@ with warnings.catch_warnings():
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy as np
 
     from assembler import Assembled
     from assembler.model import Model
@@ -81,7 +82,7 @@ class Workshop:
     shared: Path = SHARED
     environment: Mapping[str, str] = field(default_factory=lambda: {**os.environ, "PYTHONWARNINGS": "ignore"})
 
-    def language_model(  # noqa: PLR0913 - each is an option of flair's
+    def language_model(
         self,
         *,
         forward: bool = True,
@@ -131,7 +132,7 @@ class Workshop:
             parts.append(part)
         return StackedEmbeddings(parts, overwrite_names=names is None)
 
-    def tagger(  # noqa: PLR0913 - each is an option of flair's
+    def tagger(
         self,
         embeddings: StackedEmbeddings | None = None,
         *,
@@ -143,9 +144,7 @@ class Workshop:
         seed: int = 0,
     ) -> SequenceTagger:
         """Return a random tagger with a forward and a backward language model, unless told otherwise."""
-        stack = embeddings or self.embeddings(
-            self.language_model(seed=1), self.language_model(forward=False, seed=2)
-        )
+        stack = embeddings or self.embeddings(self.language_model(seed=1), self.language_model(forward=False, seed=2))
         dictionary = Dictionary(add_unk=False)
         for label in labels:
             dictionary.add_item(label)

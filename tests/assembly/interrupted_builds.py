@@ -24,6 +24,8 @@ warnings.simplefilter("ignore")
 
 def warm_up() -> None:
     """Import what a build imports, and start no thread: forks would lack it."""
+    import torch
+
     import assembler.assembly
     import assembler.cli.build
     import assembler.content
@@ -35,8 +37,6 @@ def warm_up() -> None:
     import assembler.sources.flair_checkpoint
     import assembler.surgery.joining
     import assembler.surgery.labelling  # noqa: F401
-
-    import torch
 
     torch.set_num_threads(1)
 
@@ -60,6 +60,11 @@ def build(spec: str, target: Path, options: list[str]) -> None:
 def state(folder: Path) -> dict[str, str]:
     """Return the digest of each file."""
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+
+
+def report(record: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(record) + "\n")
+    sys.stdout.flush()
 
 
 def wait(child: int) -> tuple[str, int]:
@@ -91,7 +96,7 @@ def main() -> None:
     begun = time.monotonic()
     outcome = wait(start())
     duration = time.monotonic() - begun
-    print(json.dumps({"outcome": outcome, "duration": duration, "files": state(target.parent)}), flush=True)
+    report({"outcome": outcome, "duration": duration, "files": state(target.parent)})
     draw = random.Random(int(seed))  # noqa: S311 - moments, no secrets
     for index in range(int(count)):
         restore()
@@ -102,7 +107,7 @@ def main() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, getattr(signal, number))
         outcome = wait(child)
-        print(json.dumps({"outcome": outcome, "moment": moment, "files": state(target.parent)}), flush=True)
+        report({"outcome": outcome, "moment": moment, "files": state(target.parent)})
 
 
 if __name__ == "__main__":

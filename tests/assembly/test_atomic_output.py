@@ -1,4 +1,4 @@
-"""A model file is the older one or the new one, whole, whatever stops the build; and the same spec gives the same bytes."""
+"""A model file is the older one or the new one, whole, whatever stops the build; the same spec gives the same bytes."""
 
 from __future__ import annotations
 
@@ -231,7 +231,9 @@ def test_a_target_that_would_harm_is_refused_before_the_work(
 # --- the same bytes
 
 
-def test_the_same_spec_and_sources_give_the_same_bytes(shop: Workshop, folder: Path, tmp_path: Path, built: Path) -> None:
+def test_the_same_spec_and_sources_give_the_same_bytes(
+    shop: Workshop, folder: Path, tmp_path: Path, built: Path
+) -> None:
     """Whatever the hash seed, the folder, the name of the target and the clock."""
     spec = shop.spec(folder)
     elsewhere = tmp_path / "an other" / "place"
@@ -244,7 +246,13 @@ def test_the_same_spec_and_sources_give_the_same_bytes(shop: Workshop, folder: P
     command = str(Path(sys.executable).with_name("assemble"))
     runs = []
     for seed in ("0", "4711"):
-        environment = {**shop.environment, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+        environment = {
+            **shop.environment,
+            "PYTHONHASHSEED": seed,
+            "TZ": "Asia/Tokyo",
+            "LC_ALL": "C",
+            "OMP_NUM_THREADS": "1",
+        }
         words = [command, "stack.yaml", "-o", f"{seed}.onnx"]
         runs.append(subprocess.Popen(words, cwd=elsewhere, env=environment, stdout=-1, stderr=-1))
     for run in runs:

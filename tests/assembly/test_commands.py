@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -189,10 +190,10 @@ def test_changed_external_data_is_found(shop: Workshop, folder: Path) -> None:
     with pytest.raises(ModelError, match="M016 graph or weights were changed"):
         verify(result.path)
     result.data.write_bytes(data[:100])
-    with pytest.raises(ModelError, match="M008|M010"):
+    with pytest.raises(ModelError, match=r"M008|M010"):
         verify(result.path)
     result.data.unlink()
-    with pytest.raises(ModelError, match="M008|M010"):
+    with pytest.raises(ModelError, match=r"M008|M010"):
         verify(result.path)
 
 
@@ -227,13 +228,22 @@ def test_other_weights_under_the_specs_name_fail_the_proof(shop: Workshop, folde
     assert "the first part whose output diverges is 'head'" in done.err
 
 
+def code_of_refusal(function: Callable[[Path], object], path: Path) -> str | None:
+    """Return the code of the problem that a function raises, or `None`; any other error is a bug."""
+    try:
+        function(path)
+    except AssemblerError as err:
+        return err.problems[0].code
+    return None
+
+
 def test_a_damaged_model_is_a_problem_to_every_command(built: Path, tmp_path: Path) -> None:
     from assembler.runtime import Tagger
 
     data = built.read_bytes()
     draw = random.Random(11)  # noqa: S311 - no secrets
     path = tmp_path / "bad.onnx"
-    problems = 0
+    codes: list[str | None] = []
     for trial in range(60):
         changed = bytearray(data)
         if trial % 4 == 0:
@@ -243,12 +253,9 @@ def test_a_damaged_model_is_a_problem_to_every_command(built: Path, tmp_path: Pa
                 changed[draw.randrange(len(data))] = draw.randrange(256)
         path.write_bytes(changed)
         for function in (inspect, verify, lambda each: Tagger(each).tag([["der", "hund"]])):
-            try:
-                function(path)
-            except AssemblerError as err:
-                problems += 1
-                assert err.problems[0].code[0] in "MP"
-    assert problems > 60
+            codes.append(code_of_refusal(function, path))
+    assert {code[0] for code in codes if code} == {"M"}
+    assert codes.count(None) < 90
 
 
 # --- tag
@@ -264,12 +271,16 @@ def test_tag_reads_a_file_and_prints_columns(shop: Workshop, built: Path, tmp_pa
     (first, second) = shop.flair_tags(shop.tagger(), [["der", "hund", "bellt", "."], ["ja", "😀"]])
     blocks = done.out.split("\n\n")
     rows = [line.split() for line in blocks[0].split("\n")]
-    assert [(row[0], row[1]) for row in rows] == list(zip("der hund bellt .".split(), [e[0] for e in first], strict=True))
+    assert [(row[0], row[1]) for row in rows] == list(
+        zip(["der", "hund", "bellt", "."], [e[0] for e in first], strict=True)
+    )
     assert [row[2] for row in rows] == [f"{score:.4f}" for _, score in first]
     assert len({line.index(row[1]) for line, row in zip(blocks[0].split("\n"), rows, strict=True)}) == 1
     assert done.out.endswith("\n\n")
     assert done.out.count("\n\n\n") == 1  # the empty sentence in between
-    assert [label for _, label in [line.split()[:2] for line in blocks[1].strip().split("\n")]] == [e[0] for e in second]
+    assert [label for _, label in [line.split()[:2] for line in blocks[1].strip().split("\n")]] == [
+        e[0] for e in second
+    ]
 
 
 def test_tag_reads_standard_input(built: Path, tmp_path: Path, cli: Cli, stdin: Callable[[bytes], None]) -> None:
@@ -373,7 +384,8 @@ def test_a_bug_of_ours_has_its_own_exit_code_and_no_traceback(
     shop: Workshop, folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
-        raise ZeroDivisionError("in the middle")
+        message = "in the middle"
+        raise ZeroDivisionError(message)
 
     monkeypatch.setattr("assembler.surgery.joining.join", broken)
     (folder / "out.onnx").write_bytes(b"older")
@@ -394,4 +406,4 @@ def test_the_result_of_a_build_can_be_read_by_a_program(shop: Workshop, folder: 
     assert record["proof"]["against"] == "tagger"
     assert record["proof"]["largest_difference"] <= record["proof"]["within"]
     assert "assemble: proving the model against its source" in done.err
-    assert "to pin the source 'tagger', give it   sha256: " in done.err
+    assert record["sources"]["tagger"] == hashlib.sha256((folder / "tagger.pt").read_bytes()).hexdigest()

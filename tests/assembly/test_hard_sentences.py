@@ -101,7 +101,9 @@ def test_of_equal_scores_the_first_label_wins_on_both_sides(shop: Workshop, tmp_
 def test_every_way_of_a_language_model_to_look_at_text(
     shop: Workshop, tmp_path: Path, marker: str, *, with_whitespace: bool, lowercase: bool
 ) -> None:
-    models = [shop.language_model(forward=forward, seed=seed, marker=marker) for seed, forward in ((1, True), (2, False))]
+    models = [
+        shop.language_model(forward=forward, seed=seed, marker=marker) for seed, forward in ((1, True), (2, False))
+    ]
     stack = shop.embeddings(*models, with_whitespace=with_whitespace, lowercase=lowercase)
     tagger = shop.tagger(stack)
     torch.save(tagger, tmp_path / "tagger.pt")

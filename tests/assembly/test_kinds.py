@@ -159,7 +159,9 @@ def test_a_padded_tensor_feeds_a_head_as_rows_do(shop: Workshop, folder: Path) -
 
 def test_inputs_that_do_not_fit_a_part_are_named(shop: Workshop, folder: Path) -> None:
     text = HEAD.replace("[sentences, 16]", "[total_tokens, 16]").replace(", range: [1, 1]", "")
-    with pytest.raises(ModelError, match=r"M007 the source does not run the part 'head' on embeddings float32\[\d+, 16\], ") as caught:
+    with pytest.raises(
+        ModelError, match=r"M007 the source does not run the part 'head' on embeddings float32\[\d+, 16\], "
+    ) as caught:
         shop.build(shop.spec(folder, text))
     assert "give the inputs of the spec a 'range', or dims of one name" in str(caught.value)
 
@@ -169,7 +171,9 @@ def test_nodes_have_readable_hierarchical_names(built: Path) -> None:
     names = [node.name for node in graph.node]
     assert len(set(names)) == len(names)
     assert {"forward_lm/embedding", "forward_lm/lstm_0", "backward_lm/lstm_0", "words/concat"} <= set(names)
-    assert {"head/reprojection/matmul", "head/lstm_0", "head/linear/add", "head/softmax", "head/prediction"} <= set(names)
+    assert {"head/reprojection/matmul", "head/lstm_0", "head/linear/add", "head/softmax", "head/prediction"} <= set(
+        names
+    )
     parts = {"forward_lm", "backward_lm", "forward_words", "backward_words", "words", "head"}
     assert {name.split("/")[0] for name in names} == parts
     weights = {tensor.name.split("/")[0] for tensor in graph.initializer}
@@ -210,8 +214,10 @@ GLUE = {
     "max-default": ("  p: {kind: max, inputs: {tensor: x}}\n", X.max(-1)),
     "concat": ("  p: {kind: concat, axis: 1, inputs: [x, x]}\n", np.concatenate([X, X], 1)),
     "constant": (
-        "  c: {kind: constant, value: [[1.5], [2], [-3]], dtype: float32}\n"
-        "  p: {kind: arithmetic, operator: multiply, inputs: {left: x, right: c.tensor}}\n",
+        (
+            "  c: {kind: constant, value: [[1.5], [2], [-3]], dtype: float32}\n"
+            "  p: {kind: arithmetic, operator: multiply, inputs: {left: x, right: c.tensor}}\n"
+        ),
         X * np.array([[1.5], [2], [-3]], np.float32),
     ),
     **{
@@ -239,7 +245,9 @@ def test_glue_computes_what_numpy_computes(shop: Workshop, tmp_path: Path, name:
 
 
 def test_equal_values_have_the_first_index(shop: Workshop, tmp_path: Path) -> None:
-    built = shop.build(shop.spec(tmp_path, glue("[a, b]", "  p: {kind: argmax, inputs: {tensor: x}}\n", "p.tensor"))).path
+    built = shop.build(
+        shop.spec(tmp_path, glue("[a, b]", "  p: {kind: argmax, inputs: {tensor: x}}\n", "p.tensor"))
+    ).path
     tied = np.array([[1, 5, 5, 5], [7, 7, 0, 7]], np.float32)
     assert shop.run(built, {"x": tied})["result"].tolist() == [1, 0]
 
@@ -272,6 +280,7 @@ def test_gather_of_rows_takes_them_as_they_are(shop: Workshop, tmp_path: Path) -
 
 
 def test_a_constant_of_text_is_text(shop: Workshop, tmp_path: Path) -> None:
-    text = "version: 1\nname: c\ngraph:\n  c: {kind: constant, value: [ä, '😀'], dtype: string}\noutputs: {result: c.tensor}\n"
+    text = "version: 1\nname: c\ngraph:\n  c: {kind: constant, value: [ä, '😀'], dtype: string}\n"
+    text += "outputs: {result: c.tensor}\n"
     built = shop.build(shop.spec(tmp_path, text)).path
     assert shop.run(built, {})["result"].tolist() == ["ä", "😀"]

@@ -58,13 +58,13 @@ def rebuilt(monkeypatch: pytest.MonkeyPatch, kind: str, change: Callable[[PartVi
     monkeypatch.setitem(registry._installed(), kind, dataclasses.replace(known, build=build))
 
 
-def test_a_wrong_gate_order_of_a_gru_is_found(
-    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_gate_order_of_a_gru_is_found(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.save(shop.tagger(cell="GRU"), tmp_path / "tagger.pt")
     monkeypatch.setitem(recurrent._GATES, "GRU", (0, 1, 2))
     text = refusal(shop, shop.spec(tmp_path))
-    assert text.startswith(f"{tmp_path / 'stack.yaml'}:38:18: P001 the model does not give the tags and scores of 'tagger': ")
+    assert text.startswith(
+        f"{tmp_path / 'stack.yaml'}:38:18: P001 the model does not give the tags and scores of 'tagger': "
+    )
     assert first_part(text) == "head"
 
 
@@ -208,9 +208,7 @@ outputs: {best: best.tensor}
     assert first_part(text) == "lm"
 
 
-def test_parity_fails_with_exit_code_3_and_a_report(
-    shop: Workshop, folder: Path, cli: Callable[..., Outcome]
-) -> None:
+def test_parity_fails_with_exit_code_3_and_a_report(shop: Workshop, folder: Path, cli: Callable[..., Outcome]) -> None:
     spec = shop.spec(folder, second="0")
     done = cli(spec, "-o", folder / "out.onnx")
     assert (done.code, done.out) == (3, "")
@@ -284,9 +282,9 @@ def test_a_model_that_the_checker_refuses_is_not_written(
     text = "version: 1\nname: s\ninputs: {x: {type: float32, shape: [n]}}\n"
     text += "graph: {p: {kind: broken, inputs: {tensor: x}}}\noutputs: {y: p.tensor}\n"
     spec = shop.spec(folder, text)
-    with pytest.raises(ModelError, match="M006 ONNX Runtime does not load the part 'p' alone: .*no_such_attribute"):
+    with pytest.raises(ModelError, match=r"M006 ONNX Runtime does not load the part 'p' alone: .*no_such_attribute"):
         shop.build(spec)
-    with pytest.raises(ModelError, match="M008 the assembled model does not pass ONNX's checker: .*no_such_attribute"):
+    with pytest.raises(ModelError, match=r"M008 the assembled model does not pass ONNX's checker: .*no_such_attribute"):
         shop.build(spec, proof=False)
     assert not spec.with_suffix(".onnx").exists()
 
@@ -300,7 +298,9 @@ def test_a_builder_that_forgets_an_output_is_named(
     monkeypatch.setitem(registry._registered, "lazy", kind)
     text = "version: 1\nname: s\ninputs: {x: {type: float32, shape: [n]}}\n"
     text += "graph: {p: {kind: lazy, inputs: {tensor: x}}}\noutputs: {y: p.tensor}\n"
-    with pytest.raises(ModelError, match=r"stack\.yaml:4:19: M004 the builder of kind 'lazy' gave no output 'tensor' for 'p'"):
+    with pytest.raises(
+        ModelError, match=r"stack\.yaml:4:19: M004 the builder of kind 'lazy' gave no output 'tensor' for 'p'"
+    ):
         shop.build(shop.spec(folder, text))
 
 
@@ -309,7 +309,9 @@ def test_a_builder_that_forgets_an_output_is_named(
 
 def test_another_order_than_the_taggers_is_refused_and_the_right_one_shown(shop: Workshop, folder: Path) -> None:
     wrong = shop.spec(folder, order="backward_words.rows, forward_words.rows")
-    with pytest.raises(SpecError, match="W015 words: the tagger 'tagger' joins its embeddings in another order") as caught:
+    with pytest.raises(
+        SpecError, match="W015 words: the tagger 'tagger' joins its embeddings in another order"
+    ) as caught:
         shop.build(wrong)
     (problem,) = caught.value.problems
     assert problem.hint == "flair sorts them by name; write inputs: [forward_words.rows, backward_words.rows]"
@@ -321,7 +323,7 @@ def test_a_missing_embedding_is_named(shop: Workshop, folder: Path) -> None:
     spec = shop.spec(folder, order="forward_words.rows")
     text = re.sub("  backward_(lm|words):\n(    .*\n)+", "", spec.read_text())
     spec.write_text(re.sub("  backward.*\n", "", text))
-    with pytest.raises(SpecError, match="W004 words.rows → head.embeddings"):
+    with pytest.raises(SpecError, match=r"W004 words.rows → head.embeddings"):
         shop.build(spec)
 
 
@@ -361,7 +363,7 @@ def test_the_eleventh_embedding_stands_before_the_third(shop: Workshop, tmp_path
 
 
 def test_what_an_embedding_looks_at_does_not_survive_flairs_save(shop: Workshop, tmp_path: Path) -> None:
-    """`with_whitespace` is no part of what flair 0.15.1 saves, so the loaded object decides, not the one of the training."""
+    """`with_whitespace` is no part of what flair 0.15.1 saves: the loaded object decides, not the trained one."""
     stack = shop.embeddings(
         shop.language_model(seed=1), shop.language_model(forward=False, seed=2), with_whitespace=False
     )
@@ -383,7 +385,9 @@ def test_two_models_that_want_one_input_filled_differently_are_refused(shop: Wor
     spec = shop.spec(folder)
     text = spec.read_text().replace("characters: backward,", "characters: forward,")
     spec.write_text(re.sub("  backward: .*\n", "", text))
-    with pytest.raises(SpecError, match="W013 the input 'forward' feeds 'forward_lm' and 'backward_lm', which want") as caught:
+    with pytest.raises(
+        SpecError, match="W013 the input 'forward' feeds 'forward_lm' and 'backward_lm', which want"
+    ) as caught:
         shop.build(spec)
     assert "they differ in one of: direction, dictionary" in str(caught.value)
 
@@ -421,7 +425,9 @@ def test_sentences_that_cannot_be_read_are_a_problem(
 
 def test_a_declared_size_that_the_weights_do_not_have_is_refused(shop: Workshop, folder: Path) -> None:
     spec = shop.spec(folder)
-    text = spec.read_text().replace("weights: tagger.embeddings.0", "weights: tagger.embeddings.0\n    hidden_size: 2048")
+    text = spec.read_text().replace(
+        "weights: tagger.embeddings.0", "weights: tagger.embeddings.0\n    hidden_size: 2048"
+    )
     spec.write_text(text)
     with pytest.raises(SpecError, match="W016 forward_lm: the loaded weights have hidden_size 8, the spec says 2048"):
         shop.build(spec)
@@ -433,7 +439,9 @@ def test_an_input_that_no_host_could_fill_is_refused(shop: Workshop, folder: Pat
     text = text.replace("embeddings: words.rows", "embeddings: boosted.tensor")
     part = "  boosted: {kind: arithmetic, operator: multiply, inputs: {left: words.rows, right: boost}}\n  head:\n"
     spec.write_text(text.replace("  head:\n", part))
-    with pytest.raises(SpecError, match="W017 neither the wiring nor the spec tells how a host fills the input 'boost'"):
+    with pytest.raises(
+        SpecError, match="W017 neither the wiring nor the spec tells how a host fills the input 'boost'"
+    ):
         shop.build(spec)
 
 

@@ -1,7 +1,8 @@
-"""Parts that know nothing of each other, and use the same names for different things, compute what they compute alone."""
+"""Parts that use the same names for different things compute together what they compute alone."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,9 +133,7 @@ def test_operators_of_another_domain_are_kept(shop: Workshop, tmp_path: Path) ->
     )
     built = shop.build(one(shop, tmp_path, model)).path
     assert [(e.domain, e.version) for e in onnx.load(built).opset_import] == [("", 17), ("com.microsoft", 1)]
-    np.testing.assert_array_equal(
-        shop.run(built, {"x": ROWS})["result"], alone(shop, tmp_path / "m.onnx", {"x": ROWS})
-    )
+    np.testing.assert_array_equal(shop.run(built, {"x": ROWS})["result"], alone(shop, tmp_path / "m.onnx", {"x": ROWS}))
 
 
 def test_two_versions_of_one_domain_cannot_be_joined(shop: Workshop, tmp_path: Path) -> None:
@@ -246,7 +245,9 @@ def test_a_nested_graph_captures_from_two_levels_up(shop: Workshop, tmp_path: Pa
             else_branch = never () => (float[n, 4] y4) { y4 = Identity(x) }
         >"""
     for name, weight in (("a", "1, 2, 3, 4"), ("b", "-1, 0, 5, 0.5")):
-        text = f'<ir_version: 8, opset_import: ["": 17]> g (float[n, 4] x) => (float[n, 4] y) <float[4] w = {{{weight}}}> '
+        text = (
+            f'<ir_version: 8, opset_import: ["": 17]> g (float[n, 4] x) => (float[n, 4] y) <float[4] w = {{{weight}}}> '
+        )
         onnx.save(shop.model(f"{text}{{ {body} }}"), tmp_path / f"{name}.onnx")
     assert_both_alone(shop, tmp_path)
 
@@ -284,7 +285,9 @@ def test_one_tensor_can_have_two_public_names(shop: Workshop, tmp_path: Path) ->
 def test_a_part_may_be_called_output(shop: Workshop, tmp_path: Path) -> None:
     onnx.save(exported([helper.make_node("Relu", ["x"], ["y"], name="again")], []), tmp_path / "m.onnx")
     text = ONE.replace("part", "output").replace("<outputs>", "first: output.y, again: output.y")
-    built = shop.build(shop.spec(tmp_path, text, inputs="x: {type: float32, shape: [n, 4]}", feeds="x: x", more="")).path
+    built = shop.build(
+        shop.spec(tmp_path, text, inputs="x: {type: float32, shape: [n, 4]}", feeds="x: x", more="")
+    ).path
     np.testing.assert_array_equal(shop.run(built, {"x": ROWS})["again"], np.maximum(ROWS, 0))
 
 
@@ -336,7 +339,9 @@ def test_weights_of_every_element_type_are_kept_as_they_are(shop: Workshop, tmp_
     np.testing.assert_array_equal(shop.run(built, {"x": ROWS})["result"], alone(shop, tmp_path / "m.onnx", {"x": ROWS}))
 
 
-def test_nothing_is_printed_by_the_tools_below(shop: Workshop, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_by_the_tools_below(
+    shop: Workshop, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     weight = helper.make_tensor("w", TensorProto.BFLOAT16, [1000, 4], bytes(8000), raw=True)
     nodes = [helper.make_node("Cast", ["w"], ["r"], to=1), helper.make_node("Gemm", ["x", "r"], ["t"], transB=1),
              helper.make_node("Gemm", ["t", "r"], ["y"])]  # fmt: skip
@@ -502,7 +507,9 @@ def test_weights_of_equal_bytes_cut_otherwise_are_another_file(shop: Workshop, t
     values = np.arange(1200, dtype=np.float32)
     names = []
     for cut in (400, 800):
-        weights = [numpy_helper.from_array(part, name) for part, name in zip(np.split(values, [cut]), "vw", strict=True)]
+        weights = [
+            numpy_helper.from_array(part, name) for part, name in zip(np.split(values, [cut]), "vw", strict=True)
+        ]
         nodes = [
             helper.make_node("ReduceSum", ["v"], ["s"], keepdims=0),
             helper.make_node("ReduceSum", ["w"], ["t"], keepdims=0),
@@ -600,9 +607,11 @@ NAMES = st.text(st.sampled_from("abxy/:._"), min_size=1, max_size=4)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(NAMES, min_size=2, max_size=6, unique=True), NAMES)
 def test_renaming_is_undone_by_its_inverse(names: list[str], prefix: str) -> None:
-    nodes = [helper.make_node("Relu", [a, ""], [b], name=b) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [helper.make_node("Relu", [a, ""], [b], name=b) for a, b in pairwise(names)]
     nested = helper.make_graph(nodes, "nested", [], [])
-    graph = helper.make_graph([helper.make_node("If", [names[0]], ["t"], then_branch=nested, else_branch=nested)], "g", [], [])
+    graph = helper.make_graph(
+        [helper.make_node("If", [names[0]], ["t"], then_branch=nested, else_branch=nested)], "g", [], []
+    )
     renamed = rename_tensors(graph, lambda name: f"{prefix}|{name}")
     inner = renamed.node[0].attribute[0].g
     assert all(node.input[1] == "" for node in inner.node)
