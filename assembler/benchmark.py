@@ -87,11 +87,12 @@ def measure(
 
 
 def _flair_predict(spec: Spec, *, trust: bool) -> Callable[[Sequence[list[str]], int], object]:
-    _, sources = wired_sources(spec, trust=trust)
-    source = sources.flair.get(spec.proof.against or "")
+    wiring, sources = wired_sources(spec, trust=trust)
+    decoder = wiring.decoder()
+    source = sources.flair.get(wiring.source_of(decoder) or "") if decoder is not None else None
     if source is None or source.tagger is None:
-        message = "there is no flair tagger to measure against"
-        raise SpecError(Problem.at(spec.proof.mark, "W019", message, "name one: proof: {against: …}"))
+        message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
+        raise SpecError(Problem.at(spec.proof.mark, "W019", message))
     return source.run_predict
 
 

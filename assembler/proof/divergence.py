@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from assembler.sources.opening import OpenSources
     from assembler.sources.weights import Array, Arrays
+    from assembler.spec.model import Reference
     from assembler.wiring.graph import Wiring
 
 #: How many sentences the embeddings are compared on.
@@ -46,7 +47,7 @@ def diverging_parts(path: Path, wiring: Wiring, sources: OpenSources, sentences:
     inputs = [each for _, each in proof_inputs(wiring.spec, text_interface(wiring, sources), sentences)]
     for within in (max(_NOISE, wiring.spec.proof.scores_within), wiring.spec.proof.scores_within):
         gaps = _model_gaps(path, wiring, inputs, stepwise, within)
-        gaps = gaps or _wiring_gaps(wiring, sources, sentences, stepwise, within)
+        gaps = gaps or wiring_gaps(wiring, sources, sentences, stepwise, within)
         if gaps:
             return gaps
     return []
@@ -63,32 +64,43 @@ def _model_gaps(path: Path, wiring: Wiring, cases: Sequence[Arrays], stepwise: S
     return []
 
 
-def _wiring_gaps(
-    wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise, within: float
+def wiring_gaps(
+    wiring: Wiring,
+    sources: OpenSources,
+    sentences: Sequence[Sequence[str]],
+    stepwise: Stepwise,
+    within: float = _NOISE,
 ) -> list[Gap]:
-    against = wiring.spec.proof.against
+    """Return where what reaches the head of a tagger is not what the loaded tagger's own embeddings give.
+
+    Heads that are fed by an input of the model, or by inputs that are not filled from text, are passed over.
+    """
     interface = text_interface(wiring, sources)
     heads = [name for name, node in wiring.spec.graph.items() if node.kind == "tagger_head"]
-    if against is None or interface is None or len(heads) != 1 or sources.flair[against].tagger is None:
+    if interface is None or {entry.name for entry in interface.inputs} != set(wiring.spec.inputs):
         return []
-    batch = list(sentences[:_SENTENCES])
-    inputs = encode(interface, batch)
-    if set(inputs) != set(wiring.spec.inputs):
-        return []
-    values = dict(stepwise.run(inputs))
-    expected, widths = sources.flair[against].embedded(batch)
-    edge = wiring.feeding(heads[0], "embeddings")[0]
-    if edge.reference.text not in values:
-        return []
-    given = values[edge.reference.text].reshape(len(batch), -1, expected.shape[-1])
-    real = np.arange(expected.shape[1]) < np.array([[len(tokens)] for tokens in batch])
-    gaps = _slices(wiring, edge.reference.owner, widths, np.where(real[..., None], given, 0), expected)
+    gaps: list[Gap] = []
+    for head in heads:
+        source = sources.flair[wiring.source_of(head) or ""]
+        batch = [tokens for tokens in sentences if source.can_read(tokens)][:_SENTENCES]
+        values = dict(stepwise.run(encode(interface, batch)))
+        fed = wiring.feeding(head, "embeddings")[0].reference
+        if fed.text not in values:
+            continue
+        expected, widths = source.embedded(batch)
+        if values[fed.text].size != expected.size:
+            gaps.append(gap(fed.text, expected, values[fed.text]))
+            continue
+        given = values[fed.text].reshape(expected.shape)
+        real = np.arange(expected.shape[1]) < np.array([[len(tokens)] for tokens in batch])
+        gaps += _slices(wiring, fed, widths, np.where(real[..., None], given, 0), expected)
     return [entry for entry in gaps if entry.largest > within]
 
 
-def _slices(wiring: Wiring, owner: str, widths: Sequence[int], given: Array, expected: Array) -> list[Gap]:
+def _slices(wiring: Wiring, fed: Reference, widths: Sequence[int], given: Array, expected: Array) -> list[Gap]:
     """Compare embedding by embedding; where a concat joins as many tensors, each has a part of its own."""
-    names = [f"{owner}"] * len(widths)
+    names = [fed.text] * len(widths)
+    owner = fed.owner
     if wiring.spec.graph[owner].kind == "concat":
         edges = wiring.feeding(owner, "inputs")
         if len(edges) == len(widths):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.errors import ParityError
+from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
+from assembler.proof.divergence import wiring_gaps
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.samples import proof_sentences, vocabulary_sentences
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.proof.parity import TaggedTokens
+    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
     from assembler.sources.weights import Array
     from assembler.spec.model import Spec
@@ -44,12 +47,14 @@ class Reference:
 
     Attributes:
         spec: The spec.
+        against: The name of the source, or `each part alone`.
         sentences: The sentences of the proof.
         tagged: The source's labels and scores, for a tagger.
-        tensors: For other stacks: named inputs and the outputs that the parts give one by one.
+        tensors: For other outputs: named inputs and the outputs that the parts give one by one.
     """
 
     spec: Spec
+    against: str
     sentences: Sequence[Sequence[str]]
     tagged: Sequence[TaggedTokens] | None
     tensors: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]
@@ -77,32 +82,46 @@ class Proven:
 def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
     """Run the source, before its memory is let go of.
 
+    A tagger is compared with its loaded source. Outputs beyond its tags and scores, and stacks without a tagger, are
+    compared with their parts run alone, and what reaches a tagger's head with the loaded tagger's own embeddings.
+
     Raises:
         SpecError: The sentences of the spec cannot be read, or an input has no rule by which to fill it (W014, W017).
+        ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
-    from assembler.parts.emission import emit_parts
-
     spec = wiring.spec
     sentences = proof_sentences(spec)
-    if spec.proof.against is not None:
-        tagger = sources.flair[spec.proof.against]
-        if tagger.tagger is not None and _is_tagger(wiring):
-            require_fills(wiring)
-            words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
-            sentences = [*sentences, *vocabulary_sentences(words)]
-            readable = [tokens for tokens in sentences if tagger.can_read(tokens)]
-            return Reference(spec, readable, tagger.predict(readable, _SOURCE_BATCH), ())
+    tagged: Sequence[TaggedTokens] | None = None
+    tagger = _tagger(wiring, sources)
+    if tagger is not None:
+        require_fills(wiring)
+        words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
+        sentences = [*sentences, *vocabulary_sentences(words)]
+        sentences = [tokens for tokens in sentences if tagger.can_read(tokens)]
+        tagged = tagger.predict(sentences, _SOURCE_BATCH)
+    if tagger is not None and all(wiring.gives(name) for name in spec.outputs):
+        return Reference(spec, tagger.source.name, sentences, tagged, ())
     stepwise = Stepwise(wiring, emit_parts(wiring))
+    gaps = wiring_gaps(wiring, sources, sentences, stepwise)
+    if gaps:
+        lines = ["what reaches the head of a tagger is not what its own embeddings give", *_divergence(gaps)]
+        raise ParityError(Problem.at(spec.proof.mark, "P002", "\n".join(lines), _hint(1, gaps[0].largest)))
     cases = []
     for name, inputs in proof_inputs(spec, text_interface(wiring, sources), sentences):
         values = {**inputs, **dict(stepwise.run(inputs))}
         outputs = {public: values[output.reference.text] for public, output in spec.outputs.items()}
         cases.append((name, inputs, outputs))
-    return Reference(spec, sentences, None, cases)
+    against = tagger.source.name if tagger is not None else "each part alone"
+    return Reference(spec, against, sentences, tagged, cases)
 
 
-def _is_tagger(wiring: Wiring) -> bool:
-    return {"scores", "prediction"} <= {wiring.gives(name) for name in wiring.spec.outputs}
+def _tagger(wiring: Wiring, sources: OpenSources) -> FlairSource | None:
+    """Return the loaded tagger whose tags and scores the model gives, if it gives both."""
+    decoder = wiring.decoder()
+    if decoder is None or {"scores", "prediction"} > {wiring.gives(name) for name in wiring.spec.outputs}:
+        return None
+    found = sources.flair.get(wiring.source_of(decoder) or "")
+    return found if found is not None and found.tagger is not None else None
 
 
 def require_fills(wiring: Wiring) -> None:
@@ -139,7 +158,7 @@ def proof_record(wiring: Wiring, reference: Reference | None) -> dict[str, Value
     spec = wiring.spec
     record: dict[str, Value] = {
         "status": "passed",
-        "against": _against(spec, reference),
+        "against": reference.against,
         "batch_sizes": list(BATCH_SIZES) if reference.tagged is not None else [],
         "cases": len(reference.sentences) if reference.tagged is not None else len(reference.tensors),
         "scores_within": spec.proof.scores_within,
@@ -152,10 +171,6 @@ def proof_record(wiring: Wiring, reference: Reference | None) -> dict[str, Value
             golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": list(scores)})
         record["golden"] = golden
     return record
-
-
-def _against(spec: Spec, reference: Reference) -> str:
-    return str(spec.proof.against) if reference.tagged is not None else "each part alone"
 
 
 def prove(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap]]) -> Proven:
@@ -171,24 +186,30 @@ def prove(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap
             output diverges.
         ModelError: The model cannot be run (M006, M007, M010 to M015).
     """
-    spec = reference.spec
+    largest, cases, tokens = 0.0, 0, 0
     if reference.tagged is not None:
         comparison = compare_tags(path, reference)
         if not comparison.equal:
-            raise ParityError(_tag_problem(spec, comparison, diagnose_()))
-        return Proven(
-            _against(spec, reference), comparison.sentences, comparison.tokens, comparison.largest, comparison.within
-        )
+            raise ParityError(_tag_problem(reference, comparison, diagnose_()))
+        largest, cases, tokens = comparison.largest, comparison.sentences, comparison.tokens
+    if reference.tensors:
+        largest = max(largest, _compare_tensors(path, reference, diagnose_))
+        cases = cases or len(reference.tensors)
+    return Proven(reference.against, cases, tokens, largest, reference.spec.proof.scores_within)
+
+
+def _compare_tensors(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap]]) -> float:
+    """Compare the outputs with those of the parts alone, and return the largest difference."""
     session = open_session(path, "the assembled model")
-    largest, within = 0.0, spec.proof.scores_within
+    largest, within = 0.0, reference.spec.proof.scores_within
     for case, inputs, outputs in reference.tensors:
         given = run(session, inputs, "the assembled model")
         gaps = [gap(name, expected, given[name]) for name, expected in outputs.items()]
         largest = max([largest, *(entry.largest for entry in gaps)])
         if largest > within:
             wrong = [entry for entry in gaps if entry.largest > within]
-            raise ParityError(_tensor_problem(spec, case, wrong, diagnose_()))
-    return Proven("each part alone", len(reference.tensors), 0, largest, within)
+            raise ParityError(_tensor_problem(reference.spec, case, wrong, diagnose_()))
+    return largest
 
 
 def compare_tags(path: Path, reference: Reference) -> Comparison:
@@ -212,9 +233,9 @@ def compare_tags(path: Path, reference: Reference) -> Comparison:
     )
 
 
-def _tag_problem(spec: Spec, comparison: Comparison, gaps: Sequence[Gap]) -> Problem:
+def _tag_problem(reference: Reference, comparison: Comparison, gaps: Sequence[Gap]) -> Problem:
     summary = (
-        f"the model does not give the tags and scores of '{spec.proof.against}': {comparison.tags_changed} tags "
+        f"the model does not give the tags and scores of '{reference.against}': {comparison.tags_changed} tags "
         f"differ, "
         f"the largest difference of a score is {comparison.largest:.3g}, allowed is {comparison.within:.3g}"
     )
@@ -223,7 +244,8 @@ def _tag_problem(spec: Spec, comparison: Comparison, gaps: Sequence[Gap]) -> Pro
         *(f"  {difference}" for difference in comparison.worst),
         *_divergence(gaps),
     ]
-    return Problem.at(spec.proof.mark, "P001", "\n".join(lines), _hint(comparison.tags_changed, comparison.largest))
+    hint = _hint(comparison.tags_changed, comparison.largest)
+    return Problem.at(reference.spec.proof.mark, "P001", "\n".join(lines), hint)
 
 
 def _tensor_problem(spec: Spec, case: str, wrong: Sequence[Gap], gaps: Sequence[Gap]) -> Problem:

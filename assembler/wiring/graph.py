@@ -69,9 +69,27 @@ class Wiring:
         """Return the kind of a node."""
         return kinds()[self.spec.graph[node].kind]
 
+    def source_of(self, node: str) -> str | None:
+        """Return the source that a node takes its weights from."""
+        weights = self.spec.graph[node].weights
+        return None if weights is None else weights.partition(".")[0]
+
+    def decoder(self) -> str | None:
+        """Return the node whose tags are the model's: the only one, or the one of the proof's source."""
+        decoders = {
+            output.reference.owner
+            for output in self.spec.outputs.values()
+            if any(port.gives for port in self.outputs[output.reference.owner] if port.name == output.reference.port)
+        }
+        if self.spec.proof.against is not None and len(decoders) > 1:
+            decoders = {node for node in decoders if self.source_of(node) == self.spec.proof.against}
+        return next(iter(decoders)) if len(decoders) == 1 else None
+
     def gives(self, output: str) -> str | None:
         """Return what a host finds at an output of the model: `prediction`, `scores`, or nothing that it knows."""
         reference = self.spec.outputs[output].reference
+        if reference.owner != self.decoder():
+            return None
         found = [port.gives for port in self.outputs[reference.owner] if port.name == reference.port]
         return found[0] if found else None
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from assembler import Assembled
     from assembler.model import Model
 
+# The models are so small that a second thread costs more than it brings, most of all where other programs run.
+torch.set_num_threads(1)
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED = REPOSITORY.parent / "shared"
 

@@ -376,7 +376,7 @@ def test_a_missing_checkpoint_is_a_problem_with_the_nearest_name(shop: Workshop,
     with pytest.raises(SourceError, match=r"R001 source 'tagger': .*tager\.pt is not there") as caught:
         shop.build(shop.spec(folder, location="tager.pt"))
     assert caught.value.problems[0].hint == "did you mean 'tagger.pt'?"
-    with pytest.raises(SourceError, match="R001 source 'tagger': .* is a folder"):
+    with pytest.raises(SourceError, match=r"R001 source 'tagger': .* is a folder"):
         shop.build(shop.spec(folder, location="."))
 
 

@@ -252,8 +252,8 @@ def test_a_damaged_model_is_a_problem_to_every_command(built: Path, tmp_path: Pa
             for _ in range(draw.choice((1, 5, 50))):
                 changed[draw.randrange(len(data))] = draw.randrange(256)
         path.write_bytes(changed)
-        for function in (inspect, verify, lambda each: Tagger(each).tag([["der", "hund"]])):
-            codes.append(code_of_refusal(function, path))
+        functions = (inspect, verify, lambda each: Tagger(each).tag([["der", "hund"]]))
+        codes += [code_of_refusal(function, path) for function in functions]
     assert {code[0] for code in codes if code} == {"M"}
     assert codes.count(None) < 90
 
