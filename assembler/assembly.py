@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,7 @@ def assemble(
     built, reference, digests = _build(read, say, trust=trust, proof=proof)
     layout = _layout(built, external_above)
     unpinned = tuple(name for name in digests if read.sources[name].sha256 is None)
-    with _written(built, layout, target) as written:
+    with _written(built, layout, target, read) as written:
         del built  # the proof needs the file alone; its memory is the runtime's now
         proven = _prove(written, read, reference, say, trust=trust)
     data = target.parent / layout.data_name if layout.data_name else None
@@ -109,19 +110,30 @@ def _check_target(target: Path, spec: Spec) -> None:
         problem = "is a folder"
     elif not target.parent.is_dir():
         problem = f"cannot be written: there is no folder {target.parent}"
-    elif target.exists() and target.samefile(spec.document.file):
-        problem = "is the spec itself"
-    else:
-        sources = [spec.folder / source.location for source in spec.sources.values()]
-        if target.exists() and any(source.is_file() and target.samefile(source) for source in sources):
-            problem = "is a source of the spec"
+    elif target.exists():
+        problem = next((what for path, what in _read_files(spec) if path.exists() and target.samefile(path)), None)
     if problem is not None:
         raise ModelError(Problem("M009", problem, "choose another file with -o", str(target)))
 
 
+def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
+    """Yield every file that a build reads, and what it is."""
+    yield Path(spec.document.file), "is the spec itself"
+    if spec.proof.sentences is not None:
+        yield spec.folder / spec.proof.sentences, "holds the sentences of the proof"
+    for source in spec.sources.values():
+        path = spec.folder / source.location
+        yield path, "is a source of the spec"
+        if source.form == "onnx" and path.is_file():
+            from assembler.sources.onnx_subgraph import data_files
+
+            for data in data_files(source, path):
+                yield data, f"holds the weights of the source '{source.name}'"
+
+
 def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, Reference | None, dict[str, str]]:
     """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
-    from assembler.content import content_digest
+    from assembler.content import KEY, content_digest
     from assembler.metadata import describe
     from assembler.parts.emission import emit_parts
     from assembler.passes.deduplication import deduplicate
@@ -139,7 +151,8 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     parameters = {node: fragment.weight_count() for node, fragment in fragments.items()}
     model = deduplicate(join(wiring, fragments))
     record = proof_record(wiring, reference)
-    metadata = describe(wiring, sources, parameters, record, content_digest(model))
+    metadata = describe(wiring, sources, parameters, record)
+    metadata[KEY] = json.dumps(content_digest(model, metadata))
     return label(model, metadata), reference, sources.digests()
 
 
@@ -185,7 +198,7 @@ def _layout(model: Model, external_above: int | None) -> Layout:
 
 
 @contextmanager
-def _written(model: Model, layout: Layout, target: Path) -> Iterator[Path]:
+def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator[Path]:
     """Write the model under a provisional name; it gets its own at the end of the block.
 
     External data is named by its content, so it can have its name before the model has: an older model beside it names
@@ -194,10 +207,11 @@ def _written(model: Model, layout: Layout, target: Path) -> Iterator[Path]:
     from assembler.serialisation import write_data, write_model
     from assembler.staging import staged
 
-    with ExitStack() as stack:
-        try:
+    try:
+        with ExitStack() as stack:
             if layout.data_name is not None:
                 data = target.parent / layout.data_name
+                _check_target(data, spec)
                 existed = data.exists()
                 with staged(data) as stage:
                     write_data(model, stage.stream)
@@ -206,11 +220,11 @@ def _written(model: Model, layout: Layout, target: Path) -> Iterator[Path]:
             stage = stack.enter_context(staged(target))
             write_model(model, layout, stage.stream)
             stage.flush()
-        except OSError as err:
-            problem = Problem("M009", f"cannot be written: {err.strerror or err}", "is there room?", str(target))
-            raise ModelError(problem) from err
-        del model
-        yield stage.path
+            del model
+            yield stage.path
+    except OSError as err:
+        problem = Problem("M009", f"cannot be written: {err.strerror or err}", "is there room?", str(target))
+        raise ModelError(problem) from err
 
 
 def _prove(path: Path, spec: Spec, reference: Reference | None, say: Progress, *, trust: bool) -> Proven | None:

@@ -1,4 +1,4 @@
-"""The digest of what a model computes: its graph and its weights, not its metadata."""
+"""The digest of a model: its graph, its weights, and what its metadata tells a host."""
 
 from __future__ import annotations
 
@@ -11,12 +11,28 @@ from onnx import numpy_helper
 from assembler.sources.weights import buffer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from assembler.model import Model
 
 
-def content_digest(model: Model) -> str:
-    """Return a SHA-256 that is the same before a model is written and after it is read, wherever its weights lie."""
+#: The metadata entry that holds the digest.
+KEY = "assembler.content"
+
+
+def content_digest(model: Model, metadata: Mapping[str, str]) -> str:
+    """Return a SHA-256 that is the same before a model is written and after it is read, wherever its weights lie.
+
+    Args:
+        model: The model.
+        metadata: Its metadata; our own entries take part, but for the digest itself.
+    """
     digest = hashlib.sha256()
+    for key, value in sorted(metadata.items()):
+        if key.startswith("assembler.") and key != KEY:
+            digest.update(f"{key}={len(value)}\n{value}\n".encode())
+    for function in model.proto.functions:
+        digest.update(function.SerializeToString(deterministic=True))
     for entry in model.proto.opset_import:
         digest.update(f"{entry.domain}:{entry.version}\n".encode())
     graph = onnx.GraphProto()

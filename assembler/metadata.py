@@ -29,7 +29,7 @@ _PACKAGES = ("flair-assembler", "flair", "onnx", "onnx-graphsurgeon", "onnxrunti
 
 
 def describe(
-    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], proof: Mapping[str, Value], content: str
+    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], proof: Mapping[str, Value]
 ) -> dict[str, str]:
     """Return the metadata of a model.
 
@@ -38,17 +38,16 @@ def describe(
         sources: The open sources.
         parameters: The number of weights of each node.
         proof: What was proven, or why nothing was.
-        content: The digest of graph and weights.
 
     Raises:
         SpecError: One input would have to be filled in two ways (W013).
     """
     spec = wiring.spec
-    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
+    head = _head(wiring, sources)
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     record: dict[str, Value] = {
         "format": FORMAT,
-        "labels": list(heads[0].labels) if heads else [],
+        "labels": list(head.labels) if head else [],
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
         "vocabularies": describe_vocabularies(sources),
         "interface": describe_interface(wiring, sources),
@@ -71,7 +70,6 @@ def describe(
         },
         "parts": _parts(wiring, parameters),
         "proof": dict(proof),
-        "content": content,
         "versions": dict(_versions(flair=bool(sources.flair))),
     }
     return {f"{PREFIX}{key}": json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in record.items()}
@@ -94,15 +92,15 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     _refuse_ambiguous(wiring, found, models)
     _refuse_two_vocabularies(wiring, found, sources)
-    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
+    head = _head(wiring, sources)
     described: dict[str, Value] = {}
     for name, weights in models.items():
         entry = asdict(weights.characters)
         del entry["dictionary"]
         described[name] = entry
     tags: dict[str, Value] = {
-        "label_type": heads[0].label_type if heads else "",
-        "spans": heads[0].spans if heads else False,
+        "label_type": head.label_type if head else "",
+        "spans": head.spans if head else False,
     }
     return {
         "inputs": [_input(name, fill) for name, fill in found.items()],
@@ -110,6 +108,17 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
         "language_models": described,
         "tags": tags,
     }
+
+
+def _head(wiring: Wiring, sources: OpenSources) -> TaggerHeadWeights | None:
+    """Return the head whose labels the tags are: that of the decoder's own source, which is what the proof runs."""
+    decoder = wiring.decoder()
+    name = wiring.source_of(decoder) if decoder is not None else None
+    if name is not None and name in sources.flair:
+        found = sources.flair[name].weights(f"{name}.head")
+        return found if isinstance(found, TaggerHeadWeights) else None
+    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
+    return heads[0] if len(heads) == 1 else None
 
 
 def _input(name: str, fill: Fill) -> dict[str, Value]:

@@ -86,7 +86,9 @@ def codes_in_the_source() -> Iterator[str]:
 
 
 def test_every_code_is_explained_and_every_explained_code_exists() -> None:
-    explained = re.findall(r"^\| ([A-Z]\d{3}) \|", (ROOT / "docs" / "problems.md").read_text(encoding="utf-8"), re.MULTILINE)
+    explained = re.findall(
+        r"^\| ([A-Z]\d{3}) \|", (ROOT / "docs" / "problems.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert len(explained) == len(set(explained))
     assert sorted(explained) == sorted(set(codes_in_the_source()))
 

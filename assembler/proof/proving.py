@@ -118,7 +118,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
 def _tagger(wiring: Wiring, sources: OpenSources) -> FlairSource | None:
     """Return the loaded tagger whose tags and scores the model gives, if it gives both."""
     decoder = wiring.decoder()
-    if decoder is None or {"scores", "prediction"} > {wiring.gives(name) for name in wiring.spec.outputs}:
+    if decoder is None or not {"scores", "prediction"} <= {wiring.gives(name) for name in wiring.spec.outputs}:
         return None
     found = sources.flair.get(wiring.source_of(decoder) or "")
     return found if found is not None and found.tagger is not None else None

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from assembler.errors import SourceError
+from assembler.problems import Problem
 from assembler.sources.weights import (
     Characters,
     CharLmWeights,
@@ -25,6 +27,8 @@ from assembler.sources.weights import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flair.data import Dictionary
     from flair.embeddings import WordEmbeddings
     from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
@@ -42,7 +46,7 @@ def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: b
         recurrent=_recurrent(model.rnn),
         projection=_linear(model.proj) if model.proj is not None else None,
         characters=Characters(
-            dictionary=tuple(item.decode("utf-8") for item in model.dictionary.idx2item),
+            dictionary=_characters(model.dictionary, len(model.encoder.weight)),
             direction="forward" if model.is_forward_lm else "backward",
             # old objects lack the attribute (TK 804)
             start_marker=str(vars(model).get("document_delimiter", "\n")),
@@ -55,6 +59,39 @@ def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: b
     )
 
 
+def _characters(dictionary: Dictionary, rows: int) -> tuple[str, ...]:
+    """Return the characters of a dictionary by id.
+
+    flair looks characters up in a decoded copy that it makes once and stores with the model, else in `item2idx`
+    (DA 105-125); `idx2item` can disagree with both. Items of more than one code point can never match.
+    """
+    cached = vars(dictionary).get("item2idx_not_encoded")
+    decoded = cached if cached is not None else {k.decode("utf-8"): v for k, v in dictionary.item2idx.items()}
+    matching = {item: number for item, number in decoded.items() if len(item) == 1}
+    items = list(_by_id(matching, rows, "a character dictionary"))
+    for number, item in enumerate(dictionary.idx2item[:rows]):
+        text = item.decode("utf-8")
+        if not items[number] and len(text) != 1:
+            items[number] = text  # such as <unk>: nothing looks it up, but a reader wants to see it
+    return tuple(items)
+
+
+def _by_id(looked_up: Mapping[str, int], rows: int, what: str) -> tuple[str, ...]:
+    """Return the items by id, an empty text where there is none. What has id 0 is treated like what is unknown.
+
+    Raises:
+        SourceError: Two items have one id, or an id has no row (R005): a list cannot say that.
+    """
+    items = [""] * rows
+    for item, number in looked_up.items():
+        if not 0 <= number < rows or (number and items[number]):
+            other = f"like '{items[number]}'" if 0 <= number < rows else f"but there are {rows} rows"
+            message = f"{what} of the model gives '{item}' the id {number}, {other}"
+            raise SourceError(Problem("R005", message, "the dictionary was changed after the model was made"))
+        items[number] = items[number] or item
+    return tuple(items)
+
+
 def word_table(embedding: WordEmbeddings) -> TableWeights:
     """Return the table of WordEmbeddings; the last row, behind all words, is that of unknown ones (TK 317-328)."""
     words = tuple(sorted(embedding.vocab, key=embedding.vocab.__getitem__))
@@ -64,7 +101,8 @@ def word_table(embedding: WordEmbeddings) -> TableWeights:
 
 def one_hot_table(embedding: OneHotEmbeddings) -> TableWeights:
     """Return the table of OneHotEmbeddings; unknown words have the row of `<unk>`, 0 (DA 84-103)."""
-    words = tuple(embedding.vocab_dictionary.get_items())
+    looked_up = {item.decode("utf-8"): row for item, row in embedding.vocab_dictionary.item2idx.items()}
+    words = _by_id(looked_up, len(embedding.embedding_layer.weight), "a vocabulary")
     rule = Words("exact", words, unknown=0, method="", rows=len(words))
     return _table(embedding.embedding_layer, embedding.layer_norm, rule)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
+_NEGATIVE = 1 << 63
 _LONGEST_TEXT = 1 << 26
 
 # onnx.proto's TensorProto.DataType
@@ -133,8 +134,8 @@ def _value_info(stream: BinaryIO, field: _Field) -> tuple[str, TensorType]:
 
 def _dim(stream: BinaryIO, field: _Field, default: str) -> Dim:
     for part in _fields(stream, field.start, field.length):
-        if part.number == 1:
-            return part.value
+        if part.number == 1 and 0 <= part.value < _NEGATIVE:
+            return part.value  # exporters write -1, a large number in this encoding, for a dim that is open
         if part.number == 2:  # noqa: PLR2004 - Dimension.dim_param
             return Variable(_text(stream, part) or default)
     return Variable(default)

@@ -19,7 +19,7 @@ from assembler.sources.onnx_header import OnnxHeader, read_header
 from assembler.spec.schema import OPSETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from assembler.parts.emitter import Emitter
@@ -81,18 +81,19 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
         raise AssertionError(source)
     try:
         header = read_header(path)
-        digest = checked_digest(source, path, _data_files(path))
+        digest = checked_digest(source, path, data_files(source, path))
         model = onnx.load(path)
         onnx.checker.check_model(path)
-    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as err:
-        reason = str(err).strip().splitlines()[0]
-        message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
-        raise SourceError(Problem.at(source.mark, "R006", message)) from err
+    except _DAMAGED as err:
+        raise _unusable(source, path, err) from err
     if model.graph.sparse_initializer:
         message = f"source '{source.name}': {path.name} has sparse initializers, which cannot be assembled"
         raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
+        if _inlined_nodes(model) > MOST_NODES:
+            message = f"source '{source.name}': the functions of {path.name} stand for more than {MOST_NODES} nodes"
+            raise SourceError(Problem.at(source.mark, "R005", message))
         model = inliner.inline_local_functions(model, convert_version=True)
     model = _at_opset(source, model, opset)
     used = _domains(model.graph)
@@ -109,10 +110,14 @@ def _domains(graph: onnx.GraphProto) -> set[str]:
 
 def _nested(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     for node in graph.node:
-        for attribute in node.attribute:
-            yield from attribute.graphs
-            if attribute.HasField("g"):
-                yield attribute.g
+        yield from _nested_in(node)
+
+
+def _nested_in(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -124,9 +129,50 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
         yield from _tensors(nested)
 
 
-def _data_files(path: Path) -> list[Path]:
-    """Return the files of external data that an ONNX file names, sorted."""
-    model = onnx.load(path, load_external_data=False)
+#: What reading a file that is no model, or a damaged one, can raise.
+_DAMAGED = (OSError, ValueError, DecodeError, RuntimeError, onnx.checker.ValidationError)
+
+#: The most nodes that local functions may stand for; functions that call each other can stand for any number.
+MOST_NODES = 1_000_000
+
+
+def _unusable(source: Source, path: Path, err: BaseException) -> SourceError:
+    reason = (str(err).strip() or type(err).__name__).splitlines()[0]
+    message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
+    return SourceError(Problem.at(source.mark, "R006", message))
+
+
+def _inlined_nodes(model: onnx.ModelProto) -> int:
+    """Return how many nodes a model has when its local functions are written out, or more than `MOST_NODES`.
+
+    Functions that call themselves are refused by the checker before this.
+    """
+    functions = {(function.domain, function.name): function for function in model.functions}
+    known: dict[tuple[str, str], int] = {}
+
+    def count(nodes: Iterable[onnx.NodeProto]) -> int:
+        total = 0
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            if key in functions and key not in known:
+                known[key] = count(functions[key].node)
+            inner = sum(count(nested.node) for nested in _nested_in(node))
+            total = min(total + known.get(key, 1) + inner, MOST_NODES + 1)
+        return total
+
+    return count(model.graph.node)
+
+
+def data_files(source: Source, path: Path) -> list[Path]:
+    """Return the files of external data that an ONNX file names, sorted.
+
+    Raises:
+        SourceError: The file is damaged (R006), or names data that is not a regular file below its own folder (R005).
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except _DAMAGED as err:
+        raise _unusable(source, path, err) from err
     names = {
         entry.value
         for tensor in _tensors(model.graph)
@@ -134,6 +180,13 @@ def _data_files(path: Path) -> list[Path]:
         for entry in tensor.external_data
         if entry.key == "location"
     }
+    folder = path.parent.resolve()
+    for name in sorted(names):
+        data = path.parent / name
+        if not data.is_file() or not data.resolve().is_relative_to(folder):
+            what = "leaves its folder" if data.exists() else "is not there"
+            message = f"source '{source.name}': the external data '{name}' of {path.name} {what}"
+            raise SourceError(Problem.at(source.mark, "R005", message, "external data lies beside the model"))
     return [path.parent / name for name in sorted(names)]
 
 
@@ -164,13 +217,23 @@ def _blocking_node(model: onnx.ModelProto, reason: str) -> str:
     return f"it cannot be converted: {reason}"
 
 
+#: Element types that numpy has itself, byte for byte; others stay in the graph as they are.
+_PLAIN = frozenset(
+    helper.np_dtype_to_tensor_dtype(np.dtype(name))
+    for name in (
+        *("float16", "float32", "float64", "int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64", "bool"),
+    )
+)
+
+
 def _split(graph: onnx.GraphProto) -> tuple[onnx.GraphProto, dict[str, Array]]:
     """Return the graph with stubs, and the arrays that belong to them, without a copy of the data."""
     arrays: dict[str, Array] = {}
     stubs = []
     for tensor in graph.initializer:
         raw = tensor.raw_data
-        numeric = tensor.data_type not in {onnx.TensorProto.STRING, onnx.TensorProto.BFLOAT16}
+        numeric = tensor.data_type in _PLAIN
         if (
             numeric
             and len(raw) > INLINE_BYTES

@@ -26,6 +26,8 @@ VERSION = 1
 DEFAULT_OPSET = 17
 #: The opsets that every kind of ours can be emitted at.
 OPSETS = (13, 22)
+#: The largest tolerance of scores that a spec may allow.
+LARGEST_TOLERANCE = 0.1
 #: The ways to fill an input that a host and the proof know; `runtime/encoding.py` has the layouts.
 FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words", "striping")
 #: The profiles that choose how parts are lowered.
@@ -279,7 +281,7 @@ def _proof() -> dict[str, Value]:
             "scores_within": {
                 "type": "number",
                 "exclusiveMinimum": 0,
-                "maximum": 0.1,
+                "maximum": LARGEST_TOLERANCE,
                 "default": 1e-5,
                 "description": "The largest difference of a score that still counts as equal. Tags must all be equal.",
                 "examples": [1e-5],

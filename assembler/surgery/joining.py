@@ -21,7 +21,7 @@ from assembler.surgery.renaming import rename_tensors
 from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from assembler.parts.emitter import Fragment
     from assembler.sources.weights import Array
@@ -117,7 +117,10 @@ def _tensor_names(
 
 def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
     """Return the declaration of a tensor; sizes that are not known are left open."""
-    number = element_number(type_.dtype or "float32")
+    if type_.dtype is None:
+        message = f"the tensor '{name}' is of an element type that a spec cannot name, or is no tensor"
+        raise ModelError(Problem("M005", message, "convert it inside the exported subgraph"))
+    number = element_number(type_.dtype)
     dims = None if type_.dims is None else [str(dim) if isinstance(dim, Variable) else dim for dim in type_.dims]
     return helper.make_tensor_value_info(name, number, dims)
 
@@ -136,16 +139,49 @@ def _opsets(fragments: Mapping[str, Fragment]) -> dict[str, int]:
 
 
 def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelProto:
-    """Let graphsurgeon drop what feeds no output, after it has confirmed that no two tensors share a name."""
+    """Drop what feeds no output.
+
+    graphsurgeon confirms that no two tensors share a name and finds what is needed. The nodes themselves are kept as
+    they are: on export graphsurgeon would move an initializer that only a nested graph reads into that graph, and
+    fails on attributes that are empty lists.
+
+    Raises:
+        ModelError: graphsurgeon does not understand the graph of an exported subgraph (M005).
+    """
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     model = helper.make_model(graph, opset_imports=imports, producer_name=PRODUCER)
-    with gs.logger.G_LOGGER.suppress():  # it prints its warnings on stdout, where results go
-        surgeon = gs.import_onnx(model)
-        surgeon.tensors(check_duplicates=True)
-        surgeon.cleanup(remove_unused_graph_inputs=False)
-        # graphsurgeon would set its own producer, IR version and opset 11
-        exported: onnx.ModelProto = gs.export_onnx(surgeon, producer_name=PRODUCER)
-    del exported.opset_import[:]
-    exported.opset_import.extend(imports)
-    exported.ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
-    return exported
+    model.ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
+    needed = _needed_tensors(model)
+    nodes = [node for node in graph.node if needed.intersection(node.output)]
+    read = {name for node in nodes for name in _read(node)}.union(output.name for output in graph.output)
+    initializers = [tensor for tensor in graph.initializer if tensor.name in read]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(initializers)
+    return model
+
+
+def _needed_tensors(model: onnx.ModelProto) -> set[str]:
+    """Return the outputs of the nodes from which an output of the model can be reached."""
+    try:
+        with gs.logger.G_LOGGER.suppress():  # it prints its warnings on stdout, where results go
+            surgeon = gs.import_onnx(model)
+            surgeon.tensors(check_duplicates=True)
+            surgeon.cleanup(remove_unused_graph_inputs=False)
+    except (ValueError, TypeError, KeyError, AttributeError, UnicodeDecodeError, gs.OnnxGraphSurgeonException) as err:
+        message = (
+            f"the graph of an exported subgraph is not understood: {str(err).splitlines()[0] if str(err) else err!r}"
+        )
+        raise ModelError(Problem("M005", message, "does the file run in ONNX Runtime by itself?")) from err
+    return {tensor.name for node in surgeon.nodes for tensor in node.outputs if tensor.name}
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """Yield every tensor that a node or a graph nested in it reads; names of nested graphs are unique as well."""
+    yield from node.input
+    for attribute in node.attribute:
+        for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from (output.name for output in nested.output)
+            for inner in nested.node:
+                yield from _read(inner)
