@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ def assemble(
     read = load_spec(spec)
     _check_profile(read, profile)
     target = Path(output) if output is not None else Path(f"{read.name}.onnx")
+    target = target.resolve() if target.is_symlink() else target  # the link stays, what it names is replaced
     _check_target(target, read)
     say("reading the sources")
     built, reference, digests = _build(read, say, trust=trust, proof=proof)
@@ -110,6 +112,8 @@ def _check_target(target: Path, spec: Spec) -> None:
         problem = "is a folder"
     elif not target.parent.is_dir():
         problem = f"cannot be written: there is no folder {target.parent}"
+    elif target.exists() and not target.is_file():
+        problem = "is no regular file"
     elif target.exists():
         problem = next((what for path, what in _read_files(spec) if path.exists() and target.samefile(path)), None)
     if problem is not None:
@@ -223,7 +227,10 @@ def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator
             del model
             yield stage.path
     except OSError as err:
-        problem = Problem("M009", f"cannot be written: {err.strerror or err}", "is there room?", str(target))
+        hint = (
+            "make room, or choose another file with -o" if err.errno == errno.ENOSPC else "choose another file with -o"
+        )
+        problem = Problem("M009", f"cannot be written: {err.strerror or err}", hint, str(target))
         raise ModelError(problem) from err
 
 

@@ -12,7 +12,10 @@ from assembler.cli.reporting import bytes_text, format_option, print_json, print
 @click.command()
 @click.argument("spec", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The file to write.  [default: the spec's name + .onnx]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write.  [default: NAME.onnx in the current folder, NAME as the spec says]",
 )
 @click.option("--profile", metavar="NAME", help="How parts are lowered.  [default: what the spec says]")
 @click.option(

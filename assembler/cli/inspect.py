@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, print_json
+from assembler.cli.reporting import bytes_text, format_option, print_json, printable
 
 if TYPE_CHECKING:
     from assembler.inspection import Inspection
@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--metadata",
+    is_flag=True,
+    help="Print the model's metadata as one JSON document, for hosts whose ONNX Runtime cannot read it (JavaScript).",
+)
 @format_option
-def command(model: Path, form: str) -> None:
+def command(model: Path, metadata: bool, form: str) -> None:  # noqa: FBT001 - click passes options by name
     """Show the interface, parts, labels, sources, sizes and versions of MODEL."""
-    from assembler.inspection import inspect
+    from assembler.inspection import inspect, model_entries, model_header
+
+    if metadata:
+        print_json(dict(model_entries(model, model_header(model))))
+        return
 
     found = inspect(model)
     if form == "json":
@@ -28,9 +37,9 @@ def command(model: Path, form: str) -> None:
 
 
 def _print(found: Inspection) -> None:
-    click.echo(f"{found.path}: {found.name}, {bytes_text(found.size)}, opset {found.opset}, profile {found.profile}")
+    _echo(f"{found.path}: {found.name}, {bytes_text(found.size)}, opset {found.opset}, profile {found.profile}")
     if found.description:
-        click.echo(found.description)
+        _echo(found.description)
     _section("inputs", [(name, text, fill) for name, text, fill in found.inputs])
     _section("outputs", found.outputs)
     _section(
@@ -42,17 +51,23 @@ def _print(found: Inspection) -> None:
     )
     _section("language models", found.language_models)
     if found.labels:
-        click.echo(f"\nlabels ({len(found.labels)}, {found.label_type}{', spans' if found.spans else ''})")
-        click.echo(f"  {' '.join(found.labels)}")
+        _echo(f"\nlabels ({len(found.labels)}, {found.label_type}{', spans' if found.spans else ''})")
+        _echo(f"  {' '.join(found.labels)}")
     _section("sources", found.sources)
-    click.echo(f"\nproof\n  {found.proof}")
+    _echo(f"\nproof\n  {found.proof}")
     _section("versions", list(found.versions.items()))
 
 
 def _section(title: str, rows: list[tuple[str, ...]]) -> None:
     if not rows:
         return
-    click.echo(f"\n{title}")
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _echo(f"\n{title}")
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        _echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _echo(text: str) -> None:
+    """Print text of the model, which anybody may have written."""
+    click.echo(printable(text))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import EXIT_BUG, report_error
+from assembler.cli.reporting import EXIT_BUG, EXIT_PROBLEM, report_error
 from assembler.errors import AssemblerError
 from assembler.problems import nearest
 
@@ -92,6 +92,8 @@ def cli(ctx: click.Context) -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with the exit code of the contract."""
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by the caller: results would be lost
+        sys.exit(EXIT_PROBLEM)
     words = list(sys.argv[1:] if args is None else args)
     try:
         code = cli.main(words, prog_name="assemble", standalone_mode=False)
@@ -107,6 +109,10 @@ def main(args: Sequence[str] | None = None) -> None:
         # The reader, `head` for one, has seen enough. Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as err:
+        place = f"{err.filename}: " if err.filename else ""
+        click.echo(f"{place}{err.strerror or err}", err=True)
+        sys.exit(EXIT_PROBLEM)
     except Exception as err:
         if os.environ.get("ASSEMBLE_TRACEBACK"):
             raise

@@ -41,13 +41,18 @@ def command(
     """Tag FILE, or standard input, with MODEL: one sentence a line, tokens separated by spaces.
 
     Prints a line for each token with its label and score, and an empty line behind each sentence; with --format json an
-    array with one sentence a line. An empty line of the input is an empty sentence.
+    array with one sentence a line. Where the tags are spans, each follows its sentence as a line of its own,
+    '# LABEL SCORE [first token, end) text'. An empty line of the input is an empty sentence. Standard input is tagged
+    in windows of 32 batches.
     """
     from assembler.runtime import Tagger
 
     tagger = Tagger(model, threads=threads)
     write = _write_json if form == "json" else _write_columns
     if file is None or str(file) == "-":
+        if sys.stdin is None:
+            message = "standard input is closed; name a file"
+            raise click.UsageError(message)
         with _progress(None) as advance:
             stream = tagger.stream(
                 read_lines(sys.stdin.buffer, "<stdin>"),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _MOST_NESTED = 4
 _SCALARS: list[Value] = ["number", "boolean", "string"]
+#: The greatest value of each type of floating point, and the bits that its whole numbers may have.
+_FLOATS = {"float16": (65504.0, 11), "float32": (3.4028234663852886e38, 24), "float64": (1.7976931348623157e308, 53)}
 
 
 def ports(part: PartView) -> Ports:
@@ -41,6 +43,9 @@ def check(part: PartView) -> Iterator[Complaint]:
         if not _fits(value, dtype):
             yield Complaint(("value",), f"{value!r} is no {dtype}")
             return
+        if dtype in _FLOATS and isinstance(value, int | float) and (reason := _float_reason(value, dtype)) is not None:
+            yield Complaint(("value",), f"{value!r} {reason}", "take a wider element type")
+            return
 
 
 def _fits(value: Value, dtype: str) -> bool:
@@ -53,6 +58,17 @@ def _fits(value: Value, dtype: str) -> bool:
     bits = int(dtype.lstrip("uint"))
     low, high = (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     return isinstance(value, int) and low <= value <= high
+
+
+def _float_reason(value: float, dtype: str) -> str | None:
+    """Return what is said of a number that the type of floating point would make another one, beyond rounding."""
+    largest, digits = _FLOATS[dtype]
+    if abs(value) > largest:
+        return f"is infinite as {dtype}, whose greatest value is {largest!r}"
+    odd = abs(value) if isinstance(value, int) else 0
+    while odd and odd % 2 == 0:
+        odd //= 2
+    return f"is a whole number that {dtype} cannot hold exactly" if odd.bit_length() > digits else None
 
 
 def build(part: PartView, emit: Emitter) -> None:

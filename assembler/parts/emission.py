@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError
 from assembler.parts.emitter import Emitter
+from assembler.parts.registry import running
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ def emit_parts(wiring: Wiring) -> dict[str, Fragment]:
 
     Raises:
         ModelError: A builder has left out an output that its kind promises (M004).
+        SpecError: A builder of another package has failed (K003).
     """
     fragments = {}
     for node in wiring.order:
         counts = {port.name: len(wiring.feeding(node, port.name)) for port in wiring.inputs[node]}
         emit = Emitter(counts, wiring.spec.opset)
-        wiring.kind(node).build(wiring.views[node], emit)
+        with running(wiring.spec.graph[node]):
+            wiring.kind(node).build(wiring.views[node], emit)
         fragment = emit.fragment()
         promised = {text.partition(".")[2] for text in wiring.tensors if text.startswith(f"{node}.")}
         for port in sorted(promised - set(fragment.outputs)):

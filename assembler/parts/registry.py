@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module, metadata
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from assembler.errors import SpecError
+from assembler.errors import AssemblerError, SpecError
 from assembler.parts.kind import Kind
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from assembler.spec.model import Node
 
 #: The entry-point group of third-party kinds.
 GROUP = "assembler.kinds"
@@ -35,6 +38,24 @@ def kinds() -> Mapping[str, Kind]:
         SpecError: An installed package publishes something that is no kind, or takes a name that is taken (K001, K002).
     """
     return MappingProxyType({**_installed(), **dict(sorted(_registered.items()))})
+
+
+@contextmanager
+def running(node: Node) -> Iterator[None]:
+    """Name the kind and the part when code of another package's kind fails in the block.
+
+    Raises:
+        SpecError: It has raised something (K003). Errors in kinds of our own are bugs, and pass through.
+    """
+    try:
+        yield
+    except AssemblerError:
+        raise
+    except Exception as err:
+        if node.kind in built_in_kinds():
+            raise
+        message = f"{node.name}: kind '{node.kind}', of another package, fails: {type(err).__name__}: {err}"
+        raise SpecError(Problem.at(node.kind_mark, "K003", message, "report it to the author of the kind")) from err
 
 
 def register(kind: Kind) -> Kind:

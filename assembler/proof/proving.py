@@ -124,6 +124,20 @@ def _tagger(wiring: Wiring, sources: OpenSources) -> FlairSource | None:
     return found if found is not None and found.tagger is not None else None
 
 
+def _unfilled(wiring: Wiring, name: str) -> str:
+    """Say why nobody can fill an input: nothing tells how, or two parts want it filled in two ways."""
+    wants = {
+        f"{edge.node}.{edge.port} wants its {port.fill}"
+        for edges in wiring.edges.values()
+        for edge in edges
+        for port in wiring.inputs[edge.node]
+        if edge.reference.text == name and port.name == edge.port and port.fill
+    }
+    if len(wants) > 1:
+        return f"the input '{name}' would have to be filled in two ways: {', '.join(sorted(wants))}"
+    return f"neither the wiring nor the spec tells how a host fills the input '{name}'"
+
+
 def require_fills(wiring: Wiring) -> None:
     """Refuse a tagger with an input that nobody could fill.
 
@@ -138,7 +152,7 @@ def require_fills(wiring: Wiring) -> None:
         Problem.at(
             wiring.spec.inputs[name].mark,
             "W017",
-            f"neither the wiring nor the spec tells how a host fills the input '{name}'",
+            _unfilled(wiring, name),
             f"say 'fill:' with one of: {', '.join(FILLS)}",
         )
         for name, fill in fills(wiring).items()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from assembler.sources.weights import Array, Arrays
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4  # what fails is raised; ONNX Runtime would print it as well
 
 
 def _ort_errors() -> tuple[type[BaseException], ...]:
@@ -43,7 +43,7 @@ def open_session(model: Path | bytes, what: str) -> ort.InferenceSession:
         ModelError: ONNX Runtime does not load it (M006).
     """
     options = ort.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     try:
         return ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]

@@ -11,6 +11,7 @@ Importing this package imports numpy; ONNX Runtime follows when the first `Tagge
 
 from __future__ import annotations
 
+from assembler.errors import ModelError
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface, LanguageModel, Tags
@@ -23,6 +24,7 @@ __all__ = [
     "Alphabet",
     "Interface",
     "LanguageModel",
+    "ModelError",
     "Span",
     "TaggedSentence",
     "Tagger",

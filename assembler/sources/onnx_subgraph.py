@@ -57,7 +57,11 @@ class OnnxSubgraph:
         """Run the file itself, untouched, in ONNX Runtime."""
         from assembler.proof.sessions import run_file
 
-        return run_file(self.path, inputs)
+        try:
+            return run_file(self.path, inputs)
+        except ModelError as err:
+            problems = (Problem.at(self.source.mark, each.code, each.message, each.hint) for each in err.problems)
+            raise ModelError(*problems) from err
 
     def graft(self, emit: Emitter) -> None:
         """Give the graph to the emitter as a whole."""

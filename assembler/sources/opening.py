@@ -84,7 +84,7 @@ def open_flair_source(source: Source, folder: Path, *, trust: bool) -> FlairSour
         if err.name is None or err.name.partition(".")[0] not in {"flair", "torch"}:
             raise
         message = f"source '{source.name}': reading a flair checkpoint needs the package '{err.name}'"
-        hint = "pip install 'flair-assembler[flair]'"
+        hint = "install this package with its extra 'flair': pip install '.[flair]'"
         raise SourceError(Problem.at(source.mark, "R008", message, hint)) from err
     return open_flair(source, folder, trust=trust)
 

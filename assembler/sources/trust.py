@@ -231,7 +231,7 @@ def _language_model_needs(parameters: Mapping[str, Any], prefix: str) -> Iterato
         nout = _declared(parameters, "nout")
         yield _Need(f"{prefix}proj.weight", (nout, hidden))
         hidden = nout
-    if prefix and parameters.get("has_decoder", True):  # of a language model alone, it is not made
+    if prefix and _is_on(parameters.get("has_decoder", True)):  # of a language model alone, it is not made
         yield _Need(f"{prefix}decoder.weight", (characters, hidden))
 
 
@@ -263,14 +263,14 @@ def _tagger_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterat
             total += _embedding_length(child)
     features = ("embedding_length", total)
     labels = ("labels", _length(state.get("tag_dictionary")))
-    if state.get("reproject_embeddings", True):
+    if _is_on(state.get("reproject_embeddings", True)):
         yield _Need("embedding2nn.weight", (features, features))
     output: tuple[tuple[str, object], ...] = (features,)
-    if state.get("use_rnn"):
+    if _is_on(state.get("use_rnn")):
         output = (("directions", 2), _declared(state, "hidden_size"))
         yield from _recurrent_needs("rnn", _declared(state, "rnn_layers"), (features,), output)
     yield _Need("linear.weight", (labels, *output))
-    if state.get("use_crf"):
+    if _is_on(state.get("use_crf")):
         old = "transitions" in state["state_dict"]  # the name until 0.11, which flair changes when it loads
         yield _Need("transitions" if old else "crf.transitions", (labels, labels))
 
@@ -302,6 +302,14 @@ def _embedding_length(stored: Mapping[str, Any]) -> int:
 
 def _declared(state: Mapping[str, Any], name: str) -> tuple[str, object]:
     return name, state.get(name)
+
+
+def _is_on(value: object) -> bool:
+    """Return whether a switch is on, as Python tells it; a tensor of several values is neither on nor off."""
+    try:
+        return bool(value)
+    except RuntimeError:
+        return True
 
 
 def _length(sized: object) -> int:

@@ -31,6 +31,10 @@ _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 40
 
 
+#: What to write instead of half a character.
+_WHOLE = "write the character itself, or \\\\U and its eight digits"
+
+
 class _Position(Protocol):
     """A mark of PyYAML's, of which it has two classes."""
 
@@ -180,6 +184,8 @@ class _Reader:
 
     def value(self, node: yaml.Node, path: KeyPath) -> Value:
         self.values[path] = _place(self.file, node.start_mark)
+        if isinstance(node, yaml.ScalarNode):
+            self._check_characters(node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -191,6 +197,8 @@ class _Reader:
         for key_node, value_node in node.value:
             mark = _place(self.file, key_node.start_mark)
             key = _key(key_node)
+            if key is not None:
+                self._check_characters(key_node)
             if key is None:
                 self.problems.append(Problem.at(mark, "Y008", "a key must be text", "put the key in quotes"))
             elif key in result:
@@ -201,6 +209,15 @@ class _Reader:
                 self.keys[*path, key] = mark
                 result[key] = self.value(value_node, (*path, key))
         return result
+
+    def _check_characters(self, node: yaml.ScalarNode | yaml.Node) -> None:
+        """Refuse what escapes can write and no file name, no model and no terminal can hold."""
+        for character in node.value:
+            if character == "\0" or "\ud800" <= character <= "\udfff":
+                what = "NUL" if character == "\0" else "half a surrogate pair"
+                message = f"the text holds U+{ord(character):04X}, {what}, which is no part of the language"
+                self.problems.append(Problem.at(_place(self.file, node.start_mark), "Y001", message, _WHOLE))
+                return
 
 
 def _key(node: yaml.Node) -> str | None:

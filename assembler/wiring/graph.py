@@ -9,7 +9,7 @@ import networkx as nx
 
 from assembler.errors import SpecError
 from assembler.parts.kind import PartView, Port, Ports
-from assembler.parts.registry import kinds
+from assembler.parts.registry import kinds, running
 from assembler.problems import Problem, in_order, nearest
 from assembler.wiring.names import Names, resolve
 from assembler.wiring.tensors import UNKNOWN, TensorType
@@ -114,7 +114,7 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
     """
     given = weights or {}
     views = {name: PartView(name, node.parameters, weights=given.get(name)) for name, node in spec.graph.items()}
-    ports = {name: kinds()[node.kind].ports(views[name]) for name, node in spec.graph.items()}
+    ports = {name: _ports(node, views[name]) for name, node in spec.graph.items()}
     names: Names = resolve(spec, ports)
     edges = {name: tuple(Edge(*entry) for entry in entries) for name, entries in names.edges.items()}
     problems = [*names.problems]
@@ -131,6 +131,11 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
     if problems:
         raise SpecError(*in_order(problems))
     return Wiring(spec, order, edges, typed.inputs, typed.outputs, typed.views, typed.tensors)
+
+
+def _ports(node: Node, view: PartView) -> Ports:
+    with running(node):
+        return kinds()[node.kind].ports(view)
 
 
 #: With one of these, types cannot be told.
@@ -219,11 +224,12 @@ class _Typing:
             arriving.setdefault(edge.port, []).append(self.tensors.get(edge.reference.text, UNKNOWN))
         view = replace(self.views[name], inputs=arriving)
         self.views[name] = view
-        kind = kinds()[node.kind]
-        for complaint in kind.check(view):
+        with running(node):
+            complaints = list(kinds()[node.kind].check(view))
+        for complaint in complaints:
             mark = self._spec.document.mark(("graph", name, *complaint.path))
             self.unifier.problems.append(Problem.at(mark, "W020", f"{name}: {complaint.message}", complaint.hint))
-        ports: Ports = kind.ports(view)
+        ports = _ports(node, view)
         self.inputs[name] = ports.inputs or tuple(Port(port) for port in arriving)
         self.outputs[name] = ports.outputs or ()
         patterns = {port.name: port for port in self.inputs[name]}

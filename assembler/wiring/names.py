@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from assembler.parts.kind import Port, Ports
-    from assembler.spec.model import Connection, Node, Reference, Spec
+    from assembler.spec.model import Connection, Input, Node, Reference, Spec
     from assembler.spec.yaml_text import KeyPath, Value
 
 #: A reference, the node and port it feeds, and its index there.
@@ -19,6 +19,19 @@ Entry = tuple["Reference", str, str, int]
 
 #: Which form of source each kind takes its weights from; other kinds take either.
 _FORMS = {"char_lm": "flair", "embedding": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
+
+#: How many axes each fill has; all are int64. `runtime/encoding.py` has the layouts.
+_FILL_AXES = {"characters": 2, "indices": 1, "character_lengths": 1, "token_lengths": 1, "words": 1, "striping": 1}
+#: What an input of each fill must speak of, where it speaks of anything.
+_FILL_NEEDS = {
+    "characters": "feeds no port 'characters' of a char_lm, whose dictionary would be used",
+    "character_lengths": "feeds no port 'lengths' of a char_lm, whose texts would be counted",
+    "indices": "feeds no gather whose states are those of a char_lm",
+    "words": "feeds no port 'words' of an embedding, whose vocabulary would be used",
+    "striping": "is used in a stack without a char_lm, and with no concat on axis 0, whose parts would be interleaved",
+}
+#: The greatest values of the types of floating point.
+_LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}
 
 
 @dataclass(slots=True)
@@ -42,7 +55,14 @@ class Names:
 def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
     """Resolve every name. Problems: W001, W002, W008 to W012."""
     names = Names()
-    names.problems += [*_taken_twice(spec), *_weights(spec), *_dims(spec), *_ranges(spec), *_against(spec)]
+    names.problems += [
+        *_taken_twice(spec),
+        *_weights(spec),
+        *_dims(spec),
+        *_ranges(spec),
+        *_fills(spec),
+        *_against(spec),
+    ]
     for name, node in spec.graph.items():
         names.edges[name] = list(_connect(spec, ports, node, names))
     for name, output in spec.outputs.items():
@@ -52,6 +72,7 @@ def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
             names.outputs += [hunch for hunch in _hunch(spec, output.reference) if hunch in spec.graph]
         else:
             names.outputs.append(output.reference.owner)
+    names.problems += _fills_of_nothing(spec, ports, names)
     return names
 
 
@@ -90,10 +111,71 @@ def _weights(spec: Spec) -> Iterator[Problem]:
 
 def _ranges(spec: Spec) -> Iterator[Problem]:
     for name, entry in spec.inputs.items():
-        if entry.range is not None and entry.range[0] > entry.range[1]:
-            mark = spec.document.mark(("inputs", name, "range"))
+        if entry.range is None:
+            continue
+        mark = spec.document.mark(("inputs", name, "range"))
+        if entry.range[0] > entry.range[1]:
             message = f"{name}: the range begins at {entry.range[0]}, above its end, {entry.range[1]}"
             yield Problem.at(mark, "W020", message, "write [least, greatest]")
+            continue
+        low, high = _bounds(entry)
+        for value in entry.range:
+            if not low <= value <= high:
+                message = f"{name}: the range holds {value}, which no {entry.type.dtype} can be"
+                hint = "the numbers of random text are of int64" if entry.type.dtype == "string" else None
+                yield Problem.at(mark, "W020", message, hint)
+                break
+
+
+def _bounds(entry: Input) -> tuple[float, float]:
+    """Return the least and the greatest value that an input can take; a random text is a number behind a word."""
+    dtype = entry.type.dtype or "float32"
+    if dtype in _LARGEST_FLOATS:
+        return -_LARGEST_FLOATS[dtype], _LARGEST_FLOATS[dtype]
+    if dtype == "bool":
+        return 0, 1
+    bits = 64 if dtype == "string" else int(dtype.lstrip("uint"))
+    return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+
+def _fills(spec: Spec) -> Iterator[Problem]:
+    for name, entry in spec.inputs.items():
+        if entry.fill is None:
+            continue
+        axes = _FILL_AXES[entry.fill]
+        if entry.type.rank != axes or entry.type.dtype != "int64":
+            mark = spec.document.mark(("inputs", name, "fill"))
+            message = f"{name}: the fill '{entry.fill}' is int64 with {axes} {'axis' if axes == 1 else 'axes'}, "
+            yield Problem.at(mark, "W020", f"{message}the input is {entry.type}")
+
+
+def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> Iterator[Problem]:
+    """Report inputs with a fill for which a host would look at a part that the input does not feed."""
+    unsure = {owner for owner, _ in names.hunches}
+    for name, entry in spec.inputs.items():
+        if entry.fill not in _FILL_NEEDS or name in unsure or _fill_has_part(spec, ports, names, name):
+            continue
+        mark = spec.document.mark(("inputs", name, "fill"))
+        message = f"{name}: the fill '{entry.fill}' does not fit: the input {_FILL_NEEDS[entry.fill]}"
+        yield Problem.at(mark, "W020", message, "without 'fill' the proof draws random values, and a host is told none")
+
+
+def _fill_has_part(spec: Spec, ports: Mapping[str, Ports], names: Names, name: str) -> bool:
+    """Return whether there is a part that the fill of an input speaks of; `interface.py` derives the same."""
+    fill = spec.inputs[name].fill
+    fed = [(node, port) for entries in names.edges.values() for ref, node, port, _ in entries if ref.text == name]
+    wanted = "indices" if fill == "striping" else fill
+    fitting = [
+        node for node, port in fed for known in ports[node].inputs or () if known.name == port and known.fill == wanted
+    ]
+    if fill not in {"indices", "striping"}:
+        return bool(fitting)
+    owners = [ref.owner for node in fitting for ref, _, port, _ in names.edges[node] if port == "states"]
+    behind = [spec.graph[owner] for owner in owners if owner in spec.graph]
+    if fill == "indices":  # states that nothing feeds are a problem of their own
+        return any(node.kind == "char_lm" for node in behind) or len(owners) < len(fitting)
+    joined = any(node.kind == "concat" and node.parameters.get("axis", -1) == 0 for node in behind)
+    return joined or any(node.kind == "char_lm" for node in spec.graph.values())
 
 
 def _against(spec: Spec) -> Iterator[Problem]:

@@ -190,7 +190,6 @@ def test_a_full_disk_is_a_problem_and_leaves_nothing(shop: Workshop, folder: Pat
     done = shop.command(spec, "-o", target, preexec_fn=small_disk)
     assert done.code == 1, done.err
     assert f"{target}: M009 cannot be written: File too large" in done.err
-    assert "hint: is there room?" in done.err
     assert "Traceback" not in done.err
     assert target.read_bytes() == b"older"
     assert not list(folder.glob(".*.partial"))
@@ -255,9 +254,8 @@ def test_the_same_spec_and_sources_give_the_same_bytes(
         }
         words = [command, "stack.yaml", "-o", f"{seed}.onnx"]
         runs.append(subprocess.Popen(words, cwd=elsewhere, env=environment, stdout=-1, stderr=-1))
-    for run in runs:
-        _, err = run.communicate()
-        assert run.returncode == 0, err
+    errors = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], errors
     assert (elsewhere / "0.onnx").read_bytes() == here
     assert (elsewhere / "4711.onnx").read_bytes() == here
     assert built.read_bytes() == here
