@@ -90,7 +90,7 @@ def outside_problems(spec: Spec) -> list[Problem]:
     for mark, location in places:
         try:
             inside = (spec.folder / location).resolve().is_relative_to(folder)
-        except ValueError:  # it holds a NUL or a lone surrogate: no file can have such a name
+        except (OSError, RuntimeError):  # the name is too long, or a link leads to itself: nobody can have such a file
             inside = False
         if Path(location).is_absolute() or not inside:
             message = f"the path '{location}' leaves the folder of the spec"

@@ -14,6 +14,7 @@ from assembler.problems import Mark
 from assembler.sources.weights import CharLmWeights, TableWeights
 from assembler.spec.model import Source
 from assembler.spec.reading import parse_spec
+from assembler.spec.yaml_text import parse
 
 if TYPE_CHECKING:
     from assembler.sources.flair_checkpoint import FlairSource
@@ -67,7 +68,7 @@ def _head_lines(opened: FlairSource, given: str, name: str, description: str) ->
     revision = f", revision: {_quoted(opened.source.revision)}" if opened.source.revision else ""
     return [
         "version: 1",
-        f"name: {name}",
+        f"name: {_quoted(name)}",
         f"description: {description}",
         "",
         "# The digest pins the file: another one under the same name is refused.",
@@ -78,9 +79,19 @@ def _head_lines(opened: FlairSource, given: str, name: str, description: str) ->
 
 
 def _quoted(text: str) -> str:
-    """Return text as YAML, in quotes where it needs them."""
-    plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*", text) and not re.fullmatch(r"[0-9.eE+-]+|true|false", text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    """Return text as YAML, in quotes where our own reader would take it for something else without them."""
+    plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*", text) and parse(text, "").root == text
+    return text if plain else _in_quotes(text)
+
+
+def _in_quotes(text: str) -> str:
+    """Return text in double quotes. JSON's escapes are YAML's; what JSON leaves plain and YAML forbids is escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in quoted)
+
+
+def _escaped(letter: str) -> str:
+    return f"\\U{ord(letter):08X}"
 
 
 def _stack_name(given: str) -> str:
@@ -92,7 +103,7 @@ def _tagger_spec(opened: FlairSource, given: str) -> str:
     embeddings = _embeddings(opened)
     order = [embedding for place in opened.order() for embedding in embeddings if embedding.place == place]
     label_type = str(getattr(opened.tagger, "label_type", "tags"))
-    description = json.dumps(f"Tags of the type {label_type}, as flair's own tagger gives them.", ensure_ascii=False)
+    description = _in_quotes(f"Tags of the type {label_type}, as flair's own tagger gives them.")
     lines = _head_lines(opened, given, _stack_name(given), description)
     inputs = {name: shape for embedding in embeddings for name, shape in embedding.inputs.items()}
     lines += ["# What a host feeds: docs/hosts.md has the layout of each."]

@@ -57,11 +57,10 @@ def staged(target: Path) -> Iterator[Stage]:
         OSError: The folder is missing or cannot be written to.
     """
     _sweep(target)
-    path = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
-    with path.open("xb") as stream:
+    stage = _opened(target)
+    path, stream = stage.path, stage.stream
+    with stream:
         try:
-            _lock(stream)
-            stage = Stage(path, stream)
             yield stage
             stage.flush()
             if _fcntl is None:
@@ -73,6 +72,25 @@ def staged(target: Path) -> Iterator[Stage]:
                 stream.close()
             path.unlink(missing_ok=True)
             raise
+
+
+def _opened(target: Path) -> Stage:
+    """Return a new file beside the target that is ours: a writer that sweeps may take it before its lock does.
+
+    Raises:
+        OSError: The folder is missing or cannot be written to.
+    """
+    while True:
+        path = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
+        stream = path.open("xb")
+        try:
+            mine = _lock(stream) and path.exists()
+        except OSError:  # a file system without locks, on which nobody sweeps
+            mine = True
+        if mine:
+            return Stage(path, stream)
+        stream.close()
+        path.unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:
@@ -92,12 +110,16 @@ def write_text(target: Path, text: str) -> None:
 
 
 def _lock(stream: BinaryIO) -> bool:
-    """Take the file for this process; the system lets go of it when the process ends, however it does."""
+    """Take the file for this process, if no other has it; the system lets go of it when the process ends.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
     if _fcntl is None:
         return True
     try:
         _fcntl.flock(stream.fileno(), _fcntl.LOCK_EX | _fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
 

@@ -66,10 +66,11 @@ def _random(entry: Input, shape: tuple[int, ...], case: int) -> Array:
     dtype = entry.type.dtype or "float32"
     low, high = entry.range or (0, 1)
     if dtype == "string":
-        return np.array([f"text {value}" for value in draw.integers(low, high + 1, shape).flat], object).reshape(shape)
+        return np.array([f"text {value}" for value in draw.integers(low, high, shape, endpoint=True).flat], object).reshape(shape)
     if dtype.startswith("float"):
         values = draw.uniform(low, high, shape) if entry.range else draw.standard_normal(shape)
         if not entry.range:
             values.flat[: len(_EDGES)] = _EDGES[: values.size]
         return np.asarray(values, dtype=dtype)
-    return draw.integers(low, high + 1, shape).astype(dtype)
+    width = np.uint64 if dtype == "uint64" else np.int64
+    return draw.integers(low, high, shape, dtype=width, endpoint=True).astype(dtype)

@@ -22,12 +22,23 @@ def local_file(source: Source, folder: Path) -> Path | None:
         SourceError: The location is a path, and there is no such file (R001).
     """
     path = folder / source.location
+    try:
+        return _found(source, path)
+    except (OSError, RuntimeError, ValueError) as err:  # the name is too long, or a link leads to itself
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else "no file can have this name"
+        message = f"source '{source.name}': {path} cannot be looked up: {reason}"
+        raise SourceError(Problem.at(source.mark, "R001", message, "paths are relative to the spec")) from err
+
+
+def _found(source: Source, path: Path) -> Path | None:
     if path.is_file():
         return path
     looks_like_path = Path(source.location).suffix in _SUFFIXES or source.location.startswith((".", "/", "~"))
-    if source.form == "flair" and not looks_like_path and not path.is_dir():
+    is_link = path.is_symlink()
+    if source.form == "flair" and not looks_like_path and not path.is_dir() and not is_link:
         return None
-    what = "a folder" if path.is_dir() else "not there"
+    what = "a link that leads to no file" if is_link and not path.exists() else "not there"
+    what = "a folder" if path.is_dir() else what
     message = f"source '{source.name}': {path} is {what}"
     siblings = sorted(entry.name for entry in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
     hint = "paths are relative to the spec"

@@ -30,6 +30,12 @@ def test_a_crf_over_plain_tags_has_no_spans(bench: Bench) -> None:
     assert all(not result.spans for result in model.tag([list(words) for words in HARD]))
 
 
+def test_a_crf_of_many_labels_keeps_its_transitions(bench: Bench) -> None:
+    """Transitions above 1 KB stand beside the graph, and only the body of a loop reads them."""
+    tagger = bench.tagger(labels=tuple(f"TAG{number}" for number in range(12)))
+    compare(*bench.assembled(tagger), HARD)
+
+
 def test_equal_paths_fall_as_they_fall_in_flair(bench: Bench) -> None:
     tagger = bench.tagger()
     tagger.linear.weight.data.zero_()
