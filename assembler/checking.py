@@ -86,12 +86,9 @@ def outside_problems(spec: Spec) -> list[Problem]:
     if spec.proof.sentences is not None:
         places.append((spec.proof.sentences_mark, spec.proof.sentences))
     problems = []
-    folder = spec.folder.resolve()
+    folder = Path(os.path.realpath(spec.folder))  # `resolve` raises, in some versions of Python, on links in a circle
     for mark, location in places:
-        try:
-            inside = (spec.folder / location).resolve().is_relative_to(folder)
-        except (OSError, RuntimeError):  # the name is too long, or a link leads to itself: nobody can have such a file
-            inside = False
+        inside = Path(os.path.realpath(spec.folder / location)).is_relative_to(folder)
         if Path(location).is_absolute() or not inside:
             message = f"the path '{location}' leaves the folder of the spec"
             problems.append(Problem.at(mark, "W018", message, "put the file beside the spec, or below its folder"))

@@ -80,7 +80,7 @@ def _head_lines(opened: FlairSource, given: str, name: str, description: str) ->
 
 def _quoted(text: str) -> str:
     """Return text as YAML, in quotes where our own reader would take it for something else without them."""
-    plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*", text) and parse(text, "").root == text
+    plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*", text) and parse(f"[{text}]", "").root == [text]
     return text if plain else _in_quotes(text)
 
 

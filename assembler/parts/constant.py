@@ -44,7 +44,7 @@ def check(part: PartView) -> Iterator[Complaint]:
             yield Complaint(("value",), f"{value!r} is no {dtype}")
             return
         if dtype in _FLOATS and isinstance(value, int | float) and (reason := _float_reason(value, dtype)) is not None:
-            yield Complaint(("value",), f"{value!r} {reason}", "take a wider element type")
+            yield Complaint(("value",), f"{value!r} {reason}", "take another element type")
             return
 
 

@@ -66,7 +66,9 @@ def _random(entry: Input, shape: tuple[int, ...], case: int) -> Array:
     dtype = entry.type.dtype or "float32"
     low, high = entry.range or (0, 1)
     if dtype == "string":
-        return np.array([f"text {value}" for value in draw.integers(low, high, shape, endpoint=True).flat], object).reshape(shape)
+        return np.array(
+            [f"text {value}" for value in draw.integers(low, high, shape, endpoint=True).flat], object
+        ).reshape(shape)
     if dtype.startswith("float"):
         values = draw.uniform(low, high, shape) if entry.range else draw.standard_normal(shape)
         if not entry.range:

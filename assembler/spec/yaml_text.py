@@ -32,7 +32,7 @@ _LONGEST_NUMBER = 40
 
 
 #: What to write instead of half a character.
-_WHOLE = "write the character itself, or \\\\U and its eight digits"
+_WHOLE = "write the character itself, or \\U and its eight digits"
 
 
 class _Position(Protocol):
@@ -210,13 +210,13 @@ class _Reader:
                 result[key] = self.value(value_node, (*path, key))
         return result
 
-    def _check_characters(self, node: yaml.ScalarNode | yaml.Node) -> None:
+    def _check_characters(self, node: yaml.Node) -> None:
         """Refuse what escapes can write and no file name, no model and no terminal can hold."""
         for character in node.value:
             if character == "\0" or "\ud800" <= character <= "\udfff":
-                what = "NUL" if character == "\0" else "half a surrogate pair"
-                message = f"the text holds U+{ord(character):04X}, {what}, which is no part of the language"
-                self.problems.append(Problem.at(_place(self.file, node.start_mark), "Y001", message, _WHOLE))
+                what, hint = ("NUL", None) if character == "\0" else ("half a surrogate pair", _WHOLE)
+                message = f"the text holds U+{ord(character):04X}, {what}, which is not part of the language"
+                self.problems.append(Problem.at(_place(self.file, node.start_mark), "Y001", message, hint))
                 return
 
 

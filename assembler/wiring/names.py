@@ -140,20 +140,24 @@ def _bounds(entry: Input) -> tuple[float, float]:
 
 def _fills(spec: Spec) -> Iterator[Problem]:
     for name, entry in spec.inputs.items():
-        if entry.fill is None:
-            continue
-        axes = _FILL_AXES[entry.fill]
-        if entry.type.rank != axes or entry.type.dtype != "int64":
+        if entry.fill is not None and not _has_layout(entry):
+            axes = _FILL_AXES[entry.fill]
             mark = spec.document.mark(("inputs", name, "fill"))
             message = f"{name}: the fill '{entry.fill}' is int64 with {axes} {'axis' if axes == 1 else 'axes'}, "
             yield Problem.at(mark, "W020", f"{message}the input is {entry.type}")
+
+
+def _has_layout(entry: Input) -> bool:
+    return entry.type.dtype == "int64" and entry.type.rank == _FILL_AXES[entry.fill or ""]
 
 
 def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> Iterator[Problem]:
     """Report inputs with a fill for which a host would look at a part that the input does not feed."""
     unsure = {owner for owner, _ in names.hunches}
     for name, entry in spec.inputs.items():
-        if entry.fill not in _FILL_NEEDS or name in unsure or _fill_has_part(spec, ports, names, name):
+        if entry.fill not in _FILL_NEEDS or not _has_layout(entry) or name in unsure:
+            continue
+        if _fill_has_part(spec, ports, names, name):
             continue
         mark = spec.document.mark(("inputs", name, "fill"))
         message = f"{name}: the fill '{entry.fill}' does not fit: the input {_FILL_NEEDS[entry.fill]}"

@@ -15,8 +15,10 @@ import pytest
 from onnx import numpy_helper
 
 from assembler import assemble, verify
+from assembler.content import content_digest
 from assembler.errors import AssemblerError, ModelError
 from assembler.inspection import inspect
+from assembler.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,8 +150,8 @@ def test_verify_tries_the_sentences_that_the_model_carries(built: Path, cli: Cli
     done = cli("verify", built)
     assert done.code == 0
     assert "the file passes ONNX's checker" in done.out
-    assert "graph and weights are those that were proven" in done.out
-    assert "8 sentences have the source's tags, scores within " in done.out
+    assert "graph, weights and metadata are those that were proven" in done.out
+    assert "8 sentences have the source's tags, and its scores to four digits" in done.out
 
 
 def test_verify_with_the_spec_runs_the_whole_proof(shop: Workshop, folder: Path, cli: Cli) -> None:
@@ -170,7 +172,7 @@ def test_changed_weights_are_found(shop: Workshop, folder: Path, cli: Cli) -> No
     onnx.save(model, path)
     done = cli("verify", path)
     assert done.code == 1
-    assert f"{path}: M016 graph or weights were changed after they were proven" in done.err
+    assert f"{path}: M016 graph, weights or metadata were changed after they were proven" in done.err
 
 
 def test_a_changed_graph_is_found(shop: Workshop, folder: Path) -> None:
@@ -187,7 +189,7 @@ def test_changed_external_data_is_found(shop: Workshop, folder: Path) -> None:
     data = bytearray(result.data.read_bytes())
     data[5] ^= 1
     result.data.write_bytes(data)
-    with pytest.raises(ModelError, match="M016 graph or weights were changed"):
+    with pytest.raises(ModelError, match="M016 graph, weights or metadata were changed"):
         verify(result.path)
     result.data.write_bytes(data[:100])
     with pytest.raises(ModelError, match=r"M008|M010"):
@@ -197,17 +199,47 @@ def test_changed_external_data_is_found(shop: Workshop, folder: Path) -> None:
         verify(result.path)
 
 
-def test_changed_tags_in_the_record_are_found(shop: Workshop, folder: Path, cli: Cli) -> None:
-    path = shop.build(shop.spec(folder)).path
+def changed_record(path: Path, change: Callable[[dict[str, object]], object], *, sealed: bool) -> None:
+    """Change what a model says of its proof; sealed, as only an assembler of other tags would have written it."""
     model = onnx.load(path)
-    entry = next(e for e in model.metadata_props if e.key == "assembler.proof")
-    proof = json.loads(entry.value)
-    proof["golden"][0]["labels"][0] = "DET" if proof["golden"][0]["labels"][0] != "DET" else "ADJ"
-    entry.value = json.dumps(proof)
+    entries = {entry.key: entry for entry in model.metadata_props}
+    proof = json.loads(entries["assembler.proof"].value)
+    change(proof)
+    entries["assembler.proof"].value = json.dumps(proof)
+    if sealed:
+        values = {key: entry.value for key, entry in entries.items()}
+        entries["assembler.content"].value = json.dumps(content_digest(Model(model, {}), values))
     onnx.save(model, path)
+
+
+def other_label(proof: dict[str, object]) -> None:
+    labels = proof["golden"][0]["labels"]
+    labels[0] = "DET" if labels[0] != "DET" else "ADJ"
+
+
+def test_changed_metadata_are_found(shop: Workshop, folder: Path, cli: Cli) -> None:
+    path = shop.build(shop.spec(folder)).path
+    changed_record(path, other_label, sealed=False)
+    done = cli("verify", path)
+    assert done.code == 1
+    assert f"{path}: M016 graph, weights or metadata were changed after they were proven" in done.err
+
+
+def test_other_tags_than_the_sources_on_this_machine_are_found(shop: Workshop, folder: Path, cli: Cli) -> None:
+    path = shop.build(shop.spec(folder)).path
+    changed_record(path, other_label, sealed=True)
     done = cli("verify", path)
     assert done.code == 3
     assert "P001 on this machine the model does not give its source's tags and scores" in done.err
+
+
+@pytest.mark.parametrize("golden", [[{"tokens": ["a"]}], [{"tokens": 3, "labels": [], "scores": []}], ["text"]])
+def test_a_record_without_tags_is_damaged(shop: Workshop, folder: Path, golden: object, cli: Cli) -> None:
+    path = shop.build(shop.spec(folder)).path
+    changed_record(path, lambda proof: proof.update(golden=golden), sealed=True)
+    done = cli("verify", path)
+    assert done.code == 1
+    assert f"{path}: M013 proof.golden: it holds no tags: " in done.err
 
 
 def test_another_spec_than_the_models_is_refused(shop: Workshop, folder: Path, cli: Cli) -> None:

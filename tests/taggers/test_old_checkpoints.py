@@ -76,5 +76,5 @@ def test_a_reprojection_to_another_size_is_refused_as_flair_cannot_load_it(bench
         state["state_dict"]["embedding2nn.bias"] = torch.zeros(9)
 
     path = rewritten(bench, change)
-    with pytest.raises(SourceError, match=r"R006 source 'tagger': flair .* does not load this checkpoint"):
+    with pytest.raises(SourceError, match=r"R006 source 'tagger': the checkpoint declares embedding_length 14"):
         write_spec(str(path), bench.folder)

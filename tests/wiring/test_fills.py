@@ -73,9 +73,9 @@ def test_what_the_spec_says_of_an_input_counts() -> None:
 def test_an_input_of_an_exported_subgraph_is_not_guessed() -> None:
     text = (
         "version: 1\nname: a\nsources: {lm: {onnx: a.onnx}}\ninputs:\n  forward: {type: int64, shape: [a, b]}\n"
-        "  other: {type: float32, shape: [n, 2], fill: characters}\n  at: {type: int64, shape: [n]}\n"
+        "  other: {type: int64, shape: [n], fill: token_lengths}\n  at: {type: int64, shape: [n]}\n"
         "graph:\n  lm: {kind: onnx, weights: lm, inputs: {ids: forward, more: other}}\n"
         "  rows: {kind: gather, inputs: {states: lm.y, indices: at}}\noutputs: {y: rows.rows}\n"
     )
     found = fills(wire(parse_spec(text, "a.yaml")))
-    assert found == {"forward": Fill(None), "other": Fill("characters"), "at": Fill(None)}
+    assert found == {"forward": Fill(None), "other": Fill("token_lengths"), "at": Fill(None)}
