@@ -242,9 +242,11 @@ def _recurrent_needs(
     output: tuple[tuple[str, object], ...],
 ) -> Iterator[_Need]:
     """Yield what torch's recurrent modules make; of two directions, the first."""
-    yield _Need(f"{name}.weight_hh_l0", (layers,))
-    hidden = output[-1]
-    for layer in range(layers[1] if isinstance(layers[1], int) else 0):
+    hidden, count = output[-1], layers[1]
+    if not isinstance(count, int):
+        yield _Need(f"{name}.weight_hh_l0", (layers,))
+        return
+    for layer in range(count):
         yield _Need(f"{name}.weight_ih_l{layer}", (hidden, *(output if layer else features)))
         yield _Need(f"{name}.weight_hh_l{layer}", (hidden, hidden))
 

@@ -10,10 +10,13 @@ import re
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from flair.data import Dictionary
+from flair.embeddings import StackedEmbeddings, WordEmbeddings
+from flair.embeddings.token import HashEmbeddings
 
 from assembler.errors import AssemblerError, SourceError
 from assembler.problems import Mark
@@ -369,7 +372,250 @@ def test_untokenised_language_models_are_refused(shop: Workshop, tmp_path: Path)
     assert "R005 source 'tagger': embedding 1 of the tagger reads untokenised text" in problem(tmp_path / "tagger.pt")
 
 
+# --- what flair would stumble over, or make before it looks
+
+
+def refused(path: Path, change: Callable[[dict[str, Any]], object], to: Path) -> str:
+    """Save a changed state, and return the problem, which is R006."""
+    state = saved_state(path)
+    change(state)
+    torch.save(state, to / "bad.pt", pickle_protocol=4)
+    text = problem(to / "bad.pt")
+    assert text.startswith("R006 source 'tagger': ")
+    return text.removeprefix("R006 source 'tagger': ")
+
+
+def entry(state: dict[str, Any]) -> dict[str, Any]:
+    return state["embeddings"]["embeddings"][0]
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "embeddings": (
+        lambda state: state["embeddings"].update(embeddings=5),
+        "the stack of the tagger is a int, expected a list of embeddings",
+    ),
+    "embedding": (
+        lambda state: state["embeddings"]["embeddings"].append("x"),
+        "embedding 2 of the tagger is a str",
+    ),
+    "no embeddings": (
+        lambda state: state.update(embeddings=None),
+        "the embeddings of the tagger are a NoneType",
+    ),
+    "name": (lambda state: entry(state).update(name=5), "embedding 0 of the tagger has a name that is no text"),
+    "type": (lambda state: state.update(tag_type=5), "the type of the tagger's labels is no text"),
+    "half a type": (lambda state: state.update(tag_type="\ud800"), "the type of the tagger's labels is no text"),
+    "delimiters": (
+        lambda state: entry(state)["model_params"].update(document_delimiter=["a"]),
+        "the document_delimiter of a language model is no text",
+    ),
+    "half a delimiter": (
+        lambda state: entry(state)["model_params"].update(document_delimiter="\ud800"),
+        "the document_delimiter of a language model is no text",
+    ),
+    "text": (
+        lambda state: entry(state)["model_params"]["dictionary"].idx2item.__setitem__(5, "x"),
+        "the dictionary of characters holds 'x', which is no UTF-8",
+    ),
+    "not UTF-8": (
+        lambda state: entry(state)["model_params"]["dictionary"].idx2item.__setitem__(5, b"\xff"),
+        "the dictionary of characters holds b'\\xff', which is no UTF-8",
+    ),
+    "surrogate": (
+        lambda state: entry(state)["model_params"]["dictionary"].idx2item.__setitem__(5, b"\xed\xa0\x80"),
+        "the dictionary of characters holds b'\\xed\\xa0\\x80', which is no UTF-8",
+    ),
+    "decoded": (
+        lambda state: vars(entry(state)["model_params"]["dictionary"])["item2idx_not_encoded"].update({None: 1}),
+        "the dictionary of characters holds a NoneType, which is no text",
+    ),
+    "number": (
+        lambda state: state["tag_dictionary"].item2idx.update({b"X": 10**30}),
+        "the dictionary of labels gives b'X' a row that none of its 5 items has",
+    ),
+    "no number": (
+        lambda state: state["tag_dictionary"].item2idx.update({b"X": None}),
+        "the dictionary of labels gives b'X' a row that none of its 5 items has",
+    ),
+    "no items": (
+        lambda state: vars(state["tag_dictionary"]).update(item2idx=[1]),
+        "the dictionary of labels is none",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_flair_would_stumble_over_is_damage(checkpoint: Path, tmp_path: Path, name: str) -> None:
+    change, words = CHANGES[name]
+    assert refused(checkpoint, change, tmp_path) == words
+
+
+def test_a_stack_in_a_stack_is_refused_even_where_it_is_its_own(checkpoint: Path, tmp_path: Path) -> None:
+    state = saved_state(checkpoint)
+    state["embeddings"]["embeddings"].append(state["embeddings"])
+    torch.save(state, tmp_path / "bad.pt", pickle_protocol=4)
+    assert problem(tmp_path / "bad.pt").startswith(
+        "R005 source 'tagger': embedding 2 of the tagger is StackedEmbeddings"
+    )
+
+
+SIZES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "hidden_size of a language model": (
+        lambda state: entry(state)["model_params"].update(hidden_size=9000),
+        (
+            r"hidden_size 9000, embedding_size 6: that is 54000 values of embeddings\.list_embedding_0\.lm\.rnn\."
+            r"weight_ih_l0, of which it holds \d+"
+        ),
+    ),
+    "nlayers": (
+        lambda state: entry(state)["model_params"].update(nlayers=3),
+        (
+            r"hidden_size 8, hidden_size 8: that is 64 values of embeddings\.list_embedding_0\.lm\.rnn\.weight_ih_l1, "
+            r"of which it holds 0"
+        ),
+    ),
+    "embedding_size": (
+        lambda state: entry(state)["model_params"].update(embedding_size=10**9),
+        r"characters \d+, embedding_size 1000000000: that is \d+ values of .*encoder\.weight, of which it holds \d+",
+    ),
+    "nout": (
+        lambda state: entry(state)["model_params"].update(nout=10**6),
+        r"nout 1000000, hidden_size 8: that is 8000000 values of .*proj\.weight, of which it holds 0",
+    ),
+    "decoder": (
+        lambda state: entry(state)["model_params"].update(has_decoder=True),
+        r"characters \d+, hidden_size 8: that is \d+ values of .*decoder\.weight, of which it holds 0",
+    ),
+    "hidden_size": (
+        lambda state: state.update(hidden_size=20_000),
+        r"hidden_size 20000, embedding_length 16: that is 320000 values of rnn\.weight_ih_l0, of which it holds 512",
+    ),
+    "rnn_layers": (
+        lambda state: state.update(rnn_layers=10**6),
+        r"hidden_size 8, directions 2, hidden_size 8: that is 128 values of rnn\.weight_ih_l1, of which it holds 0",
+    ),
+    "labels": (
+        lambda state: [state["tag_dictionary"].add_item(f"L{number}") for number in range(1000)],
+        r"labels 1005, directions 2, hidden_size 8: that is 16080 values of linear\.weight, of which it holds 80",
+    ),
+    "crf": (
+        lambda state: state.update(use_crf=True),
+        r"labels 5, labels 5: that is 25 values of crf\.transitions, of which it holds 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_tagger_that_declares_more_than_it_holds_is_refused(checkpoint: Path, tmp_path: Path, name: str) -> None:
+    change, words = SIZES[name]
+    assert re.fullmatch(f"the checkpoint declares {words}", refused(checkpoint, change, tmp_path))
+
+
+@pytest.mark.parametrize("size", [-1, 2**40, "9", None, 1.5, torch.tensor(9000)])
+def test_what_is_no_size_is_refused(checkpoint: Path, tmp_path: Path, size: object) -> None:
+    words = refused(checkpoint, lambda state: entry(state)["model_params"].update(embedding_size=size), tmp_path)
+    assert words.startswith("the checkpoint declares as its embedding_size ")
+    assert words.endswith(", expected a size")
+
+
+TABLES: dict[str, tuple[dict[str, Any], str]] = {
+    "WordEmbeddings": (
+        {"vocab": {"a": 0}, "embedding_length": 10**9, "name": "w"},
+        (
+            "words 2, embedding_length 1000000000: that is 2000000000 values of "
+            "embeddings.list_embedding_0.embedding.weight"
+        ),
+    ),
+    "OneHotEmbeddings": (
+        {"vocab_dictionary": Dictionary(), "embedding_length": 10**9},
+        (
+            "words 1, embedding_length 1000000000: that is 1000000000 values of "
+            "embeddings.list_embedding_0.embedding_layer.weight"
+        ),
+    ),
+    "HashEmbeddings": (
+        {"num_embeddings": 10**6, "embedding_length": 10**4},
+        (
+            "num_embeddings 1000000, embedding_length 10000: that is 10000000000 values of "
+            "embeddings.list_embedding_0.embedding_layer.weight"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("cls", TABLES)
+def test_a_table_that_declares_more_than_it_holds_is_refused(checkpoint: Path, tmp_path: Path, cls: str) -> None:
+    table, words = TABLES[cls]
+
+    def change(state: dict[str, Any]) -> None:
+        state["embeddings"]["embeddings"][0] = {"__cls__": cls, **table}
+
+    assert refused(checkpoint, change, tmp_path) == f"the checkpoint declares {words}, of which it holds 0"
+
+
+def test_a_small_file_does_not_make_a_large_language_model(shop: Workshop, tmp_path: Path) -> None:
+    path = shop.save(shop.language_model(), tmp_path / "lm.pt")
+
+    def empty(state: dict[str, Any]) -> None:
+        state.update(hidden_size=9000, nlayers=3, state_dict={})
+
+    assert re.fullmatch(
+        r"the checkpoint declares characters \d+, embedding_size 6: that is \d+ values of encoder\.weight, "
+        r"of which it holds 0",
+        refused(path, empty, tmp_path),
+    )
+
+
+def test_weights_that_are_larger_than_their_memory_are_refused(shop: Workshop, tmp_path: Path) -> None:
+    path = shop.save(shop.language_model(), tmp_path / "lm.pt")
+
+    def expand(state: dict[str, Any]) -> None:
+        state["state_dict"]["rnn.weight_hh_l0"] = torch.zeros(1).expand(4 * 9000, 9000)
+
+    words = refused(path, expand, tmp_path)
+    assert re.fullmatch(r"the weights of the checkpoint are of 12960\d+ bytes, of which it holds \d+", words)
+
+
+def test_a_way_to_hash_that_python_does_not_know_is_damage(shop: Workshop, tmp_path: Path) -> None:
+    for method in ("nope", "shake_128"):
+        stack = StackedEmbeddings([HashEmbeddings(4, 3, method)])
+        path = shop.save(shop.tagger(stack), tmp_path / "tagger.pt")
+        assert problem(path) == (
+            f"R006 source 'tagger': embedding 0 of the tagger hashes by '{method}', which Python does not know"
+        )
+
+
+def test_a_vocabulary_of_no_words_is_damage(shop: Workshop, tmp_path: Path) -> None:
+    table = WordEmbeddings(None, vocab={"a": 0, "b": 1}, embedding_length=3, name="w")
+    path = shop.save(shop.tagger(StackedEmbeddings([table])), tmp_path / "tagger.pt")
+    words = refused(path, lambda state: entry(state).update(vocab={"a": 0, 5: "x"}), tmp_path)
+    assert words == "the vocabulary of embedding 0 of the tagger is no table of words and rows"
+
+
+def test_an_archive_whose_names_are_no_text_is_damage(checkpoint: Path, tmp_path: Path) -> None:
+    """torch lists the names of an archive's records, and decodes them."""
+    data = checkpoint.read_bytes()
+    at = data.rindex(b"/version") - 2  # in the directory at the archive's end
+    (tmp_path / "bad.pt").write_bytes(data[:at] + b"\xad" + data[at + 1 :])
+    assert problem(tmp_path / "bad.pt").startswith(
+        "R006 source 'tagger': bad.pt is not a checkpoint that can be read: "
+    )
+
+
 # --- where sources are
+
+
+@pytest.mark.parametrize("location", ["a" * 300, "a" * 300 + ".pt"])
+def test_a_name_that_no_file_can_have_is_a_problem(shop: Workshop, folder: Path, location: str) -> None:
+    with pytest.raises(SourceError, match=r"R001 source 'tagger': .* cannot be looked up: File name too long"):
+        shop.build(shop.spec(folder, location=location))
+
+
+def test_a_link_to_itself_is_a_problem(shop: Workshop, folder: Path) -> None:
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    with pytest.raises(SourceError, match=r"R001 source 'tagger': .*/a is a link that leads to no file"):
+        shop.build(shop.spec(folder, location="a"))
 
 
 def test_a_missing_checkpoint_is_a_problem_with_the_nearest_name(shop: Workshop, folder: Path) -> None:

@@ -163,6 +163,16 @@ def test_a_link_that_leaves_the_folder_is_a_problem_when_strict(assemble: Assemb
     assert "W018" in assemble("check", "--strict", path).out
 
 
+def test_a_link_to_itself_is_no_bug_when_strict(assemble: Assemble, tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    path = tmp_path / "a.yaml"
+    path.write_text(FINE + "proof: {sentences: a}\n", encoding="utf-8")
+    assert assemble("check", "--strict", path).code == 0
+    path.write_text(FINE + "proof: {sentences: a/../../de.txt}\n", encoding="utf-8")
+    assert "W018 the path 'a/../../de.txt' leaves the folder" in assemble("check", "--strict", path).out
+
+
 _LOCATIONS = [r"a\0b.onnx", r"\ud800.onnx", "a" * 300, r"\e[31mred.onnx", ""]
 
 
