@@ -319,12 +319,12 @@ def _check_dictionary(source: Source, what: str, dictionary: Dictionary) -> None
             bytes.decode(item, "utf-8")
         except (TypeError, UnicodeDecodeError) as err:
             raise damaged(source, f"{what} holds {_shown(item)}, which is no UTF-8") from err
-    for item in decoded:
-        if not _is_text(item):
-            raise damaged(source, f"{what} holds {_shown(item)}, which is no text")
     for item, row in (*rows.items(), *decoded.items()):
         if not _is_id(row) or row >= len(items):
             raise damaged(source, f"{what} gives {_shown(item)} a row that none of its {len(items)} items has")
+    for item, row in decoded.items():  # flair adds what it meets and does not know, with the row 0: any text at all
+        if not isinstance(item, str) or (row and not _is_text(item)):
+            raise damaged(source, f"{what} holds {_shown(item)}, which is no text")
 
 
 def _is_id(value: object) -> bool:

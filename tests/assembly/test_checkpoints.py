@@ -450,6 +450,19 @@ def test_what_flair_would_stumble_over_is_damage(checkpoint: Path, tmp_path: Pat
     assert refused(checkpoint, change, tmp_path) == words
 
 
+def test_what_flair_met_and_did_not_know_is_no_damage(checkpoint: Path, tmp_path: Path) -> None:
+    state = saved_state(checkpoint)
+    vars(entry(state)["model_params"]["dictionary"])["item2idx_not_encoded"].update({"\ud800": 0})
+    torch.save(state, tmp_path / "met.pt", pickle_protocol=4)
+    assert code_of_refusal(tmp_path / "met.pt") is None
+    words = refused(
+        checkpoint,
+        lambda state: vars(entry(state)["model_params"]["dictionary"])["item2idx_not_encoded"].update({"\ud800": 3}),
+        tmp_path,
+    )
+    assert words == r"the dictionary of characters holds '\ud800', which is no text"
+
+
 def test_a_stack_in_a_stack_is_refused_even_where_it_is_its_own(checkpoint: Path, tmp_path: Path) -> None:
     state = saved_state(checkpoint)
     state["embeddings"]["embeddings"].append(state["embeddings"])
