@@ -9,7 +9,8 @@ from assembler.errors import SpecError
 from assembler.parts.registry import kinds
 from assembler.problems import in_order
 from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Source, Spec
-from assembler.spec.schema import DEFAULT_OPSET, PROFILES, build_schema, schema_problems
+from assembler.spec.schema import DEFAULT_OPSET, PROFILES, build_schema
+from assembler.spec.violations import schema_problems
 from assembler.spec.yaml_text import Document, parse, read_text
 from assembler.wiring.tensors import TensorType
 

@@ -2,7 +2,7 @@
 
     python interrupted_builds.py FOLDER SPEC SIGNAL COUNT SEED [OPTION]...
 
-FOLDER holds an older, valid `model.onnx`. Everything is imported once, so that a fork costs no time. A line for each
+Builds that end before they are stopped do not count. FOLDER holds an older, valid `model.onnx`. Everything is imported once, so that a fork costs no time. A line for each
 build: whether it was stopped, its exit code, the digest of the target behind it, and the files in the folder.
 """
 
@@ -20,6 +20,11 @@ import warnings
 from pathlib import Path
 
 warnings.simplefilter("ignore")
+
+# The signals that ask a process to stop; a child blocks them until it can answer.
+_ASKING = (signal.SIGINT, signal.SIGTERM)
+# Seconds after which a build counts as hung.
+_PATIENCE = 60
 
 
 def warm_up() -> None:
@@ -45,15 +50,18 @@ def build(spec: str, target: Path, options: list[str]) -> None:
     """Run the command line of a build, and end the process with its exit code."""
     from assembler.cli.main import main
 
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
     code = 99
     try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKING)
         main([spec, "-o", str(target), *options])
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 98
-    finally:
+    except KeyboardInterrupt:  # before the command line has begun
+        code = 130
+    finally:  # never by way of the interpreter's end: ONNX Runtime waits there for threads that a fork lacks
         os._exit(code)
 
 
@@ -68,7 +76,14 @@ def report(record: dict[str, object]) -> None:
 
 
 def wait(child: int) -> tuple[str, int]:
-    _, status = os.waitpid(child, 0)
+    end = time.monotonic() + _PATIENCE
+    while (found := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "hung", 0
+        time.sleep(0.002)
+    _, status = found
     return ("signal", os.WTERMSIG(status)) if os.WIFSIGNALED(status) else ("exit", os.WEXITSTATUS(status))
 
 
@@ -88,9 +103,11 @@ def main() -> None:
                 file.write_bytes(data)
 
     def start() -> int:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
         child = os.fork()
         if child == 0:
             build(spec, target, options)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKING)
         return child
 
     begun = time.monotonic()
@@ -98,15 +115,19 @@ def main() -> None:
     duration = time.monotonic() - begun
     report({"outcome": outcome, "duration": duration, "files": state(target.parent)})
     draw = random.Random(int(seed))  # noqa: S311 - moments, no secrets
-    for index in range(int(count)):
+    stopped = 0
+    for index in range(3 * int(count)):
+        if stopped == int(count):
+            break
         restore()
         # one moment in each equal share of the build, so that every step is hit
-        moment = (index + draw.random()) / int(count) * duration * 1.05
+        moment = (index % int(count) + draw.random()) / int(count) * duration
         child = start()
         time.sleep(moment)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, getattr(signal, number))
         outcome = wait(child)
+        stopped += outcome != ("exit", 0)
         report({"outcome": outcome, "moment": moment, "files": state(target.parent)})
 
 

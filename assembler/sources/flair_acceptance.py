@@ -1,0 +1,163 @@
+"""Accepts or refuses what a flair checkpoint holds: which classes, options and values can be assembled."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from flair.embeddings import FlairEmbeddings, StackedEmbeddings, TokenEmbeddings, WordEmbeddings
+from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+
+from assembler.errors import SourceError
+from assembler.problems import Problem
+from assembler.sources.trust import damaged
+
+if TYPE_CHECKING:
+    from flair.data import Dictionary
+    from flair.models import LanguageModel, SequenceTagger
+
+    from assembler.spec.model import Source
+
+#: The embeddings whose parts can be built.
+_SUPPORTED = ("StackedEmbeddings", "FlairEmbeddings", "WordEmbeddings", "OneHotEmbeddings", "HashEmbeddings")
+_HINT = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
+
+
+def refuse(source: Source, message: str, hint: str | None = None) -> SourceError:
+    """Return the error of a model, or an option of one, that cannot be assembled (R005)."""
+    return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))
+
+
+def stacked(tagger: SequenceTagger) -> list[TokenEmbeddings]:
+    """Return the embeddings of a tagger by their place in its stack."""
+    stack = tagger.embeddings
+    return list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
+
+
+def check_stored_embeddings(source: Source, stored: object) -> None:
+    """Refuse embeddings that cannot be assembled before flair makes them: some of them download, or run for minutes."""
+    if isinstance(stored, TokenEmbeddings):
+        return  # an object, from a checkpoint that --trust let through
+    if not isinstance(stored, dict):
+        raise damaged(source, f"the embeddings of the tagger are a {type(stored).__name__}")
+    children = stored.get("embeddings") if _stored_class(source, stored) == _SUPPORTED[0] else []
+    if not isinstance(children, list):
+        raise damaged(source, f"the stack of the tagger is a {type(children).__name__}, expected a list of embeddings")
+    for place, child in enumerate(children):
+        if not isinstance(child, dict):
+            raise damaged(source, f"embedding {place} of the tagger is a {type(child).__name__}")
+        if _stored_class(source, child) == _SUPPORTED[0]:
+            raise refuse(source, f"embedding {place} of the tagger is StackedEmbeddings", _HINT)
+
+
+def _stored_class(source: Source, stored: dict[str, Any]) -> str:
+    """Return the class of stored embeddings, which is a supported one."""
+    cls = str(stored.get("__cls__", "")).rpartition(".")[2]
+    if cls not in _SUPPORTED:
+        raise refuse(source, f"the tagger uses {cls or 'embeddings without a class'}", _HINT)
+    return cls
+
+
+def check_tagger(source: Source, tagger: SequenceTagger) -> None:
+    """Refuse a loaded tagger with an embedding, an option or a value that cannot be assembled.
+
+    Raises:
+        SourceError: An embedding or an option cannot be assembled (R005), or a value is damaged (R006).
+    """
+    if not _is_text(tagger.label_type):
+        raise damaged(source, "the type of the tagger's labels is no text")
+    _check_dictionary(source, "the dictionary of labels", tagger.label_dictionary)
+    embeddings = stacked(tagger)
+    for index, embedding in enumerate(embeddings):
+        if type(embedding).__name__ not in _SUPPORTED[1:]:
+            raise refuse(source, f"embedding {index} of the tagger is {type(embedding).__name__}", _HINT)
+        _check_embedding(source, f"embedding {index} of the tagger", embedding)
+        reason = _option_refused(embedding)
+        if reason is not None:
+            raise refuse(source, f"embedding {index} of the tagger {reason}")
+    names = [embedding.name for embedding in embeddings]
+    for name in names:
+        if names.count(name) > 1:
+            # flair skips an embedding whose name every token has already (base.py 50), so both give the first's vectors
+            raise refuse(source, f"two embeddings of the tagger have the name '{name}'", "flair takes one for both")
+
+
+def _check_embedding(source: Source, what: str, embedding: TokenEmbeddings) -> None:
+    """Refuse an embedding that flair loads and then stumbles over.
+
+    Raises:
+        SourceError: Its name, dictionary, vocabulary or way to hash is none (R006).
+    """
+    if not _is_text(embedding.name):
+        raise damaged(source, f"{what} has a name that is no text")
+    if isinstance(embedding, FlairEmbeddings):
+        check_language_model(source, embedding.lm)
+    elif isinstance(embedding, OneHotEmbeddings):
+        _check_dictionary(source, f"the vocabulary of {what}", embedding.vocab_dictionary)
+    elif isinstance(embedding, WordEmbeddings):
+        vocab = embedding.vocab
+        if not isinstance(vocab, dict) or not all(isinstance(word, str) and _is_id(row) for word, row in vocab.items()):
+            raise damaged(source, f"the vocabulary of {what} is no table of words and rows")
+    elif isinstance(embedding, HashEmbeddings):
+        method = vars(embedding)["_HashEmbeddings__hash_method"]
+        try:
+            hashlib.new(method).hexdigest()
+        except (TypeError, ValueError) as err:
+            raise damaged(source, f"{what} hashes by {_shown(method)}, which Python does not know") from err
+
+
+def check_language_model(source: Source, model: LanguageModel) -> None:
+    """Refuse a language model whose texts cannot be written (R006)."""
+    _check_dictionary(source, "the dictionary of characters", model.dictionary)
+    if not _is_text(vars(model).get("document_delimiter", "\n")):  # old objects lack it
+        raise damaged(source, "the document_delimiter of a language model is no text")
+
+
+def _check_dictionary(source: Source, what: str, dictionary: Dictionary) -> None:
+    """Refuse a dictionary of something else than UTF-8 and rows (R006)."""
+    parts = vars(dictionary)
+    items, rows = parts.get("idx2item"), parts.get("item2idx")
+    decoded = parts.get("item2idx_not_encoded", {})  # flair's own cache of the same (data.py 116)
+    if not isinstance(items, list) or not isinstance(rows, dict) or not isinstance(decoded, dict):
+        raise damaged(source, f"{what} is none")
+    for item in (*items, *rows):
+        try:
+            bytes.decode(item, "utf-8")
+        except (TypeError, UnicodeDecodeError) as err:
+            raise damaged(source, f"{what} holds {_shown(item)}, which is no UTF-8") from err
+    for item, row in (*rows.items(), *decoded.items()):
+        if not _is_id(row) or row >= len(items):
+            raise damaged(source, f"{what} gives {_shown(item)} a row that none of its {len(items)} items has")
+    for item, row in decoded.items():  # flair adds what it meets and does not know, with the row 0: any text at all
+        if not isinstance(item, str) or (row and not _is_text(item)):
+            raise damaged(source, f"{what} holds {_shown(item)}, which is no text")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is text that can be written as UTF-8: half a surrogate pair cannot."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _shown(value: object) -> str:
+    return f"{value!r:.60}" if isinstance(value, str | bytes) else f"a {type(value).__name__}"
+
+
+def _option_refused(embedding: TokenEmbeddings) -> str | None:
+    """Return what is said of an embedding with an option that cannot be assembled."""
+    if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
+        return "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
+    if isinstance(embedding, WordEmbeddings):
+        if embedding.field is not None:
+            return f"reads the label '{embedding.field}' of each token instead of its text"
+        if sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
+            return "has a vocabulary whose rows are not numbered from 0 without gaps"
+    if isinstance(embedding, OneHotEmbeddings):
+        if embedding.field != "text":
+            return f"reads the label '{embedding.field}' of each token instead of its text"
+        if not embedding.vocab_dictionary.add_unk:
+            return "has a vocabulary without <unk>, on which flair fails at the first unknown word"
+    return None

@@ -1,0 +1,179 @@
+"""Compares the sizes that a flair checkpoint declares with the weights that it holds.
+
+flair makes every layer at the size that the checkpoint declares, and only then compares it with the weights: 3 kB could
+ask for gigabytes. So the declared sizes are compared first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assembler.parts.kind import LARGEST_SIZE
+from assembler.sources.trust import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from assembler.spec.model import Source
+
+#: How often the weights of a file may share their memory: a stack may name one language model several times.
+_MOST_SHARED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """The weights that a declared size asks for.
+
+    Attributes:
+        name: Their name in the stored state.
+        sizes: The declared sizes whose product is the least number of values, by what they are called.
+    """
+
+    name: str
+    sizes: tuple[tuple[str, object], ...]
+
+
+def check_language_model_sizes(source: Source, state: Mapping[str, Any]) -> None:
+    """Refuse a language model that declares more than its file holds.
+
+    Raises:
+        SourceError: A size is no whole number, or larger than what is stored (R006).
+    """
+    _check_sizes(source, state.get("state_dict"), _language_model_needs(state, ""))
+
+
+def check_tagger_sizes(source: Source, state: Mapping[str, Any]) -> None:
+    """Refuse a tagger that declares more than its file holds.
+
+    Embeddings that are objects, of a checkpoint that was trusted, have their weights already.
+
+    Raises:
+        SourceError: A size is no whole number, or larger than what is stored (R006).
+    """
+    stored = state.get("embeddings")
+    if isinstance(stored, dict):
+        _check_sizes(source, state.get("state_dict"), _tagger_needs(state, stored))
+
+
+def _check_sizes(source: Source, stored: object, needs: Iterator[_Need]) -> None:
+    import torch
+
+    if not isinstance(stored, dict):
+        raise damaged(source, "the checkpoint has no weights")
+    tensors = {name: tensor for name, tensor in stored.items() if isinstance(tensor, torch.Tensor)}
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
+    taken, held = sum(tensor.nbytes for tensor in tensors.values()), sum(storages.values())
+    if taken > _MOST_SHARED * held:
+        raise damaged(source, f"the weights of the checkpoint are of {taken} bytes, of which it holds {held}")
+    for need in needs:
+        wanted = 1
+        for what, size in need.sizes:
+            if not isinstance(size, int) or not 0 <= size <= LARGEST_SIZE:
+                got = size if isinstance(size, float) else f"a {type(size).__name__} that is none"
+                raise damaged(source, f"the checkpoint declares as its {what} {got}, expected a size")
+            wanted *= max(size, 1)
+        values = tensors[need.name].numel() if need.name in tensors else 0
+        if wanted > values:
+            sizes = ", ".join(f"{what} {size}" for what, size in need.sizes)
+            message = f"the checkpoint declares {sizes}: that is {wanted} values of {need.name}, of which it holds"
+            raise damaged(source, f"{message} {values}")
+
+
+def _language_model_needs(parameters: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
+    """Yield what `LanguageModel` makes (language_model.py 39-64); the gates of a cell multiply it by at most 4."""
+    hidden, features = (_declared(parameters, name) for name in ("hidden_size", "embedding_size"))
+    characters = ("characters", _length(parameters.get("dictionary")))
+    yield _Need(f"{prefix}encoder.weight", (characters, features))
+    yield from _recurrent_needs(f"{prefix}rnn", _declared(parameters, "nlayers"), (features,), (hidden,))
+    if parameters.get("nout") is not None:
+        nout = _declared(parameters, "nout")
+        yield _Need(f"{prefix}proj.weight", (nout, hidden))
+        hidden = nout
+    if prefix and _is_on(parameters.get("has_decoder", True)):  # of a language model alone, it is not made
+        yield _Need(f"{prefix}decoder.weight", (characters, hidden))
+
+
+def _recurrent_needs(
+    name: str,
+    layers: tuple[str, object],
+    features: tuple[tuple[str, object], ...],
+    output: tuple[tuple[str, object], ...],
+) -> Iterator[_Need]:
+    """Yield what torch's recurrent modules make; of two directions, the first."""
+    hidden, count = output[-1], layers[1]
+    if not isinstance(count, int):
+        yield _Need(f"{name}.weight_hh_l0", (layers,))
+        return
+    for layer in range(count):
+        yield _Need(f"{name}.weight_ih_l{layer}", (hidden, *(output if layer else features)))
+        yield _Need(f"{name}.weight_hh_l{layer}", (hidden, hidden))
+
+
+def _tagger_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[_Need]:
+    """Yield what `SequenceTagger` makes (sequence_tagger_model.py 96-182)."""
+    children = stored.get("embeddings")
+    if isinstance(children, list):
+        prefixed = [(child, f"embeddings.list_embedding_{place}.") for place, child in enumerate(children)]
+    else:
+        prefixed = [(stored, "embeddings.")]
+    total = 0
+    for child, prefix in prefixed:
+        if isinstance(child, dict):
+            yield from _embedding_needs(child, prefix)
+            total += _embedding_length(child)
+    features = ("embedding_length", total)
+    labels = ("labels", _length(state.get("tag_dictionary")))
+    if _is_on(state.get("reproject_embeddings", True)):
+        yield _Need("embedding2nn.weight", (features, features))
+    output: tuple[tuple[str, object], ...] = (features,)
+    if _is_on(state.get("use_rnn")):
+        output = (("directions", 2), _declared(state, "hidden_size"))
+        yield from _recurrent_needs("rnn", _declared(state, "rnn_layers"), (features,), output)
+    yield _Need("linear.weight", (labels, *output))
+    if _is_on(state.get("use_crf")):
+        old = "transitions" in state["state_dict"]  # the name until 0.11, which flair changes when it loads
+        yield _Need("transitions" if old else "crf.transitions", (labels, labels))
+
+
+def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
+    cls = str(stored.get("__cls__"))
+    length = ("embedding_length", stored.get("embedding_length", 300))  # as in token.py 1111 and 1210
+    if cls == "FlairEmbeddings" and isinstance(parameters := stored.get("model_params"), dict):
+        yield from _language_model_needs(parameters, f"{prefix}lm.")
+    elif cls == "WordEmbeddings":
+        yield _Need(f"{prefix}embedding.weight", (("words", _length(stored.get("vocab")) + 1), length))
+    elif cls == "OneHotEmbeddings":
+        words = ("words", _length(stored.get("vocab_dictionary")))
+        yield _Need(f"{prefix}embedding_layer.weight", (words, length))
+    elif cls == "HashEmbeddings":
+        rows = ("num_embeddings", stored.get("num_embeddings", 1000))
+        yield _Need(f"{prefix}embedding_layer.weight", (rows, length))
+
+
+def _embedding_length(stored: Mapping[str, Any]) -> int:
+    """Return the declared length of an embedding, whose sizes have been looked at."""
+    parameters = stored.get("model_params")
+    if isinstance(parameters, dict):
+        length = parameters.get("hidden_size") if parameters.get("nout") is None else parameters["nout"]
+    else:
+        length = stored.get("embedding_length", 300)
+    return length if isinstance(length, int) else 0
+
+
+def _declared(state: Mapping[str, Any], name: str) -> tuple[str, object]:
+    return name, state.get(name)
+
+
+def _is_on(value: object) -> bool:
+    """Return whether a switch is on, as Python tells it; a tensor of several values is neither on nor off."""
+    try:
+        return bool(value)
+    except RuntimeError:
+        return True
+
+
+def _length(sized: object) -> int:
+    """Return the length of a dictionary or a vocabulary, and 0 of what is none: flair will say so."""
+    items = getattr(sized, "idx2item", sized)
+    return len(items) if isinstance(items, list | dict | str) else 0
