@@ -83,7 +83,7 @@ ODD_WEIGHTS = {
     """'tagger.`*x*`__y__$a$\\_'""": "tagger.`*x*`__y__$a$\\_",
     """'tagger.style:x#1;:::part'""": "tagger.style:x#1;:::part",
     """'tagger.重み😀é'""": "tagger.重み😀é",
-    r'"tagger.\x01\ud800\u202e\ufeff."': r"tagger.\x01\ud800\u202e\ufeff.",
+    r'"tagger.\x01\u202e\ufeff."': r"tagger.\x01\u202e\ufeff.",
 }
 
 
