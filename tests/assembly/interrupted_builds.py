@@ -2,8 +2,9 @@
 
     python interrupted_builds.py FOLDER SPEC SIGNAL COUNT SEED [OPTION]...
 
-Builds that end before they are stopped do not count. FOLDER holds an older, valid `model.onnx`. Everything is imported once, so that a fork costs no time. A line for each
-build: whether it was stopped, its exit code, the digest of the target behind it, and the files in the folder.
+FOLDER holds an older, valid `model.onnx`. Everything is imported once, so that a fork costs no time. A line for each
+build: how it ended, when it was stopped, and the digest of each file in the folder behind it. Builds that end before
+they are stopped do not count.
 """
 
 from __future__ import annotations
