@@ -135,7 +135,7 @@ class Proof:
     """What the assembled model must equal.
 
     Attributes:
-        against: The source whose loaded model is the reference, or `None`: each part run alone.
+        against: The source whose loaded tagger is the reference, or `None`: that of the part which gives the tags.
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
         mark: Where `against` stands, or the section.

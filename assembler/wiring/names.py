@@ -191,7 +191,9 @@ def _against(spec: Spec) -> Iterator[Problem]:
         message = (
             f"proof: '{against}' is of the form '{spec.sources[against].form}', only a flair model can be a reference"
         )
-        yield Problem.at(spec.proof.mark, "W012", message, "without 'against' each part is run alone for comparison")
+        yield Problem.at(
+            spec.proof.mark, "W012", message, "leave 'against' out: exported subgraphs are run alone for comparison"
+        )
 
 
 def _dims(spec: Spec) -> Iterator[Problem]:
