@@ -254,8 +254,8 @@ def _proof() -> dict[str, Value]:
             "against": {
                 "type": "string",
                 "pattern": NAME,
-                "description": "The source whose loaded tagger is the reference; by default that of the part which "
-                "gives the tags. Whatever else a model gives is compared with its parts run alone, one after the other.",
+                "description": "The source whose loaded tagger is the reference; by default that of the part with the "
+                "tags. Whatever else a model gives is compared with its parts run alone, one after the other.",
                 "examples": ["tagger"],
             },
             "sentences": _text(
