@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,28 @@ main([{str(spec)!r}, "-o", {str(tmp_path / "m.onnx")!r}])
     place = f"{spec}:5:16: K003 part: kind 'failing', of another package, fails: KeyError: '{message}'"
     assert place in done.stderr
     assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.parametrize(("count", "shown"), [(400, True), (5, False)])
+def test_a_bar_is_shown_on_a_terminal_for_long_input_alone(
+    built: Path, tmp_path: Path, count: int, *, shown: bool
+) -> None:
+    import pty
+
+    (tmp_path / "text.txt").write_text("ja nein\n" * count, encoding="utf-8")
+    reader, writer = pty.openpty()
+    with subprocess.Popen(
+        [ASSEMBLE, "tag", built, tmp_path / "text.txt"], stdout=subprocess.PIPE, stderr=writer
+    ) as process:
+        os.close(writer)
+        out, _ = process.communicate()
+    os.set_blocking(reader, False)
+    try:
+        told = os.read(reader, 1 << 16)
+    except OSError:  # nothing was written
+        told = b""
+    os.close(reader)
+    assert process.returncode == 0
+    assert out.count(b"\n\n") == count
+    assert (b"tagging" in told) is shown
