@@ -90,7 +90,8 @@ def model_header(path: Path) -> OnnxHeader:
     except SourceError as err:
         problem = err.problems[0]
         code = "M010" if problem.code == "R001" else "M011"
-        raise ModelError(Problem(code, problem.message, None, str(path))) from err
+        hint = "expected is an .onnx file that `assemble` wrote" if code == "M011" else None
+        raise ModelError(Problem(code, problem.message, hint, str(path))) from err
 
 
 def model_entries(path: Path, header: OnnxHeader) -> Mapping[str, object]:

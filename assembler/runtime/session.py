@@ -88,7 +88,8 @@ class Session:
             session = ort.InferenceSession(file, options, providers=wanted, enable_fallback=0)
             metadata = session.get_modelmeta().custom_metadata_map
         except _ort_errors() as err:
-            problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", file=file)
+            hint = "expected is an .onnx file that `assemble` wrote"
+            problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", hint, file)
             raise ModelError(problem) from err
         return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, session)
 

@@ -68,7 +68,8 @@ def test_a_file_that_is_no_model_is_m011(tmp_path: Path, content: bytes, capfd: 
         ModelError, match=r"m\.onnx: M011 ONNX Runtime cannot load this model: Load model from"
     ) as caught:
         Tagger(path)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in caught.value.problems[0].message
+    assert caught.value.problems[0].hint == "expected is an .onnx file that `assemble` wrote"
     assert capfd.readouterr() == ("", "")
 
 
