@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ParityError
+from assembler.errors import ParityError, SpecError
 from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
 from assembler.proof.divergence import wiring_gaps
@@ -104,6 +104,8 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
         tagged = tagger.predict(sentences, _SOURCE_BATCH)
     if tagger is not None and all(wiring.gives(name) for name in spec.outputs):
         return Reference(spec, tagger.source.name, sentences, tagged, ())
+    if tagger is None and spec.proof.against is not None:
+        _require_comparable(wiring, spec.proof.against)
     stepwise = Stepwise(wiring, emit_parts(wiring))
     gaps = wiring_gaps(wiring, sources, sentences, stepwise)
     if gaps:
@@ -127,6 +129,25 @@ def _tagger(wiring: Wiring, sources: OpenSources) -> FlairSource | None:
     return found if found is not None and found.tagger is not None else None
 
 
+def _require_comparable(wiring: Wiring, against: str) -> None:
+    """Refuse a reference that nothing would be compared with: a request for a proof is never dropped in silence.
+
+    Raises:
+        SpecError: No head of the reference is in the stack (W012), or an input before it cannot be filled (W017).
+    """
+    heads = [
+        node
+        for node in wiring.order
+        if wiring.spec.graph[node].kind == "tagger_head" and wiring.source_of(node) == against
+    ]
+    if not heads:
+        message = f"proof: nothing that the stack gives can be compared with '{against}': it has no head of it"
+        hint = "leave 'against' out: each part is then compared with its source, run alone"
+        raise SpecError(Problem.at(wiring.spec.proof.mark, "W012", message, hint))
+    if any(wiring.feeding(head, "embeddings")[0].reference.owner in wiring.spec.graph for head in heads):
+        require_fills(wiring)
+
+
 def _unfilled(wiring: Wiring, name: str) -> str:
     """Say why nobody can fill an input: nothing tells how, or two parts want it filled in two ways."""
     wants = {
@@ -147,7 +168,6 @@ def require_fills(wiring: Wiring) -> None:
     Raises:
         SpecError: With the inputs (W017).
     """
-    from assembler.errors import SpecError
     from assembler.spec.schema import FILLS
     from assembler.wiring.interface import fills
 

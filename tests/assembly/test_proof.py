@@ -449,3 +449,17 @@ def test_an_unknown_profile_is_refused(shop: Workshop, folder: Path, cli: Callab
     done = cli(shop.spec(folder), "-o", folder / "o.onnx", "--profile", "portabel")
     assert done.code == 1
     assert "S006 there is no profile 'portabel'\n    hint: did you mean 'portable'?" in done.err
+
+
+def test_a_reference_that_nothing_would_be_compared_with_is_refused(shop: Workshop, folder: Path) -> None:
+    spec = shop.spec(folder)
+    text = spec.read_text(encoding="utf-8")
+    start, end = text.index("  head:\n"), text.index("outputs:\n")
+    text = text[:start] + "outputs: {rows: words.rows}\n" + text[text.index("proof:") :]
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("  lengths:")) + "\n"
+    assert end > start
+    spec.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match="W012 proof: nothing that the stack gives can be compared with 'tagger'"):
+        shop.build(spec)
+    spec.write_text(text[: text.index("proof:")], encoding="utf-8")
+    assert shop.build(spec).proven is not None
