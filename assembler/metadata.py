@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
+from assembler.filling import RULES
 from assembler.problems import Problem, in_order
 from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
 from assembler.wiring.interface import Fill, fills
@@ -123,11 +124,10 @@ def _head(wiring: Wiring, sources: OpenSources) -> TaggerHeadWeights | None:
 
 def _input(name: str, fill: Fill) -> dict[str, Value]:
     entry: dict[str, Value] = {"name": name, "fill": fill.rule}
-    if fill.language_models:
-        entry["language_model"] = fill.language_models[0]
-    if fill.tables:
-        entry["vocabulary"] = fill.tables[0]
-    if fill.rule == "striping":
+    rule = RULES.get(fill.rule or "")
+    if rule is not None and rule.subject is not None and fill.subjects:
+        entry[rule.subject] = fill.subjects[0]
+    if rule is not None and rule.counted:
         entry["parts"] = fill.parts
     return entry
 
@@ -136,7 +136,7 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
     """Refuse an input that two language models share and would want filled differently."""
     problems = []
     for name, fill in found.items():
-        shared = [(model, models[model].characters) for model in fill.language_models if model in models]
+        shared = [(model, models[model].characters) for model in fill.subjects if model in models]
         for model, characters in shared[1:]:
             first, reference = shared[0]
             if fill.rule == "character_lengths":
@@ -161,9 +161,9 @@ def _refuse_two_vocabularies(wiring: Wiring, found: Mapping[str, Fill], sources:
     """Refuse an input that two tables with different vocabularies share."""
     problems = []
     for name, fill in found.items():
-        shared = [weights for table in fill.tables if isinstance(weights := sources.weights.get(table), TableWeights)]
+        shared = [weights for table in fill.subjects if isinstance(weights := sources.weights.get(table), TableWeights)]
         if any(weights.words != shared[0].words for weights in shared[1:]):
-            message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.tables)}, "
+            message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.subjects)}, "
             message += "which have different vocabularies"
             problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
     if problems:

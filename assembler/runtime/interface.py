@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from assembler.filling import RULES
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+Described = TypeVar("Described")
 
 _PLACE = "assembler.interface"
-_FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words", "striping")
 _DIRECTIONS = ("forward", "backward")
 _IDS = range(2**31)
 _PARTS = range(1, 1025)
@@ -109,7 +111,7 @@ class Unfilled:
         """Return the problem of whoever wants to fill it."""
         wanted = "something that the model does not tell" if self.rule is None else f"'{self.rule}'"
         message = f"input '{self.name}' wants {wanted}, which this runtime cannot fill"
-        return Problem("M014", message, f"it fills: {', '.join(_FILLS)}", file)
+        return Problem("M014", message, f"it fills: {', '.join(RULES)}", file)
 
 
 Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Unfilled
@@ -204,29 +206,33 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
     )
 
 
-def _input(  # noqa: PLR0911 - one return for each rule
-    fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]
-) -> Input:
-    name = fields.text("name")
-    match fields.optional_text("fill"):
-        case "characters":
-            return Characters(name, _model_of(fields, models))
-        case "indices":
-            return Indices(name, _model_of(fields, models))
-        case "character_lengths":
-            return CharacterLengths(name, _model_of(fields, models))
-        case "token_lengths":
-            return TokenLengths(name)
-        case "words":
-            return Words(name, tables[fields.choice("vocabulary", tables)])
-        case "striping":
-            return Striping(name, fields.number("parts", _PARTS))
-        case rule:
-            return Unfilled(name, rule)
+#: The class of each rule's inputs, by what the rule speaks of.
+_OF_LANGUAGE_MODEL: Mapping[str, Callable[[str, LanguageModel], Input]] = {
+    "characters": Characters,
+    "indices": Indices,
+    "character_lengths": CharacterLengths,
+}
+_OF_VOCABULARY: Mapping[str, Callable[[str, Vocabulary], Input]] = {"words": Words}
+_OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths}
+_OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
 
 
-def _model_of(fields: Fields, models: Mapping[str, LanguageModel]) -> LanguageModel:
-    return models[fields.choice("language_model", models)]
+def _input(fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]) -> Input:
+    name, rule = fields.text("name"), fields.optional_text("fill")
+    if rule in _OF_LANGUAGE_MODEL:
+        return _OF_LANGUAGE_MODEL[rule](name, _subject(fields, rule, models))
+    if rule in _OF_VOCABULARY:
+        return _OF_VOCABULARY[rule](name, _subject(fields, rule, tables))
+    if rule in _OF_PARTS:
+        return _OF_PARTS[rule](name, fields.number("parts", _PARTS))
+    if rule in _OF_NOTHING:
+        return _OF_NOTHING[rule](name)
+    return Unfilled(name, rule)
+
+
+def _subject(fields: Fields, rule: str, described: Mapping[str, Described]) -> Described:
+    """Return what the input speaks of, among those of its sort that the metadata describe."""
+    return described[fields.choice(RULES[rule].subject or "", described)]
 
 
 def _output(fields: Fields) -> Output:
