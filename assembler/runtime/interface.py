@@ -219,6 +219,8 @@ _OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
 
 def _input(fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]) -> Input:
     name, rule = fields.text("name"), fields.optional_text("fill")
+    if rule is None:
+        return Unfilled(name, rule)
     if rule in _OF_LANGUAGE_MODEL:
         return _OF_LANGUAGE_MODEL[rule](name, _subject(fields, rule, models))
     if rule in _OF_VOCABULARY:
