@@ -1,0 +1,81 @@
+"""The parts of a spec that give a tagger's embeddings: language models and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assembler.sources.weights import CharLmWeights, TableWeights
+
+if TYPE_CHECKING:
+    from assembler.sources.flair_checkpoint import FlairSource
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """One embedding of a tagger, as the spec has it.
+
+    Attributes:
+        place: Its place in the tagger's stack.
+        inputs: The shape of each input that it needs.
+        lines: Its parts.
+        rows: The tensor that has a row for each token.
+    """
+
+    place: int
+    inputs: dict[str, str]
+    lines: list[str]
+    rows: str
+
+
+def embeddings(opened: FlairSource) -> list[Embedding]:
+    """Name the embeddings: as hosts know them for a pair of both directions, by numbers where it takes them."""
+    found = [(place, opened.weights(f"tagger.embeddings.{place}")) for place in range(len(opened.embeddings))]
+    models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
+    tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
+    directions = [each.characters.direction for _, each in models]
+    numbered = len(set(directions)) < len(directions)
+    texts = {(each.characters.start_marker, each.characters.lowercase) for _, each in models}
+    embeddings = [
+        _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
+    ]
+    embeddings += [_table(place, each, str(place) if len(tables) > 1 else "") for place, each in tables]
+    return sorted(embeddings, key=lambda embedding: embedding.place)
+
+
+def _language_model(place: int, weights: CharLmWeights, number: str, *, shared: bool) -> Embedding:
+    """Name a language model; texts that differ in their markers differ in length, and have lengths of their own."""
+    base = f"{weights.characters.direction}{number}"
+    node, words, indices = f"{base}_lm", f"{base}_words", f"{base}Indices"
+    lengths = "characterLengths" if shared else f"{base}CharacterLengths"
+    characters = "characters" if shared else f"{base}_characters"
+    lines = language_model_lines(node, weights, f"tagger.embeddings.{place}", base, lengths)
+    lines += [f"  {words}:", "    kind: gather", f"    inputs: {{states: {node}.states, indices: {indices}}}"]
+    inputs = {base: f"[{characters}, sentences]", indices: "[total_tokens]", lengths: "[sentences]"}
+    return Embedding(place, inputs, lines, f"{words}.rows")
+
+
+def _table(place: int, weights: TableWeights, number: str) -> Embedding:
+    node, words = f"table{number}", f"wordIndices{number}"
+    rows, features = weights.table.shape
+    lines = [
+        f"  {node}:   # {rows} rows of {features}",
+        "    kind: embedding",
+        f"    weights: tagger.embeddings.{place}",
+        f"    inputs: {{words: {words}}}",
+    ]
+    return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
+
+
+def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:
+    """Return the part of a language model, with what a reader wants to know of it."""
+    recurrent = weights.recurrent
+    layers = "" if len(recurrent.layers) == 1 else f"{len(recurrent.layers)} layers of "
+    size = f"{layers}{recurrent.cell}({recurrent.hidden_size})"
+    about = weights.characters
+    return [
+        f"  {node}:   # {size}, {len(about.dictionary)} characters, {about.direction}",
+        "    kind: char_lm",
+        f"    weights: {path}",
+        f"    inputs: {{characters: {characters}, lengths: {lengths}}}",
+    ]

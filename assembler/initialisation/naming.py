@@ -1,0 +1,31 @@
+"""Names and texts as YAML holds them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from assembler.spec.yaml_text import parse
+
+
+def quoted(text: str) -> str:
+    """Return text as YAML, in quotes where our own reader would take it for something else without them."""
+    plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*", text) and parse(f"[{text}]", "").root == [text]
+    return text if plain else in_quotes(text)
+
+
+def in_quotes(text: str) -> str:
+    """Return text in double quotes. JSON's escapes are YAML's; what JSON leaves plain and YAML forbids is escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in quoted)
+
+
+def _escaped(letter: str) -> str:
+    return f"\\U{ord(letter):08X}"
+
+
+def stack_name(given: str) -> str:
+    """Return a name for the stack of a source."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(given).name.removesuffix(".pt").removesuffix(".bin")).strip("-._")
+    return name[:100] or "stack"
