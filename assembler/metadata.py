@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import SpecError
 from assembler.filling import RULES
 from assembler.problems import Problem, in_order
+from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
 from assembler.wiring.interface import Fill, fills
 
@@ -51,6 +52,7 @@ def describe(
         "labels": list(head.labels) if head else [],
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
         "vocabularies": describe_vocabularies(sources),
+        "tokenizers": describe_tokenizers(sources),
         "interface": describe_interface(wiring, sources),
         "spec": {
             "name": spec.name,
@@ -83,6 +85,15 @@ def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
     }
 
 
+def describe_tokenizers(sources: OpenSources) -> dict[str, Value]:
+    """Return how a host makes the subtokens of each encoder: the `tokenizers` record."""
+    return {
+        name: weights.subtokens.as_dict()
+        for name, weights in sources.weights.items()
+        if isinstance(weights, EncoderWeights)
+    }
+
+
 def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]:
     """Return how a host fills the inputs and reads the outputs: the `interface` record.
 
@@ -93,6 +104,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     _refuse_ambiguous(wiring, found, models)
     _refuse_two_vocabularies(wiring, found, sources)
+    _refuse_two_tokenizers(wiring, found, sources)
     head = _head(wiring, sources)
     described: dict[str, Value] = {}
     for name, weights in models.items():
@@ -165,6 +177,19 @@ def _refuse_two_vocabularies(wiring: Wiring, found: Mapping[str, Fill], sources:
         if any(weights.words != shared[0].words for weights in shared[1:]):
             message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.subjects)}, "
             message += "which have different vocabularies"
+            problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
+    if problems:
+        raise SpecError(*in_order(problems))
+
+
+def _refuse_two_tokenizers(wiring: Wiring, found: Mapping[str, Fill], sources: OpenSources) -> None:
+    """Refuse an input that two encoders with different tokenisers share."""
+    problems = []
+    for name, fill in found.items():
+        shared = [weights for node in fill.subjects if isinstance(weights := sources.weights.get(node), EncoderWeights)]
+        if any(weights.subtokens != shared[0].subtokens for weights in shared[1:]):
+            message = f"the input '{name}' feeds {' and '.join(repr(node) for node in fill.subjects)}, "
+            message += "which have different tokenisers"
             problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
     if problems:
         raise SpecError(*in_order(problems))

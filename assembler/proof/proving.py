@@ -17,6 +17,7 @@ from assembler.proof.samples import proof_sentences, vocabulary_sentences
 from assembler.proof.sessions import open_session, run
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.text_inputs import text_interface
+from assembler.runtime.context import in_context
 from assembler.runtime.tagger import Tagger
 from assembler.sources.weights import TableWeights
 
@@ -53,6 +54,7 @@ class Reference:
         against: The name of the source, or `each part alone`.
         sentences: The sentences of the proof.
         tagged: The source's labels and scores, for a tagger.
+        golden: Those of the first few sentences, run without the others: an encoder may read the neighbours too.
         tensors: For other outputs: named inputs and the outputs that the parts give one by one.
     """
 
@@ -60,6 +62,7 @@ class Reference:
     against: str
     sentences: Sequence[Sequence[str]]
     tagged: Sequence[TaggedTokens] | None
+    golden: Sequence[TaggedTokens]
     tensors: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]
 
 
@@ -95,6 +98,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
     spec = wiring.spec
     sentences = proof_sentences(spec)
     tagged: Sequence[TaggedTokens] | None = None
+    first: Sequence[TaggedTokens] = ()
     tagger = _tagger(wiring, sources)
     if tagger is not None:
         require_fills(wiring)
@@ -102,8 +106,9 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
         sentences = [*sentences, *vocabulary_sentences(words)]
         sentences = [tokens for tokens in sentences if tagger.can_read(tokens)]
         tagged = tagger.predict(sentences, _SOURCE_BATCH)
+        first = tagger.predict(sentences[:_GOLDEN], _SOURCE_BATCH)
     if tagger is not None and all(wiring.gives(name) for name in spec.outputs):
-        return Reference(spec, tagger.source.name, sentences, tagged, ())
+        return Reference(spec, tagger.source.name, sentences, tagged, first, ())
     if tagger is None and spec.proof.against is not None:
         _require_comparable(wiring, spec.proof.against)
     stepwise = Stepwise(wiring, emit_parts(wiring))
@@ -117,7 +122,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
         outputs = {public: values[output.reference.text] for public, output in spec.outputs.items()}
         cases.append((name, inputs, outputs))
     against = tagger.source.name if tagger is not None else "each part alone"
-    return Reference(spec, against, sentences, tagged, cases)
+    return Reference(spec, against, sentences, tagged, first, cases)
 
 
 def _tagger(wiring: Wiring, sources: OpenSources) -> FlairSource | None:
@@ -203,7 +208,7 @@ def proof_record(wiring: Wiring, reference: Reference | None) -> dict[str, Value
     }
     if reference.tagged is not None:
         golden: list[Value] = []
-        for tokens, tagged in list(zip(reference.sentences, reference.tagged, strict=True))[:_GOLDEN]:
+        for tokens, tagged in zip(reference.sentences, reference.golden, strict=False):
             scores = [round(score, _GOLDEN_DIGITS) for score in tagged.scores]
             golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": list(scores)})
         record["golden"] = golden
@@ -253,15 +258,16 @@ def compare_tags(path: Path, reference: Reference) -> Comparison:
     """Tag the sentences of a proof with a written model, in every batch shape, and compare."""
     tagger = Tagger(path)
     comparisons = []
+    whole = list(in_context(map(tuple, reference.sentences), tagger.interface.context))
     for size in BATCH_SIZES:
-        chosen = list(zip(reference.sentences, reference.tagged or (), strict=True))
+        chosen = list(zip(whole, reference.tagged or (), strict=True))
         if size == 1:
             chosen = chosen[-_ONE_BY_ONE:]  # the hard sentences, which are the last, and some of the spec's
         elif size > _ODD:
-            chosen = [pair for pair in chosen if sum(map(len, pair[0])) <= _LONG]
+            chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG]
         sentences, tagged = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
-        results = tagger.tag([list(tokens) for tokens in sentences], batch_size=size)
-        comparisons.append(compare(sentences, tagged, [(size, results)], reference.spec.proof.scores_within))
+        results = tagger.tag_in_context(sentences, batch_size=size)
+        comparisons.append(compare([each.tokens for each in sentences], tagged, [(size, results)], reference.spec.proof.scores_within))
     return Comparison(
         sentences=max(entry.sentences for entry in comparisons),
         tokens=max(entry.tokens for entry in comparisons),

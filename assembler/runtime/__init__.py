@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from assembler.errors import ModelError
 from assembler.runtime.alphabet import Alphabet
+from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface, LanguageModel, Tags
 from assembler.runtime.sentence import TaggedSentence
@@ -22,6 +23,7 @@ from assembler.runtime.vocabulary import Vocabulary
 
 __all__ = [
     "Alphabet",
+    "InContext",
     "Interface",
     "LanguageModel",
     "ModelError",

@@ -9,6 +9,7 @@ from assembler.filling import RULES
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
+from assembler.runtime.subtokens import Subtokenizer
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -93,6 +94,46 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtokenIds:
+    """An input of subtokens, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenMask:
+    """An input that tells where there are subtokens, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSubtokens:
+    """An input of the place of each token's first subtoken, int64 `[total_tokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class LastSubtokens:
+    """An input of the place of each token's last subtoken, int64 `[total_tokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenWords:
+    """An input of the token that each subtoken is a part of, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
 class Striping:
     """An input of the order that interleaves `parts` blocks of rows, int64 `[parts * total_tokens]`."""
 
@@ -114,7 +155,8 @@ class Unfilled:
         return Problem("M014", message, f"it fills: {', '.join(RULES)}", file)
 
 
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Unfilled
+OfTokenizer: TypeAlias = SubtokenIds | SubtokenMask | FirstSubtokens | LastSubtokens | SubtokenWords
+Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | OfTokenizer | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +184,7 @@ class Interface:
         outputs: In the order of the model.
         language_models: In the order of the metadata.
         vocabularies: Those of the embedding tables, in the order of the metadata.
+        tokenizers: Those of the encoders, in the order of the metadata.
         tags: `None` for a model without tagger head.
     """
 
@@ -149,6 +192,7 @@ class Interface:
     outputs: tuple[Output, ...]
     language_models: tuple[LanguageModel, ...]
     vocabularies: tuple[Vocabulary, ...]
+    tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
 
     @classmethod
@@ -157,6 +201,7 @@ class Interface:
         interface: Mapping[str, object],
         dictionaries: Mapping[str, object],
         vocabularies: Mapping[str, object] | None = None,
+        tokenizers: Mapping[str, object] | None = None,
         *,
         file: str | None = None,
     ) -> Interface:
@@ -168,10 +213,11 @@ class Interface:
             interface: The parsed JSON of `assembler.interface`.
             dictionaries: The parsed JSON of `assembler.dictionaries`: the characters of each language model by id.
             vocabularies: The parsed JSON of `assembler.vocabularies`: how each table's rows are found.
+            tokenizers: The parsed JSON of `assembler.tokenizers`: how each encoder's subtokens are made.
             file: The model's file, for the problems.
 
         Raises:
-            ModelError: M013 for each field that is missing or damaged.
+            ModelError: M013 for each field that is missing or damaged, M018 if a library for an input is missing.
         """
         fields = Fields.of(interface, _PLACE, file)
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
@@ -181,12 +227,25 @@ class Interface:
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
         tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
         tables_by_name = {table.name: table for table in tables}
-        inputs = each(lambda entry: _input(entry, by_name, tables_by_name), fields.objects("inputs"))
+        cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
+        encoders = each(lambda name: Subtokenizer.from_metadata(name, cut.child(name)), cut.values)
+        encoders_by_name = {encoder.name: encoder for encoder in encoders}
+        inputs = each(lambda entry: _input(entry, by_name, tables_by_name, encoders_by_name), fields.objects("inputs"))
         outputs = each(_output, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
-        return cls(inputs, outputs, models, tables, _tags(fields))
+        return cls(inputs, outputs, models, tables, encoders, _tags(fields))
+
+    @property
+    def context(self) -> int:
+        """How many tokens of its neighbours a sentence is read with, on each side; 0 for most models."""
+        return max((encoder.context for encoder in self.tokenizers), default=0)
+
+    @property
+    def respects_documents(self) -> bool:
+        """Whether the context ends where a document does, which lists of tokens do not tell."""
+        return all(encoder.documents for encoder in self.tokenizers if encoder.context)
 
     def output(self, gives: str) -> str | None:
         """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
@@ -213,11 +272,23 @@ _OF_LANGUAGE_MODEL: Mapping[str, Callable[[str, LanguageModel], Input]] = {
     "character_lengths": CharacterLengths,
 }
 _OF_VOCABULARY: Mapping[str, Callable[[str, Vocabulary], Input]] = {"words": Words}
+_OF_TOKENIZER: Mapping[str, Callable[[str, Subtokenizer], Input]] = {
+    "subtokens": SubtokenIds,
+    "subtoken_mask": SubtokenMask,
+    "first_subtokens": FirstSubtokens,
+    "last_subtokens": LastSubtokens,
+    "subtoken_words": SubtokenWords,
+}
 _OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths}
 _OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
 
 
-def _input(fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]) -> Input:
+def _input(
+    fields: Fields,
+    models: Mapping[str, LanguageModel],
+    tables: Mapping[str, Vocabulary],
+    encoders: Mapping[str, Subtokenizer],
+) -> Input:
     name, rule = fields.text("name"), fields.optional_text("fill")
     if rule is None:
         return Unfilled(name, rule)
@@ -225,6 +296,8 @@ def _input(fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[
         return _OF_LANGUAGE_MODEL[rule](name, _subject(fields, rule, models))
     if rule in _OF_VOCABULARY:
         return _OF_VOCABULARY[rule](name, _subject(fields, rule, tables))
+    if rule in _OF_TOKENIZER:
+        return _OF_TOKENIZER[rule](name, _subject(fields, rule, encoders))
     if rule in _OF_PARTS:
         return _OF_PARTS[rule](name, fields.number("parts", _PARTS))
     if rule in _OF_NOTHING:

@@ -38,6 +38,7 @@ def predict(tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_si
     """
     tagged = [Tagged((), ()) for _ in sentences]
     whole = [Sentence(list(tokens)) for tokens in sentences]
+    Sentence.set_context_for_sentences(whole)
     order = sorted((i for i in range(len(whole)) if len(whole[i])), key=lambda i: len(whole[i]), reverse=True)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
