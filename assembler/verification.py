@@ -128,13 +128,13 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
 
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
-    from assembler.assembly import wired_sources
+    from assembler.assembly import wired_sources, with_profile
     from assembler.proof.divergence import diverging_parts
     from assembler.proof.proving import prove, reference_results
     from assembler.spec.reading import load_spec
 
-    read = load_spec(spec)
     record = entries.get("spec")
+    read = with_profile(load_spec(spec), str(record.get("profile")) if isinstance(record, dict) else None)
     text = record.get("text") if isinstance(record, dict) else None
     if text != read.document.text:
         message = f"the model was built from another spec than {spec}"

@@ -70,6 +70,7 @@ def command(
                     "tokens": proven.tokens,
                     "largest_difference": proven.largest,
                     "within": proven.within,
+                    **({} if proven.lossy is None else {"tags_changed": proven.lossy.tags_changed}),
                 },
             }
         )
@@ -79,6 +80,8 @@ def command(
         click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
     if proven is None:
         click.echo("not proven (--no-proof)")
+    elif proven.lossy is not None:
+        click.echo(f"measured against {proven.against}: {proven.cases} sentences, {proven.lossy}")
     elif proven.tokens:
         click.echo(
             f"proven against {proven.against}: {proven.cases} sentences, {proven.tokens} tokens, no tag differs, "

@@ -26,14 +26,18 @@ _LONG_INPUT = 200
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences in one run.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Sentences in one run.  [default: 32, or 128 where they can share a lane]",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one run.  [default: ONNX Runtime's choice]")
 @click.option("--force-tokens", is_flag=True, help="Give a label per token, without spans, also where tags are spans.")
 @format_option
 def command(
     model: Path,
     file: Path | None,
-    batch_size: int,
+    batch_size: int | None,
     threads: int | None,
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
     form: str,

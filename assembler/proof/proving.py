@@ -10,6 +10,7 @@ import numpy as np
 from assembler.errors import ParityError, SpecError
 from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
+from assembler.proof.budget import found
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.random_inputs import proof_inputs
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.proof.budget import Found
     from assembler.proof.parity import TaggedTokens
     from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
@@ -76,6 +78,7 @@ class Proven:
         tokens: Tokens compared in each batch shape; 0 for stacks without a tagger.
         largest: The largest difference of a score or of any output.
         within: The tolerance.
+        lossy: What a lossy profile has changed, within its budget.
     """
 
     against: str
@@ -83,6 +86,7 @@ class Proven:
     tokens: int
     largest: float
     within: float
+    lossy: Found | None = None
 
 
 def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
@@ -229,15 +233,20 @@ def prove(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap
         ModelError: The model cannot be run (M006, M007, M010 to M015).
     """
     largest, cases, tokens = 0.0, 0, 0
+    lossy: Found | None = None
     if reference.tagged is not None:
         comparison = compare_tags(path, reference)
-        if not comparison.equal:
+        sentences = [list(tokens) for tokens, _ in zip(reference.sentences, reference.golden, strict=False)]
+        lossy = found(reference.spec, comparison, lambda: Tagger(path).tag(sentences))
+        if lossy is not None and not lossy.kept:
+            raise ParityError(_budget_problem(reference, comparison, lossy))
+        if lossy is None and not comparison.equal:
             raise ParityError(_tag_problem(reference, comparison, diagnose_()))
         largest, cases, tokens = comparison.largest, comparison.sentences, comparison.tokens
     if reference.tensors:
         largest = max(largest, _compare_tensors(path, reference, diagnose_))
         cases = cases or len(reference.tensors)
-    return Proven(reference.against, cases, tokens, largest, reference.spec.proof.scores_within)
+    return Proven(reference.against, cases, tokens, largest, reference.spec.proof.scores_within, lossy)
 
 
 def _compare_tensors(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap]]) -> float:
@@ -267,15 +276,28 @@ def compare_tags(path: Path, reference: Reference) -> Comparison:
             chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG]
         sentences, tagged = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
         results = tagger.tag_in_context(sentences, batch_size=size)
-        comparisons.append(compare([each.tokens for each in sentences], tagged, [(size, results)], reference.spec.proof.scores_within))
+        comparisons.append(
+            compare([each.tokens for each in sentences], tagged, [(size, results)], reference.spec.proof.scores_within)
+        )
+    worst = [difference for entry in comparisons for difference in entry.worst]
     return Comparison(
         sentences=max(entry.sentences for entry in comparisons),
         tokens=max(entry.tokens for entry in comparisons),
         tags_changed=sum(entry.tags_changed for entry in comparisons),
         largest=max(entry.largest for entry in comparisons),
         within=reference.spec.proof.scores_within,
-        worst=tuple(difference for entry in comparisons for difference in entry.worst)[:5],
+        worst=tuple(sorted(worst, key=lambda entry: entry.source[0] == entry.model[0]))[:5],
+        compared=sum(entry.compared for entry in comparisons),
     )
+
+
+def _budget_problem(reference: Reference, comparison: Comparison, lossy: Found) -> Problem:
+    lines = [
+        f"the profile '{reference.spec.profile}' changes more tags of '{reference.against}' than it may: {lossy}",
+        *(f"  {difference}" for difference in comparison.worst),
+    ]
+    hint = "nothing was written; choose an exact profile, or allow more with 'tags_changed' in the spec's proof"
+    return Problem.at(reference.spec.proof.mark, "P001", "\n".join(lines), hint)
 
 
 def _tag_problem(reference: Reference, comparison: Comparison, gaps: Sequence[Gap]) -> Problem:

@@ -36,6 +36,7 @@ class LanguageModel:
         lowercase: Whether the text is lowercased.
         padding: The character id behind a shorter text.
         alphabet: Its character dictionary.
+        reset: The character id that sets its state back to the beginning, so that texts can share a lane, or `None`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class LanguageModel:
     lowercase: bool
     padding: int
     alphabet: Alphabet
+    reset: int | None = None
 
     def frame(self, sentences: Iterable[str]) -> list[str]:
         """Return each text as the language model reads it: with markers, lowercased and reversed if need be."""
@@ -262,6 +264,7 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
         lowercase=fields.flag("lowercase"),
         padding=fields.number("padding", _IDS),
         alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
+        reset=fields.number("reset", _IDS) if "reset" in fields.values else None,
     )
 
 
