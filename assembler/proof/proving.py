@@ -267,7 +267,9 @@ def compare_tags(path: Path, reference: Reference) -> Comparison:
             chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG]
         sentences, tagged = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
         results = tagger.tag_in_context(sentences, batch_size=size)
-        comparisons.append(compare([each.tokens for each in sentences], tagged, [(size, results)], reference.spec.proof.scores_within))
+        comparisons.append(
+            compare([each.tokens for each in sentences], tagged, [(size, results)], reference.spec.proof.scores_within)
+        )
     return Comparison(
         sentences=max(entry.sentences for entry in comparisons),
         tokens=max(entry.tokens for entry in comparisons),

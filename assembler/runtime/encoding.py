@@ -115,7 +115,7 @@ class _Grid:
         return cls(counts, widths, filled, tokens)
 
 
-def _fill(
+def _fill(  # noqa: PLR0911 - one return for each sort of input
     entry: Input, grid: _Grid, framed: dict[str, list[str]], cut: dict[str, Subtokens]
 ) -> NDArray[np.int64]:
     match entry:

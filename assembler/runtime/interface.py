@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.filling import RULES
 from assembler.problems import Problem
@@ -14,8 +14,6 @@ from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-Described = TypeVar("Described")
 
 _PLACE = "assembler.interface"
 _DIRECTIONS = ("forward", "backward")
@@ -223,14 +221,16 @@ class Interface:
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
         declared = fields.child("language_models")
         models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
-        by_name = {model.name: model for model in models}
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
         tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
-        tables_by_name = {table.name: table for table in tables}
         cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
         encoders = each(lambda name: Subtokenizer.from_metadata(name, cut.child(name)), cut.values)
-        encoders_by_name = {encoder.name: encoder for encoder in encoders}
-        inputs = each(lambda entry: _input(entry, by_name, tables_by_name, encoders_by_name), fields.objects("inputs"))
+        known = _Described(
+            {model.name: model for model in models},
+            {table.name: table for table in tables},
+            {encoder.name: encoder for encoder in encoders},
+        )
+        inputs = each(lambda entry: _input(entry, known), fields.objects("inputs"))
         outputs = each(_output, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
@@ -265,49 +265,45 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
     )
 
 
-#: The class of each rule's inputs, by what the rule speaks of.
-_OF_LANGUAGE_MODEL: Mapping[str, Callable[[str, LanguageModel], Input]] = {
-    "characters": Characters,
-    "indices": Indices,
-    "character_lengths": CharacterLengths,
-}
-_OF_VOCABULARY: Mapping[str, Callable[[str, Vocabulary], Input]] = {"words": Words}
-_OF_TOKENIZER: Mapping[str, Callable[[str, Subtokenizer], Input]] = {
-    "subtokens": SubtokenIds,
-    "subtoken_mask": SubtokenMask,
-    "first_subtokens": FirstSubtokens,
-    "last_subtokens": LastSubtokens,
-    "subtoken_words": SubtokenWords,
-}
-_OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths}
-_OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the metadata describe, by name: whatever an input can speak of."""
+
+    models: Mapping[str, LanguageModel]
+    tables: Mapping[str, Vocabulary]
+    encoders: Mapping[str, Subtokenizer]
+
+    def model(self, fields: Fields) -> LanguageModel:
+        return self.models[fields.choice("language_model", self.models)]
+
+    def table(self, fields: Fields) -> Vocabulary:
+        return self.tables[fields.choice("vocabulary", self.tables)]
+
+    def encoder(self, fields: Fields) -> Subtokenizer:
+        return self.encoders[fields.choice("tokenizer", self.encoders)]
 
 
-def _input(
-    fields: Fields,
-    models: Mapping[str, LanguageModel],
-    tables: Mapping[str, Vocabulary],
-    encoders: Mapping[str, Subtokenizer],
-) -> Input:
+#: How an input of each rule is read. The key that names its subject is `filling.Rule.subject`.
+_READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
+    "characters": lambda name, fields, known: Characters(name, known.model(fields)),
+    "indices": lambda name, fields, known: Indices(name, known.model(fields)),
+    "character_lengths": lambda name, fields, known: CharacterLengths(name, known.model(fields)),
+    "words": lambda name, fields, known: Words(name, known.table(fields)),
+    "subtokens": lambda name, fields, known: SubtokenIds(name, known.encoder(fields)),
+    "subtoken_mask": lambda name, fields, known: SubtokenMask(name, known.encoder(fields)),
+    "first_subtokens": lambda name, fields, known: FirstSubtokens(name, known.encoder(fields)),
+    "last_subtokens": lambda name, fields, known: LastSubtokens(name, known.encoder(fields)),
+    "subtoken_words": lambda name, fields, known: SubtokenWords(name, known.encoder(fields)),
+    "token_lengths": lambda name, _fields, _known: TokenLengths(name),
+    "striping": lambda name, fields, _known: Striping(name, fields.number("parts", _PARTS)),
+}
+
+
+def _input(fields: Fields, known: _Described) -> Input:
     name, rule = fields.text("name"), fields.optional_text("fill")
-    if rule is None:
+    if rule is None or rule not in _READERS:
         return Unfilled(name, rule)
-    if rule in _OF_LANGUAGE_MODEL:
-        return _OF_LANGUAGE_MODEL[rule](name, _subject(fields, rule, models))
-    if rule in _OF_VOCABULARY:
-        return _OF_VOCABULARY[rule](name, _subject(fields, rule, tables))
-    if rule in _OF_TOKENIZER:
-        return _OF_TOKENIZER[rule](name, _subject(fields, rule, encoders))
-    if rule in _OF_PARTS:
-        return _OF_PARTS[rule](name, fields.number("parts", _PARTS))
-    if rule in _OF_NOTHING:
-        return _OF_NOTHING[rule](name)
-    return Unfilled(name, rule)
-
-
-def _subject(fields: Fields, rule: str, described: Mapping[str, Described]) -> Described:
-    """Return what the input speaks of, among those of its sort that the metadata describe."""
-    return described[fields.choice(RULES[rule].subject or "", described)]
+    return _READERS[rule](name, fields, known)
 
 
 def _output(fields: Fields) -> Output:

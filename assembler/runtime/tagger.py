@@ -103,9 +103,7 @@ class Tagger:
             ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
         """
         found = in_context(read_sentences(sentences), self.interface.context)
-        return self.tag_in_context(
-            list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens
-        )
+        return self.tag_in_context(list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens)
 
     def tag_in_context(
         self,
