@@ -19,6 +19,7 @@ Entry = tuple["Reference", str, str, int]
 
 #: Which form of source each kind takes its weights from; other kinds take either.
 _FORMS = {"char_lm": "flair", "embedding": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
+_FORMS |= dict.fromkeys(("word_layers", "document_rnn", "text_head"), "flair")
 
 #: How many axes each fill has; all are int64. `runtime/encoding.py` has the layouts.
 _FILL_AXES = {"characters": 2, "indices": 1, "character_lengths": 1, "token_lengths": 1, "words": 1, "striping": 1}
