@@ -21,7 +21,7 @@ from flair.data import Dictionary, Sentence
 from flair.models import SequenceTagger
 from tqdm import tqdm
 
-from assembler.runtime import Tagger
+from assembler.runtime import InContext, Tagger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,9 +113,10 @@ class OnnxSequenceTagger(SequenceTagger):
         if not filled:
             return filled
         name = self.tag_type if label_name is None else label_name
+        Sentence.set_context_for_sentences(given)  # as ST 484 does, on all of them
         with tqdm(total=len(filled), desc="Tagging", disable=not verbose) as bar:
-            tagged = self._tagger.tag(
-                [[token.text for token in sentence.tokens] for sentence in filled],
+            tagged = self._tagger.tag_in_context(
+                [self._in_context(sentence) for sentence in filled],
                 batch_size=mini_batch_size,
                 progress=bar.update,
             )
@@ -127,6 +128,14 @@ class OnnxSequenceTagger(SequenceTagger):
                 by_token=force_token_predictions or not self.predict_spans,
             )
         return None
+
+    def _in_context(self, sentence: Sentence) -> InContext:
+        """Return a sentence with the context that flair gives it: a dataset's, or its neighbours in this call."""
+        length, boundaries = self._tagger.interface.context, self._tagger.interface.respects_documents
+        left = sentence.left_context(length, boundaries) if length else []
+        right = sentence.right_context(length, boundaries) if length else []
+        tokens = (tuple(token.text for token in part) for part in (sentence.tokens, left, right))
+        return InContext(*tokens)
 
     def _label(self, sentence: Sentence, result: TaskTags, name: str, *, by_token: bool) -> None:
         sentence.remove_labels(name)

@@ -9,7 +9,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
+from assembler.filling import RULES
 from assembler.problems import Problem, in_order
+from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
 from assembler.tasks import first_head, source_tasks
 from assembler.wiring.interface import Fill, fills
@@ -52,6 +54,7 @@ def describe(
         "tasks": [task.as_dict() for task in source_tasks(wiring, sources)],
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
         "vocabularies": describe_vocabularies(sources),
+        "tokenizers": describe_tokenizers(sources),
         "interface": describe_interface(wiring, sources),
         "spec": {
             "name": spec.name,
@@ -84,6 +87,15 @@ def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
     }
 
 
+def describe_tokenizers(sources: OpenSources) -> dict[str, Value]:
+    """Return how a host makes the subtokens of each encoder: the `tokenizers` record."""
+    return {
+        name: weights.subtokens.as_dict()
+        for name, weights in sources.weights.items()
+        if isinstance(weights, EncoderWeights)
+    }
+
+
 def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]:
     """Return how a host fills the inputs and reads the outputs: the `interface` record.
 
@@ -94,6 +106,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     _refuse_ambiguous(wiring, found, models)
     _refuse_two_vocabularies(wiring, found, sources)
+    _refuse_two_tokenizers(wiring, found, sources)
     head = first_head(wiring, sources)
     described: dict[str, Value] = {}
     for name, weights in models.items():
@@ -114,11 +127,10 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
 
 def _input(name: str, fill: Fill) -> dict[str, Value]:
     entry: dict[str, Value] = {"name": name, "fill": fill.rule}
-    if fill.language_models:
-        entry["language_model"] = fill.language_models[0]
-    if fill.tables:
-        entry["vocabulary"] = fill.tables[0]
-    if fill.rule == "striping":
+    rule = RULES.get(fill.rule or "")
+    if rule is not None and rule.subject is not None and fill.subjects:
+        entry[rule.subject] = fill.subjects[0]
+    if rule is not None and rule.counted:
         entry["parts"] = fill.parts
     return entry
 
@@ -127,7 +139,7 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
     """Refuse an input that two language models share and would want filled differently."""
     problems = []
     for name, fill in found.items():
-        shared = [(model, models[model].characters) for model in fill.language_models if model in models]
+        shared = [(model, models[model].characters) for model in fill.subjects if model in models]
         for model, characters in shared[1:]:
             first, reference = shared[0]
             if fill.rule == "character_lengths":
@@ -152,10 +164,23 @@ def _refuse_two_vocabularies(wiring: Wiring, found: Mapping[str, Fill], sources:
     """Refuse an input that two tables with different vocabularies share."""
     problems = []
     for name, fill in found.items():
-        shared = [weights for table in fill.tables if isinstance(weights := sources.weights.get(table), TableWeights)]
+        shared = [weights for table in fill.subjects if isinstance(weights := sources.weights.get(table), TableWeights)]
         if any(weights.words != shared[0].words for weights in shared[1:]):
-            message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.tables)}, "
+            message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.subjects)}, "
             message += "which have different vocabularies"
+            problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
+    if problems:
+        raise SpecError(*in_order(problems))
+
+
+def _refuse_two_tokenizers(wiring: Wiring, found: Mapping[str, Fill], sources: OpenSources) -> None:
+    """Refuse an input that two encoders with different tokenisers share."""
+    problems = []
+    for name, fill in found.items():
+        shared = [weights for node in fill.subjects if isinstance(weights := sources.weights.get(node), EncoderWeights)]
+        if any(weights.subtokens != shared[0].subtokens for weights in shared[1:]):
+            message = f"the input '{name}' feeds {' and '.join(repr(node) for node in fill.subjects)}, "
+            message += "which have different tokenisers"
             problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
     if problems:
         raise SpecError(*in_order(problems))

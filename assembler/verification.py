@@ -17,7 +17,7 @@ from assembler.problems import Problem
 from assembler.proof.checking import check_file
 from assembler.proof.parity import BATCH_SIZES, compare
 from assembler.proof.sessions import open_session
-from assembler.proof.task_results import model_results
+from assembler.proof.task_results import ModelTask
 from assembler.runtime.fields import damaged
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.tasks import SentenceTask
@@ -128,8 +128,8 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, by_sentenc
     golden = entry["golden"]
     sentences = [[str(token) for token in each["tokens"]] for each in golden]
     source = [_Golden([*map(str, each["labels"])], [*map(float, each["scores"])]) for each in golden]
-    run = model_results(path, str(entry["task"]), by_sentence=by_sentence)
-    results = [(size, run(sentences, size)) for size in BATCH_SIZES]
+    model = ModelTask(path, str(entry["task"]), by_sentence=by_sentence)
+    results = [(size, model.run(model.placed(sentences), size)) for size in BATCH_SIZES]
     comparison = compare(sentences, source, results, within, by_sentence=by_sentence)
     if not comparison.equal:
         lines = "\n".join(f"  {difference}" for difference in comparison.worst)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assembler.drawing.svg import svg
+from assembler.filling import RULES
 from assembler.parts.registry import built_in_kinds
 from assembler.spec.reading import load_spec
 from assembler.spec.schema import build_schema
@@ -49,14 +50,9 @@ _INTERFACE = """\
 The wiring tells how each input is filled, and the model carries it in its metadata (`assembler.interface`). `fill` says
 it where the wiring does not.
 
-| rule | what the host feeds | derived where the input feeds |
+| rule | what the host feeds, int64 | derived where the input feeds |
 |---|---|---|
-| `characters` | int64 [characters, sentences], time first: the ids of `start marker + tokens joined by one space + " "`, for a backward model reversed by code point between the markers; shorter texts are padded behind with the id of a space | `char_lm.characters` |
-| `character_lengths` | int64 [sentences]: the length of each such text, markers included | `char_lm.lengths` |
-| `indices` | int64 [total_tokens]: `position * sentences + sentence` for each token, sentence by sentence, each padded to the longest with any valid index | `gather.indices` behind a `char_lm` |
-| `words` | int64 [total_tokens]: the row of each token in the table, sentence by sentence, padded with 0; the vocabulary and its rule are in `assembler.vocabularies` | `embedding.words` |
-| `token_lengths` | int64 [sentences]: the tokens of each sentence | `tagger_head.lengths` |
-| `striping` | int64 [total_embeddings]: for `k` parts over `n` rows `i * n + j`, `j` from 0 to `n - 1`, for each `j` all `i`: `0, n, 1, n + 1, …` for two | `gather.indices` behind a `concat` along axis 0 |
+{rules}
 
 `docs/hosts.md` shows how a host computes them.
 """
@@ -77,7 +73,7 @@ def spec_page() -> str:
         "- `weights`: for kinds that need them, the source, or a path into one: `tagger.embeddings.0`, `tagger.head`;",
         "- `description`: a sentence.",
         "",
-        _INTERFACE,
+        _INTERFACE.format(rules=_rules()),
         "## The kinds",
         "",
     ]
@@ -105,6 +101,10 @@ _PORTS = {
     "constant": "nothing → `tensor`.",
     "arithmetic": "`left`, `right` → `tensor`.",
 }
+
+
+def _rules() -> str:
+    return "\n".join(f"| `{rule.name}` | {rule.summary} | {rule.derived} |" for rule in RULES.values())
 
 
 def _ports(kind: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.weights import CharLmWeights, TableWeights
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def embeddings(opened: FlairSource) -> list[Embedding]:
     found = [(place, opened.weights(f"tagger.embeddings.{place}")) for place in range(len(opened.embeddings))]
     models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
     tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
+    encoders = [(place, each) for place, each in found if isinstance(each, EncoderWeights)]
     directions = [each.characters.direction for _, each in models]
     numbered = len(set(directions)) < len(directions)
     texts = {(each.characters.start_marker, each.characters.lowercase) for _, each in models}
@@ -40,6 +42,7 @@ def embeddings(opened: FlairSource) -> list[Embedding]:
         _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
     ]
     embeddings += [_table(place, each, str(place) if len(tables) > 1 else "") for place, each in tables]
+    embeddings += [_encoder(place, each, str(place) if len(encoders) > 1 else "") for place, each in encoders]
     return sorted(embeddings, key=lambda embedding: embedding.place)
 
 
@@ -65,6 +68,33 @@ def _table(place: int, weights: TableWeights, number: str) -> Embedding:
         f"    inputs: {{words: {words}}}",
     ]
     return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
+
+
+def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
+    """Name an encoder and the pooling of its subtokens; each has inputs of its own, for tokenisers differ."""
+    node, words, pieces = f"encoder{number}", f"encoder{number}_words", f"[pieces{number}, subtokens{number}]"
+    inputs = {f"subtokens{number}": pieces, f"subtokenMask{number}": pieces}
+    fed = {"states": f"{node}.states"}
+    if weights.pooling == "mean":
+        inputs[f"subtokenWords{number}"] = pieces
+        fed.update({"words": f"subtokenWords{number}", "lengths": "lengths"})
+    else:
+        for end in weights.pooling.split("_"):
+            inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
+            fed[end] = f"{end}Subtokens{number}"
+    chosen = "layer" if len(weights.chosen) == 1 else "layers"
+    about = f"{chosen} {', '.join(map(str, weights.chosen))} of {weights.width}"
+    lines = [
+        f"  {node}:   # {about}, {len(weights.words)} subtokens",
+        "    kind: transformer",
+        f"    weights: tagger.embeddings.{place}",
+        f"    inputs: {{subtokens: subtokens{number}, mask: subtokenMask{number}}}",
+        f"  {words}:",
+        "    kind: subtoken_pooling",
+        f"    pooling: {weights.pooling}",
+        f"    inputs: {{{', '.join(f'{port}: {tensor}' for port, tensor in fed.items())}}}",
+    ]
+    return Embedding(place, inputs, lines, f"{words}.rows")
 
 
 def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GROUP = "assembler.kinds"
 
 _BUILT_IN = (
-    "char_lm", "embedding", "gather", "concat", "tagger_head", "crf",
+    "char_lm", "transformer", "subtoken_pooling", "embedding", "gather", "concat", "tagger_head", "crf",
     "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
 )  # fmt: skip

@@ -36,7 +36,7 @@ def require_fills(wiring: Wiring) -> None:
     Raises:
         SpecError: With the inputs (W017).
     """
-    from assembler.spec.schema import FILLS
+    from assembler.filling import RULES
     from assembler.wiring.interface import fills
 
     problems = [
@@ -44,7 +44,7 @@ def require_fills(wiring: Wiring) -> None:
             wiring.spec.inputs[name].mark,
             "W017",
             _unfilled(wiring, name),
-            f"say 'fill:' with one of: {', '.join(FILLS)}",
+            f"say 'fill:' with one of: {', '.join(RULES)}",
         )
         for name, fill in fills(wiring).items()
         if fill.rule is None

@@ -10,7 +10,7 @@ from assembler.problems import Problem
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
-from assembler.proof.task_results import model_results, source_results
+from assembler.proof.task_results import ModelTask, source_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +43,7 @@ class TagReference:
         against: The model, as the spec calls it.
         sentences: The sentences of the proof.
         tagged: The loaded model's labels and scores.
+        golden: Those of the first few sentences, run without the others: an encoder may read the neighbours too.
     """
 
     spec: Spec
@@ -51,14 +52,17 @@ class TagReference:
     against: str
     sentences: Sequence[Sequence[str]]
     tagged: Sequence[TaggedTokens]
+    golden: Sequence[TaggedTokens]
 
     @classmethod
     def of(cls, spec: Spec, task: SourceTask, sentences: Sequence[Sequence[str]]) -> TagReference:
         """Run the loaded model of a task on the sentences."""
         if task.model is None:
             raise TypeError(task.name)
-        tagged = source_results(task.model, sentences, by_sentence=task.task.by_sentence)
-        return cls(spec, task.name, task.task.by_sentence, task.model.prefix, sentences, tagged)
+        by_sentence = task.task.by_sentence
+        tagged = source_results(task.model, sentences, by_sentence=by_sentence)
+        golden = source_results(task.model, sentences[:_GOLDEN], by_sentence=by_sentence)
+        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, golden)
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
         """Compare in every batch shape.
@@ -74,18 +78,23 @@ class TagReference:
 
     def compare(self, path: Path) -> Comparison:
         """Run a written model on the sentences, in every batch shape, and compare."""
-        run = model_results(path, self.task, by_sentence=self.by_sentence)
+        model = ModelTask(path, self.task, by_sentence=self.by_sentence)
+        whole = model.placed(self.sentences)
         comparisons = []
         for size in BATCH_SIZES:
-            chosen = list(zip(self.sentences, self.tagged, strict=True))
+            chosen = list(zip(whole, self.tagged, strict=True))
             if size == 1:
                 chosen = chosen[-_ONE_BY_ONE:]  # the hard sentences, which are the last, and some of the spec's
             elif size > _ODD:
-                chosen = [pair for pair in chosen if sum(map(len, pair[0])) <= _LONG]
+                chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG]
             sentences, tagged = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
-            results = run([list(tokens) for tokens in sentences], size)
+            results = model.run(sentences, size)
             within = self.spec.proof.scores_within
-            comparisons.append(compare(sentences, tagged, [(size, results)], within, by_sentence=self.by_sentence))
+            comparisons.append(
+                compare(
+                    [each.tokens for each in sentences], tagged, [(size, results)], within, by_sentence=self.by_sentence
+                )
+            )
         return Comparison(
             sentences=max(entry.sentences for entry in comparisons),
             tokens=max(entry.tokens for entry in comparisons),
@@ -98,7 +107,7 @@ class TagReference:
     def record(self) -> Mapping[str, Value]:
         """Return the first sentences with their tags."""
         golden: list[Value] = []
-        for tokens, tagged in list(zip(self.sentences, self.tagged, strict=True))[:_GOLDEN]:
+        for tokens, tagged in zip(self.sentences, self.golden, strict=False):
             scores: list[Value] = [round(score, _GOLDEN_DIGITS) for score in tagged.scores]
             golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": scores})
         return {"task": self.task, "against": self.against, "golden": golden}

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.runtime.classifier import TextClassifier
+from assembler.runtime.context import in_context
 from assembler.runtime.tagger import Tagger
+from assembler.runtime.tasks import SentenceTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime.classifier import Classification
-    from assembler.runtime.tasks import SentenceTask
+    from assembler.runtime.context import InContext
     from assembler.sources.flair_checkpoint import FlairSource
 
 #: The batch in which the source itself runs. Its results do not depend on it, its time and memory do.
@@ -47,22 +49,32 @@ def source_results(
     ]
 
 
-def model_results(
-    path: Path, task: str, *, by_sentence: bool
-) -> Callable[[list[list[str]], int], Sequence[TaggedTokens]]:
-    """Return what runs a written model on sentences, in batches of a size, and gives one task's results.
+class ModelTask:
+    """One task of a written model."""
 
-    Raises:
-        ModelError: The model cannot be run (M010 to M014).
-    """
-    if not by_sentence:
-        tagger = Tagger(path)
-        return lambda sentences, size: [each.tasks[task] for each in tagger.tag(sentences, batch_size=size)]
-    classifier = TextClassifier(path)
-    [about] = [each for each in classifier.tasks if each.name == task]
-    return lambda sentences, size: [
-        _slots(about, each.tasks[task]) for each in classifier.classify(sentences, batch_size=size)
-    ]
+    def __init__(self, path: Path, task: str, *, by_sentence: bool) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: The model cannot be run (M010 to M014).
+            KeyError: It has no such task.
+        """
+        self._model: Tagger | TextClassifier = TextClassifier(path) if by_sentence else Tagger(path)
+        self._task = {each.name: each for each in self._model.tasks}[task]
+
+    def placed(self, sentences: Sequence[Sequence[str]]) -> list[InContext]:
+        """Return sentences beside their neighbours, so far as the model reads these."""
+        return list(in_context(map(tuple, sentences), self._model.interface.context))
+
+    def run(self, sentences: Sequence[InContext], batch_size: int) -> list[TaggedTokens]:
+        """Run the model on sentences, and give the task's results."""
+        name = self._task.name
+        if isinstance(self._model, Tagger):
+            return [each.tasks[name] for each in self._model.tag_in_context(sentences, batch_size=batch_size)]
+        found = self._model.classify_in_context(sentences, batch_size=batch_size)
+        if not isinstance(self._task, SentenceTask):
+            raise TypeError(self._task)
+        return [_slots(self._task, each.tasks[name]) for each in found]
 
 
 def _slots(task: SentenceTask, found: Classification) -> Slots:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from assembler.errors import ModelError
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.classifier import Classification, ClassifiedSentence, Label, TextClassifier
+from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface, LanguageModel, Tags
 from assembler.runtime.sentence import TaggedSentence, TaskTags
@@ -26,6 +27,7 @@ __all__ = [
     "Alphabet",
     "Classification",
     "ClassifiedSentence",
+    "InContext",
     "Interface",
     "Label",
     "LanguageModel",

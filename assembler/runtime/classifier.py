@@ -10,6 +10,7 @@ import numpy as np
 from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.batching import batches, read_sentences, require_positive, windows
+from assembler.runtime.context import in_context
 from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.ports import FLOAT32, require_ports
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from assembler.runtime.context import InContext
+    from assembler.runtime.interface import Interface
     from assembler.runtime.session import Provider
 
     Progress = Callable[[int], None]
@@ -128,6 +131,11 @@ class TextClassifier:
         return self._tasks
 
     @property
+    def interface(self) -> Interface:
+        """What the model asks of its host, and what it gives."""
+        return self._metadata.interface
+
+    @property
     def metadata(self) -> Mapping[str, object]:
         """What the assembler wrote into the file: parsed JSON by entry (`versions`, `sources`, `spec`, …)."""
         return self._metadata.entries
@@ -151,8 +159,20 @@ class TextClassifier:
             ValueError: If `batch_size` is below 1.
             ModelError: M015 if the run fails in ONNX Runtime, M014 if it does not give what the metadata say.
         """
+        found = in_context(read_sentences(sentences), self.interface.context)
+        return self.classify_in_context(list(found), batch_size=batch_size, progress=progress)
+
+    def classify_in_context(
+        self, sentences: Sequence[InContext], *, batch_size: int = 32, progress: Progress | None = None
+    ) -> list[ClassifiedSentence]:
+        """Label sentences whose neighbours the caller knows, as `Tagger.tag_in_context` does.
+
+        Raises:
+            ValueError: As for `classify`.
+            ModelError: As for `classify`.
+        """
         require_positive("batch_size", batch_size)
-        return self._classify(read_sentences(sentences), batch_size, progress)
+        return self._classify(sentences, batch_size, progress)
 
     def stream(
         self,
@@ -170,15 +190,15 @@ class TextClassifier:
             ModelError: As for `classify`.
         """
         size = require_positive("batch_size", batch_size) * require_positive("window", window)
-        read = windows(sentences, size)
+        read = windows(in_context(read_sentences(sentences), self.interface.context), size)
         return (found for block in read for found in self._classify(block, batch_size, progress))
 
     def _classify(
-        self, sentences: list[tuple[str, ...]], batch_size: int, progress: Progress | None
+        self, sentences: Sequence[InContext], batch_size: int, progress: Progress | None
     ) -> list[ClassifiedSentence]:
         results = [self._joined((), [Classification()] * len(self._tasks))] * len(sentences)
         if progress is not None:
-            progress(sum(not tokens for tokens in sentences))
+            progress(sum(not sentence.tokens for sentence in sentences))
         for numbers in batches(sentences, batch_size):
             batch = [sentences[number] for number in numbers]
             for number, found in zip(numbers, self._classify_batch(batch), strict=True):
@@ -187,11 +207,11 @@ class TextClassifier:
                 progress(len(batch))
         return results
 
-    def _classify_batch(self, batch: list[tuple[str, ...]]) -> list[ClassifiedSentence]:
+    def _classify_batch(self, batch: list[InContext]) -> list[ClassifiedSentence]:
         feeds = encode(self._metadata.interface, batch)
         outputs = self._session.run([task.probabilities for task in self._tasks], feeds)
         read = [self._read(task, output, len(batch)) for task, output in zip(self._tasks, outputs, strict=True)]
-        return [self._joined(tokens, found) for tokens, *found in zip(batch, *read, strict=True)]
+        return [self._joined(each.tokens, found) for each, *found in zip(batch, *read, strict=True)]
 
     def _read(self, task: SentenceTask, output: NDArray[np.generic], sentences: int) -> list[Classification]:
         wanted = (sentences, len(task.labels))

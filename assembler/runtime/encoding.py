@@ -9,17 +9,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.errors import ModelError
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled, Words
+from assembler.runtime.context import InContext, in_context
+from assembler.runtime.interface import (
+    CharacterLengths,
+    Characters,
+    FirstSubtokens,
+    Indices,
+    LastSubtokens,
+    Striping,
+    SubtokenIds,
+    SubtokenMask,
+    SubtokenWords,
+    TokenLengths,
+    Unfilled,
+    Words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.interface import Input, Interface, LanguageModel
+    from assembler.runtime.interface import Input, Interface, LanguageModel, OfTokenizer
+    from assembler.runtime.subtokens import Subtokens
 
 
-def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str, NDArray[np.int64]]:
+def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext]) -> dict[str, NDArray[np.int64]]:
     """Return the inputs of a model for one batch.
 
     The layouts are the contract with every host. With S sentences, T tokens in the longest of them and C characters in
@@ -30,6 +45,9 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str
     - indices `[S * T]`: `position * S + sentence`, sentence-major; behind a shorter sentence stands its position 0.
     - character lengths and token lengths `[S]`.
     - words `[S * T]`: the row of each token in its table, sentence-major; 0 behind a shorter sentence.
+    - subtokens and their mask `[P, L]`, with P pieces, one or several for each sentence, of up to L subtokens.
+    - first and last subtokens `[S * T]`: `piece * L + position`, sentence-major; `P * L` where there is none.
+    - subtoken words `[P, L]`: `sentence * T + position` of the token that a subtoken is a part of, or -1.
     - striping `[parts * S * T]`: each row of all parts in turn, `0, N, 1, N + 1, …` for two parts of `N = S * T` rows.
 
     Positions count the characters of the text as it was given, also where the language model reads it lowercased: one
@@ -38,19 +56,28 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str
 
     Args:
         interface: The model's interface.
-        sentences: At least one, each with at least one token and without empty tokens.
+        sentences: At least one, each with at least one token and without empty tokens. Where an encoder reads the
+            neighbours of a sentence too, those are its neighbours here, unless it is given with a context of its own.
 
     Returns:
         A C-contiguous int64 array for each input, by the input's name, in the interface's order.
 
     Raises:
         ValueError: If there is no sentence, or a sentence without tokens or with an empty one.
-        ModelError: M014 for an input that cannot be filled from text.
+        ModelError: M014 for an input that cannot be filled from text, M019 for a sentence too long for an encoder.
     """
-    grid = _Grid.of(sentences)
-    joined = [" ".join(tokens) for tokens in sentences]
+    given = _with_contexts(sentences, interface.context)
+    grid = _Grid.of([sentence.tokens for sentence in given])
+    joined = [" ".join(sentence.tokens) for sentence in given]
     framed = {model.name: model.frame(joined) for model in interface.language_models}
-    return {entry.name: _fill(entry, grid, framed) for entry in interface.inputs}
+    cut = {tokenizer.name: tokenizer.encode(given) for tokenizer in interface.tokenizers}
+    return {entry.name: _fill(entry, grid, framed, cut) for entry in interface.inputs}
+
+
+def _with_contexts(sentences: Sequence[Sequence[str] | InContext], length: int) -> list[InContext]:
+    given = [each.tokens if isinstance(each, InContext) else tuple(each) for each in sentences]
+    found = in_context(given, length)
+    return [each if isinstance(each, InContext) else around for each, around in zip(sentences, found, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +115,9 @@ class _Grid:
         return cls(counts, widths, filled, tokens)
 
 
-def _fill(entry: Input, grid: _Grid, framed: dict[str, list[str]]) -> NDArray[np.int64]:
+def _fill(  # noqa: PLR0911 - one return for each sort of input
+    entry: Input, grid: _Grid, framed: dict[str, list[str]], cut: dict[str, Subtokens]
+) -> NDArray[np.int64]:
     match entry:
         case Characters(language_model=model):
             return _characters(model, framed[model.name])
@@ -102,11 +131,27 @@ def _fill(entry: Input, grid: _Grid, framed: dict[str, list[str]]) -> NDArray[np
             table_rows = np.zeros(grid.filled.shape, dtype=np.int64)
             table_rows[grid.filled] = vocabulary.rows_of(grid.tokens)
             return table_rows.ravel()
+        case SubtokenIds() | SubtokenMask() | FirstSubtokens() | LastSubtokens() | SubtokenWords():
+            return _of_subtokens(entry, cut[entry.tokenizer.name])
         case Striping(parts=parts):
             rows = np.arange(parts * grid.filled.size, dtype=np.int64)
             return rows.reshape(parts, -1).T.ravel()
         case Unfilled():
             raise ModelError(entry.problem())
+
+
+def _of_subtokens(entry: OfTokenizer, subtokens: Subtokens) -> NDArray[np.int64]:
+    match entry:
+        case SubtokenIds():
+            return subtokens.ids
+        case SubtokenMask():
+            return subtokens.mask
+        case FirstSubtokens():
+            return subtokens.first
+        case LastSubtokens():
+            return subtokens.last
+        case SubtokenWords():
+            return subtokens.words
 
 
 def _lengths(texts: list[str]) -> NDArray[np.int64]:

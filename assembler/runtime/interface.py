@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from assembler.filling import RULES
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
+from assembler.runtime.subtokens import Subtokenizer
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _PLACE = "assembler.interface"
-_FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words", "striping")
 _DIRECTIONS = ("forward", "backward")
 _IDS = range(2**31)
 _PARTS = range(1, 1025)
@@ -91,6 +92,46 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtokenIds:
+    """An input of subtokens, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenMask:
+    """An input that tells where there are subtokens, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSubtokens:
+    """An input of the place of each token's first subtoken, int64 `[total_tokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class LastSubtokens:
+    """An input of the place of each token's last subtoken, int64 `[total_tokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenWords:
+    """An input of the token that each subtoken is a part of, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
 class Striping:
     """An input of the order that interleaves `parts` blocks of rows, int64 `[parts * total_tokens]`."""
 
@@ -109,10 +150,11 @@ class Unfilled:
         """Return the problem of whoever wants to fill it."""
         wanted = "something that the model does not tell" if self.rule is None else f"'{self.rule}'"
         message = f"input '{self.name}' wants {wanted}, which this runtime cannot fill"
-        return Problem("M014", message, f"it fills: {', '.join(_FILLS)}", file)
+        return Problem("M014", message, f"it fills: {', '.join(RULES)}", file)
 
 
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Unfilled
+OfTokenizer: TypeAlias = SubtokenIds | SubtokenMask | FirstSubtokens | LastSubtokens | SubtokenWords
+Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | OfTokenizer | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +182,7 @@ class Interface:
         outputs: In the order of the model.
         language_models: In the order of the metadata.
         vocabularies: Those of the embedding tables, in the order of the metadata.
+        tokenizers: Those of the encoders, in the order of the metadata.
         tags: `None` for a model without tagger head.
     """
 
@@ -147,6 +190,7 @@ class Interface:
     outputs: tuple[Output, ...]
     language_models: tuple[LanguageModel, ...]
     vocabularies: tuple[Vocabulary, ...]
+    tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
 
     @classmethod
@@ -155,6 +199,7 @@ class Interface:
         interface: Mapping[str, object],
         dictionaries: Mapping[str, object],
         vocabularies: Mapping[str, object] | None = None,
+        tokenizers: Mapping[str, object] | None = None,
         *,
         file: str | None = None,
     ) -> Interface:
@@ -166,25 +211,41 @@ class Interface:
             interface: The parsed JSON of `assembler.interface`.
             dictionaries: The parsed JSON of `assembler.dictionaries`: the characters of each language model by id.
             vocabularies: The parsed JSON of `assembler.vocabularies`: how each table's rows are found.
+            tokenizers: The parsed JSON of `assembler.tokenizers`: how each encoder's subtokens are made.
             file: The model's file, for the problems.
 
         Raises:
-            ModelError: M013 for each field that is missing or damaged.
+            ModelError: M013 for each field that is missing or damaged, M018 if a library for an input is missing.
         """
         fields = Fields.of(interface, _PLACE, file)
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
         declared = fields.child("language_models")
         models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
-        by_name = {model.name: model for model in models}
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
         tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
-        tables_by_name = {table.name: table for table in tables}
-        inputs = each(lambda entry: _input(entry, by_name, tables_by_name), fields.objects("inputs"))
+        cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
+        encoders = each(lambda name: Subtokenizer.from_metadata(name, cut.child(name)), cut.values)
+        known = _Described(
+            {model.name: model for model in models},
+            {table.name: table for table in tables},
+            {encoder.name: encoder for encoder in encoders},
+        )
+        inputs = each(lambda entry: _input(entry, known), fields.objects("inputs"))
         outputs = each(_output, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
-        return cls(inputs, outputs, models, tables, _tags(fields))
+        return cls(inputs, outputs, models, tables, encoders, _tags(fields))
+
+    @property
+    def context(self) -> int:
+        """How many tokens of its neighbours a sentence is read with, on each side; 0 for most models."""
+        return max((encoder.context for encoder in self.tokenizers), default=0)
+
+    @property
+    def respects_documents(self) -> bool:
+        """Whether the context ends where a document does, which lists of tokens do not tell."""
+        return all(encoder.documents for encoder in self.tokenizers if encoder.context)
 
     def output(self, gives: str) -> str | None:
         """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
@@ -204,29 +265,45 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
     )
 
 
-def _input(  # noqa: PLR0911 - one return for each rule
-    fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]
-) -> Input:
-    name = fields.text("name")
-    match fields.optional_text("fill"):
-        case "characters":
-            return Characters(name, _model_of(fields, models))
-        case "indices":
-            return Indices(name, _model_of(fields, models))
-        case "character_lengths":
-            return CharacterLengths(name, _model_of(fields, models))
-        case "token_lengths":
-            return TokenLengths(name)
-        case "words":
-            return Words(name, tables[fields.choice("vocabulary", tables)])
-        case "striping":
-            return Striping(name, fields.number("parts", _PARTS))
-        case rule:
-            return Unfilled(name, rule)
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the metadata describe, by name: whatever an input can speak of."""
+
+    models: Mapping[str, LanguageModel]
+    tables: Mapping[str, Vocabulary]
+    encoders: Mapping[str, Subtokenizer]
+
+    def model(self, fields: Fields) -> LanguageModel:
+        return self.models[fields.choice("language_model", self.models)]
+
+    def table(self, fields: Fields) -> Vocabulary:
+        return self.tables[fields.choice("vocabulary", self.tables)]
+
+    def encoder(self, fields: Fields) -> Subtokenizer:
+        return self.encoders[fields.choice("tokenizer", self.encoders)]
 
 
-def _model_of(fields: Fields, models: Mapping[str, LanguageModel]) -> LanguageModel:
-    return models[fields.choice("language_model", models)]
+#: How an input of each rule is read. The key that names its subject is `filling.Rule.subject`.
+_READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
+    "characters": lambda name, fields, known: Characters(name, known.model(fields)),
+    "indices": lambda name, fields, known: Indices(name, known.model(fields)),
+    "character_lengths": lambda name, fields, known: CharacterLengths(name, known.model(fields)),
+    "words": lambda name, fields, known: Words(name, known.table(fields)),
+    "subtokens": lambda name, fields, known: SubtokenIds(name, known.encoder(fields)),
+    "subtoken_mask": lambda name, fields, known: SubtokenMask(name, known.encoder(fields)),
+    "first_subtokens": lambda name, fields, known: FirstSubtokens(name, known.encoder(fields)),
+    "last_subtokens": lambda name, fields, known: LastSubtokens(name, known.encoder(fields)),
+    "subtoken_words": lambda name, fields, known: SubtokenWords(name, known.encoder(fields)),
+    "token_lengths": lambda name, _fields, _known: TokenLengths(name),
+    "striping": lambda name, fields, _known: Striping(name, fields.number("parts", _PARTS)),
+}
+
+
+def _input(fields: Fields, known: _Described) -> Input:
+    name, rule = fields.text("name"), fields.optional_text("fill")
+    if rule is None or rule not in _READERS:
+        return Unfilled(name, rule)
+    return _READERS[rule](name, fields, known)
 
 
 def _output(fields: Fields) -> Output:

@@ -23,6 +23,7 @@ _FORMAT = "assembler.format"
 _LABELS = "assembler.labels"
 _DICTIONARIES = "assembler.dictionaries"
 _VOCABULARIES = "assembler.vocabularies"
+_TOKENIZERS = "assembler.tokenizers"
 _INTERFACE = "assembler.interface"
 
 
@@ -62,6 +63,7 @@ class Metadata:
             Fields.of(entries["interface"], _INTERFACE, file).values,
             Fields.of(entries.get("dictionaries", {}), _DICTIONARIES, file).values,
             Fields.of(entries.get("vocabularies", {}), _VOCABULARIES, file).values,
+            Fields.of(entries.get("tokenizers", {}), _TOKENIZERS, file).values,
             file=file,
         )
         tasks = read_tasks(entries.get("tasks"), labels, interface, file)

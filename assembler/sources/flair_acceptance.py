@@ -13,12 +13,14 @@ from flair.embeddings import (
     FlairEmbeddings,
     StackedEmbeddings,
     TokenEmbeddings,
+    TransformerWordEmbeddings,
     WordEmbeddings,
 )
 from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
 
 from assembler.errors import SourceError
 from assembler.problems import Problem
+from assembler.sources.flair_encoder import encoder_refused, stored_encoder_refused
 from assembler.sources.trust import damaged
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
     from assembler.spec.model import Source
 
 #: The embeddings whose parts can be built.
-_SUPPORTED = ("StackedEmbeddings", "FlairEmbeddings", "WordEmbeddings", "OneHotEmbeddings", "HashEmbeddings")
+_SUPPORTED = (
+    "StackedEmbeddings", "FlairEmbeddings", "TransformerWordEmbeddings", "WordEmbeddings", "OneHotEmbeddings",
+    "HashEmbeddings",
+)  # fmt: skip
 #: The embeddings of documents whose parts can be built.
 _DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
 _DOCUMENT_HINT = f"embeddings of documents that can be assembled: {', '.join(_DOCUMENTS)}"
@@ -92,6 +97,9 @@ def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     cls = str(stored.get("__cls__", "")).rpartition(".")[2]
     if cls not in _SUPPORTED:
         raise refuse(source, f"the tagger uses {cls or 'embeddings without a class'}", _HINT)
+    reason = stored_encoder_refused(stored) if cls == "TransformerWordEmbeddings" else None
+    if reason is not None:
+        raise refuse(source, f"the encoder of the tagger {reason}")
     return cls
 
 
@@ -132,6 +140,10 @@ def check_tagger(source: Source, tagger: Labeller) -> None:
         reason = _option_refused(embedding)
         if reason is not None:
             raise refuse(source, f"embedding {index} of the tagger {reason}")
+    if len({each.respect_document_boundaries for each in embeddings if getattr(each, "context_length", 0)}) > 1:
+        raise refuse(
+            source, "two encoders of the tagger read their neighbours in two ways (respect_document_boundaries)"
+        )
     names = [embedding.name for embedding in embeddings]
     for name in names:
         if names.count(name) > 1:
@@ -207,6 +219,8 @@ def _option_refused(embedding: TokenEmbeddings) -> str | None:
     """Return what is said of an embedding with an option that cannot be assembled."""
     if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
         return "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
+    if isinstance(embedding, TransformerWordEmbeddings):
+        return encoder_refused(embedding)
     if isinstance(embedding, WordEmbeddings):
         if embedding.field is not None:
             return f"reads the label '{embedding.field}' of each token instead of its text"

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import flair
 from flair.data import Sentence
-from flair.embeddings import FlairEmbeddings, TokenEmbeddings, WordEmbeddings
+from flair.embeddings import FlairEmbeddings, TokenEmbeddings, TransformerWordEmbeddings, WordEmbeddings
 from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
 from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.sources.digest import checked_digest
 from assembler.sources.flair_acceptance import stacked
 from assembler.sources.flair_documents import document_weights, text_head_weights, token_head_weights
+from assembler.sources.flair_encoder import encoder_weights
 from assembler.sources.flair_extraction import (
     char_lm_weights,
     crf_weights,
@@ -105,9 +106,11 @@ class FlairSource:
     def can_read(self, sentence: Sequence[str]) -> bool:
         """Return whether flair itself can tag a sentence.
 
-        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245).
+        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
+        as does the tokeniser of an encoder.
         """
-        if not any(isinstance(embedding, OneHotEmbeddings | HashEmbeddings) for embedding in self.embeddings):
+        fail = OneHotEmbeddings | HashEmbeddings | TransformerWordEmbeddings
+        if not any(isinstance(embedding, fail) for embedding in self.embeddings):
             return True
         return not any("\ud800" <= character <= "\udfff" for token in sentence for character in token)
 
@@ -207,6 +210,8 @@ def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
         return one_hot_table(embedding)
     if isinstance(embedding, HashEmbeddings):
         return hash_table(embedding)
+    if isinstance(embedding, TransformerWordEmbeddings):
+        return encoder_weights(embedding)
     if isinstance(embedding, FlairEmbeddings):
         return char_lm_weights(
             embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)

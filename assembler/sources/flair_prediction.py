@@ -92,23 +92,20 @@ def classify(classifier: TextClassifier, sentences: Sequence[Sequence[str]], bat
 
     `predict` leaves the class `O` out, whose probability is not compared.
     """
-    found = [Classified({}, {}) for _ in sentences]
-    for chosen, batch in _batches(sentences, batch_size):
-        classifier.predict(batch, mini_batch_size=batch_size, label_name="chosen")
-        classifier.predict(
-            batch, mini_batch_size=batch_size, label_name="all", return_probabilities_for_all_classes=True
-        )
-        for index, sentence in zip(chosen, batch, strict=True):
-            chosen_labels, all_labels = (
-                {label.value: label.score for label in sentence.get_labels(name)} for name in ("chosen", "all")
-            )
-            found[index] = Classified(chosen_labels, all_labels)
-    return found
+    whole = [Sentence(list(tokens)) for tokens in sentences]
+    classifier.predict(whole, mini_batch_size=batch_size, label_name="chosen")
+    classifier.predict(whole, mini_batch_size=batch_size, label_name="all", return_probabilities_for_all_classes=True)
+    return [Classified(_scores(sentence, "chosen"), _scores(sentence, "all")) for sentence in whole]
+
+
+def _scores(sentence: Sentence, name: str) -> dict[str, float]:
+    return {label.value: label.score for label in sentence.get_labels(name)}
 
 
 def _batches(sentences: Sequence[Sequence[str]], batch_size: int) -> Iterator[tuple[list[int], list[Sentence]]]:
     """Yield the numbers of the sentences of each batch, longest first, and the sentences; empty ones are left out."""
     whole = [Sentence(list(tokens)) for tokens in sentences]
+    Sentence.set_context_for_sentences(whole)  # as `predict` does (ST 487, NN 803): some encoders read the neighbours
     order = sorted((i for i in range(len(whole)) if len(whole[i])), key=lambda i: len(whole[i]), reverse=True)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]

@@ -194,13 +194,64 @@ def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
     elif cls == "OneHotEmbeddings":
         words = ("words", _length(stored.get("vocab_dictionary")))
         yield _Need(f"{prefix}embedding_layer.weight", (words, length))
+    elif cls == "TransformerWordEmbeddings":
+        yield from _encoder_needs(stored.get("config_state_dict"), f"{prefix}model.")
     elif cls == "HashEmbeddings":
         rows = ("num_embeddings", stored.get("num_embeddings", 1000))
         yield _Need(f"{prefix}embedding_layer.weight", (rows, length))
 
 
+def _encoder_needs(config: object, prefix: str) -> Iterator[_Need]:
+    """Yield what transformers makes for an encoder; `_DISTILBERT` has the names of the one that has names of its own."""
+    if not isinstance(config, dict):
+        return
+    names = _DISTILBERT if config.get("model_type") == "distilbert" else _BERT
+    hidden, inner, layers = (_declared(config, names[key]) for key in ("hidden", "inner", "layers"))
+    features = _declared(config, "embedding_size") if config.get("model_type") == "electra" else hidden
+    for table, size in (("word", "vocab_size"), ("position", "max_position_embeddings")):
+        yield _Need(f"{prefix}embeddings.{table}_embeddings.weight", (_declared(config, size), features))
+    if names is _BERT:
+        types = _declared(config, "type_vocab_size")
+        yield _Need(f"{prefix}embeddings.token_type_embeddings.weight", (types, features))
+    yield _Need(f"{prefix}{names['layer']}.0.{names['feed']}.weight", (layers,))
+    for number in range(layers[1] if isinstance(layers[1], int) else 0):
+        layer = f"{prefix}{names['layer']}.{number}"
+        yield _Need(f"{layer}.{names['feed']}.weight", (inner, hidden))
+        yield _Need(f"{layer}.{names['query']}.weight", (hidden, hidden))
+
+
+_BERT = {
+    "hidden": "hidden_size",
+    "inner": "intermediate_size",
+    "layers": "num_hidden_layers",
+    "layer": "encoder.layer",
+    "feed": "intermediate.dense",
+    "query": "attention.self.query",
+}
+_DISTILBERT = {
+    "hidden": "dim",
+    "inner": "hidden_dim",
+    "layers": "n_layers",
+    "layer": "transformer.layer",
+    "feed": "ffn.lin1",
+    "query": "attention.q_lin",
+}
+
+
+def _encoder_length(stored: Mapping[str, Any]) -> int:
+    """Return the declared length of a token's vector (transformer.py 1245-1257)."""
+    config = stored["config_state_dict"]
+    length = config.get(_DISTILBERT["hidden"] if config.get("model_type") == "distilbert" else _BERT["hidden"])
+    layers = stored.get("layers", "-1")
+    chosen = layers.count(",") + 1 if isinstance(layers, str) and not stored.get("layer_mean", True) else 1
+    twice = 2 if stored.get("subtoken_pooling") == "first_last" else 1
+    return length * chosen * twice if isinstance(length, int) else 0
+
+
 def _embedding_length(stored: Mapping[str, Any]) -> int:
     """Return the declared length of an embedding, whose sizes have been looked at."""
+    if isinstance(stored.get("config_state_dict"), dict):
+        return _encoder_length(stored)
     parameters = stored.get("model_params")
     if isinstance(parameters, dict):
         length = parameters.get("hidden_size") if parameters.get("nout") is None else parameters["nout"]

@@ -116,9 +116,16 @@ def _part(
 def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Problem]) -> Weights | None:
     """Return the weights if they are of the node's kind."""
     from assembler.sources.document_weights import DocumentRnnWeights, TextHeadWeights, WordLayersWeights
+    from assembler.sources.encoder_weights import EncoderWeights
     from assembler.sources.weights import CharLmWeights, CrfWeights, TableWeights, TaggerHeadWeights
 
-    kinds = {CharLmWeights: "char_lm", TableWeights: "embedding", TaggerHeadWeights: "tagger_head", CrfWeights: "crf"}
+    kinds = {
+        CharLmWeights: "char_lm",
+        EncoderWeights: "transformer",
+        TableWeights: "embedding",
+        TaggerHeadWeights: "tagger_head",
+        CrfWeights: "crf",
+    }
     kinds |= {WordLayersWeights: "word_layers", DocumentRnnWeights: "document_rnn", TextHeadWeights: "text_head"}
     kind = kinds[type(given)]
     if node.kind in kinds.values() and node.kind != kind:

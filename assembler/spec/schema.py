@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from assembler.filling import RULES
 from assembler.parts.kind import LARGEST_SIZE, NAME
 from assembler.wiring.tensors import DTYPES
 
@@ -22,8 +23,6 @@ DEFAULT_OPSET = 17
 OPSETS = (13, 22)
 #: The largest tolerance of scores that a spec may allow.
 LARGEST_TOLERANCE = 0.1
-#: The ways to fill an input that a host and the proof know; `runtime/encoding.py` has the layouts.
-FILLS = ("characters", "indices", "character_lengths", "token_lengths", "words", "striping")
 #: The profiles that choose how parts are lowered.
 PROFILES = ("portable",)
 
@@ -171,7 +170,7 @@ def _input() -> dict[str, Value]:
                 "examples": [["characters", "sentences"]],
             },
             "fill": {
-                "enum": list(FILLS),
+                "enum": list(RULES),
                 "description": "How a host fills it, where the wiring does not tell.",
                 "examples": ["striping"],
             },

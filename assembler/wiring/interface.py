@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.filling import RULES
+
 if TYPE_CHECKING:
     from assembler.wiring.graph import Edge, Wiring
+
+
+#: Rules that speak of the encoder whose states are pooled.
+_OF_POOLING = ("first_subtokens", "last_subtokens", "subtoken_words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +20,13 @@ class Fill:
     """How one input is filled.
 
     Attributes:
-        rule: One of `spec.schema.FILLS`, or `None` where neither the spec nor the wiring tells.
-        language_models: The `char_lm` nodes whose text the input speaks of; several may share one input.
-        tables: The `embedding` nodes whose rows the input speaks of.
+        rule: One of `filling.RULES`, or `None` where neither the spec nor the wiring tells.
+        subjects: The nodes that the input speaks of, of the rule's sort; several may share one input.
         parts: For `striping`, how many parts are interleaved.
     """
 
     rule: str | None
-    language_models: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
     parts: int = 0
 
 
@@ -39,24 +43,24 @@ def _fill(wiring: Wiring, name: str) -> Fill:
         return Fill(None)
     rule = told or next(iter(rules))
     matching = [fill for fill in found if fill.rule == rule]
-    models = tuple(dict.fromkeys(model for fill in matching for model in fill.language_models))
+    subjects = tuple(dict.fromkeys(subject for fill in matching for subject in fill.subjects))
     parts = max((fill.parts for fill in matching), default=0)
     if rule == "striping" and not parts:
         parts = sum(node.kind == "char_lm" for node in wiring.spec.graph.values())
-    tables = tuple(dict.fromkeys(table for fill in matching for table in fill.tables))
-    return Fill(rule, models, tables, parts)
+    return Fill(rule, subjects, parts)
 
 
 def _at(wiring: Wiring, edge: Edge) -> Fill:
     """Return what the port at the end of an edge says of the input that feeds it."""
     port = next(port for port in wiring.inputs[edge.node] if port.name == edge.port)
-    if port.fill in {"characters", "character_lengths"}:
-        return Fill(port.fill, (edge.node,))
-    if port.fill == "words":
-        return Fill(port.fill, tables=(edge.node,))
     if port.fill == "indices":
         return _rows(wiring, edge.node)
-    return Fill(port.fill)
+    if port.fill in _OF_POOLING:
+        encoder = wiring.feeding(edge.node, "states")[0].reference.owner
+        node = wiring.spec.graph.get(encoder)
+        return Fill(port.fill, (encoder,)) if node is not None and node.kind == "transformer" else Fill(None)
+    rule = RULES.get(port.fill or "")
+    return Fill(port.fill, (edge.node,) if rule is not None and rule.subject is not None else ())
 
 
 def _rows(wiring: Wiring, node: str) -> Fill:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from assembler.filling import RULES
 from assembler.problems import Problem, nearest, suggest
 
 if TYPE_CHECKING:
@@ -21,16 +22,6 @@ Entry = tuple["Reference", str, str, int]
 _FORMS = {"char_lm": "flair", "embedding": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
 _FORMS |= dict.fromkeys(("word_layers", "document_rnn", "text_head"), "flair")
 
-#: How many axes each fill has; all are int64. `runtime/encoding.py` has the layouts.
-_FILL_AXES = {"characters": 2, "indices": 1, "character_lengths": 1, "token_lengths": 1, "words": 1, "striping": 1}
-#: What an input of each fill must speak of, where it speaks of anything.
-_FILL_NEEDS = {
-    "characters": "feeds no port 'characters' of a char_lm, whose dictionary would be used",
-    "character_lengths": "feeds no port 'lengths' of a char_lm, whose texts would be counted",
-    "indices": "feeds no gather whose states are those of a char_lm",
-    "words": "feeds no port 'words' of an embedding, whose vocabulary would be used",
-    "striping": "is used in a stack without a char_lm, and with no concat on axis 0, whose parts would be interleaved",
-}
 #: The greatest values of the types of floating point.
 _LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}
 
@@ -142,26 +133,25 @@ def _bounds(entry: Input) -> tuple[float, float]:
 def _fills(spec: Spec) -> Iterator[Problem]:
     for name, entry in spec.inputs.items():
         if entry.fill is not None and not _has_layout(entry):
-            axes = _FILL_AXES[entry.fill]
+            axes = RULES[entry.fill].axes
             mark = spec.document.mark(("inputs", name, "fill"))
             message = f"{name}: the fill '{entry.fill}' is int64 with {axes} {'axis' if axes == 1 else 'axes'}, "
             yield Problem.at(mark, "W020", f"{message}the input is {entry.type}")
 
 
 def _has_layout(entry: Input) -> bool:
-    return entry.type.dtype == "int64" and entry.type.rank == _FILL_AXES[entry.fill or ""]
+    return entry.type.dtype == "int64" and entry.type.rank == RULES[entry.fill or ""].axes
 
 
 def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> Iterator[Problem]:
     """Report inputs with a fill for which a host would look at a part that the input does not feed."""
     unsure = {owner for owner, _ in names.hunches}
     for name, entry in spec.inputs.items():
-        if entry.fill not in _FILL_NEEDS or not _has_layout(entry) or name in unsure:
-            continue
-        if _fill_has_part(spec, ports, names, name):
+        lacks = RULES[entry.fill].lacks if entry.fill else None
+        if lacks is None or not _has_layout(entry) or name in unsure or _fill_has_part(spec, ports, names, name):
             continue
         mark = spec.document.mark(("inputs", name, "fill"))
-        message = f"{name}: the fill '{entry.fill}' does not fit: the input {_FILL_NEEDS[entry.fill]}"
+        message = f"{name}: the fill '{entry.fill}' does not fit: the input {lacks}"
         yield Problem.at(mark, "W020", message, "without 'fill' the proof draws random values, and a host is told none")
 
 

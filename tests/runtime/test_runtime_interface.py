@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from assembler.errors import ModelError
+from assembler.filling import RULES
 from assembler.runtime import Interface, Tags, encode
 from assembler.runtime.interface import CharacterLengths, Characters, Indices, Output, Striping, TokenLengths, Unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from assembler.filling import Rule
 
     MakeInterface = Callable[..., dict[str, dict[str, object]]]
 
@@ -140,6 +144,18 @@ def test_a_damaged_field_is_named_with_what_was_expected(
     _parent(stacked, place)[place[-1]] = junk
     with pytest.raises(ModelError, match=rf"m\.onnx: M013 .*{message}"):
         _read(stacked)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_every_rule_of_the_table_can_be_read_and_filled(stacked: dict, rule: Rule) -> None:
+    entry = {"name": "x", "fill": rule.name} | ({"parts": 2} if rule.counted else {})
+    if rule.subject is not None:
+        entry[rule.subject] = {"language_model": "lm", "vocabulary": "table"}[rule.subject]
+    stacked["interface"]["inputs"] = [entry]
+    vocabularies = {"table": {"rule": "word", "words": ["a"], "unknown": 1}}
+    interface = Interface.from_metadata(stacked["interface"], stacked["dictionaries"], vocabularies)
+    array = encode(interface, [["a", "b"], ["c"]])["x"]
+    assert (array.dtype, array.ndim) == (np.int64, rule.axes)
 
 
 @pytest.mark.parametrize(("rule", "wants"), [("word_ids", "'word_ids'"), (None, "something that the model does not")])

@@ -1,0 +1,134 @@
+"""The rules by which a host fills the inputs of a model: one table for spec, wiring, metadata and runtime.
+
+To add a rule: a row here, a class in `runtime/interface.py`, and its layout in `runtime/encoding.py`. Its name then
+stands in the schema, in `docs/spec.md` and in the errors; a port that wants it says so by `Port.fill`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What a rule speaks of. It is also the key of the metadata's input entry that names the node.
+Subject: TypeAlias = Literal["language_model", "vocabulary", "tokenizer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way to fill an input with int64 values.
+
+    Attributes:
+        name: The word that a spec writes after `fill:`, and that stands in the metadata.
+        axes: How many axes the input has.
+        summary: What the host feeds, for the documentation.
+        derived: The port, or the place in the graph, from which the wiring derives the rule, for the documentation.
+        subject: What the values speak of, or `None`: the node in question stands in the metadata.
+        counted: Whether the metadata tell a number of interleaved parts.
+        lacks: What is wrong with an input of this rule that speaks of no part; `None` where it needs to speak of none.
+    """
+
+    name: str
+    axes: int
+    summary: str
+    derived: str
+    subject: Subject | None = None
+    counted: bool = False
+    lacks: str | None = None
+
+
+_TABLE = (
+    Rule(
+        "characters",
+        2,
+        '[characters, sentences], time first: the ids of `start marker + tokens joined by one space + " "`, for a '
+        "backward model reversed by code point between the markers; shorter texts are padded behind with the id of a "
+        "space",
+        "`char_lm.characters`",
+        "language_model",
+        lacks="feeds no port 'characters' of a char_lm, whose dictionary would be used",
+    ),
+    Rule(
+        "character_lengths",
+        1,
+        "[sentences]: the length of each such text, markers included",
+        "`char_lm.lengths`",
+        "language_model",
+        lacks="feeds no port 'lengths' of a char_lm, whose texts would be counted",
+    ),
+    Rule(
+        "indices",
+        1,
+        "[total_tokens]: `position * sentences + sentence` for each token, sentence by sentence, each padded to the "
+        "longest with any valid index",
+        "`gather.indices` behind a `char_lm`",
+        "language_model",
+        lacks="feeds no gather whose states are those of a char_lm",
+    ),
+    Rule(
+        "words",
+        1,
+        "[total_tokens]: the row of each token in the table, sentence by sentence, padded with 0; the vocabulary and "
+        "its rule are in `assembler.vocabularies`",
+        "`embedding.words`",
+        "vocabulary",
+        lacks="feeds no port 'words' of an embedding, whose vocabulary would be used",
+    ),
+    Rule(
+        "subtokens",
+        2,
+        "[pieces, subtokens]: the ids of each sentence's subtokens, special ones included, padded behind; the "
+        "tokeniser is in `assembler.tokenizers`, and an overlong sentence is several pieces",
+        "`transformer.subtokens`",
+        "tokenizer",
+        lacks="feeds no port 'subtokens' of a transformer, whose tokeniser would be used",
+    ),
+    Rule(
+        "subtoken_mask",
+        2,
+        "[pieces, subtokens]: 1 where there is a subtoken, 0 behind the end of a shorter piece",
+        "`transformer.mask`",
+        "tokenizer",
+        lacks="feeds no port 'mask' of a transformer, whose tokeniser would be used",
+    ),
+    Rule(
+        "first_subtokens",
+        1,
+        "[total_tokens]: `piece * subtokens + position` of each token's first subtoken, sentence by sentence, each "
+        "padded to the longest; `pieces * subtokens` for a token without subtokens and as padding",
+        "`subtoken_pooling.first` behind a `transformer`",
+        "tokenizer",
+        lacks="feeds no subtoken_pooling whose states are those of a transformer",
+    ),
+    Rule(
+        "last_subtokens",
+        1,
+        "[total_tokens]: the same for each token's last subtoken",
+        "`subtoken_pooling.last` behind a `transformer`",
+        "tokenizer",
+        lacks="feeds no subtoken_pooling whose states are those of a transformer",
+    ),
+    Rule(
+        "subtoken_words",
+        2,
+        "[pieces, subtokens]: `sentence * tokens + position` of the token that a subtoken is a part of; -1 for special "
+        "subtokens, those of the context, repeated ones of overlapping pieces, and padding",
+        "`subtoken_pooling.words` behind a `transformer`",
+        "tokenizer",
+        lacks="feeds no subtoken_pooling whose states are those of a transformer",
+    ),
+    Rule("token_lengths", 1, "[sentences]: the tokens of each sentence", "`tagger_head.lengths`"),
+    Rule(
+        "striping",
+        1,
+        "[total_embeddings]: for `k` parts over `n` rows `i * n + j`, `j` from 0 to `n - 1`, for each `j` all `i`: "
+        "`0, n, 1, n + 1, …` for two",
+        "`gather.indices` behind a `concat` along axis 0",
+        counted=True,
+        lacks="is used in a stack without a char_lm, and with no concat on axis 0, whose parts would be interleaved",
+    ),
+)
+#: The rules by name, in the order of the documentation.
+RULES: Mapping[str, Rule] = {rule.name: rule for rule in _TABLE}
