@@ -13,6 +13,7 @@ from assembler.filling import RULES
 from assembler.problems import Problem, in_order
 from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
+from assembler.tasks import first_head, source_tasks
 from assembler.wiring.interface import Fill, fills
 
 if TYPE_CHECKING:
@@ -45,11 +46,12 @@ def describe(
         SpecError: One input would have to be filled in two ways (W013).
     """
     spec = wiring.spec
-    head = _head(wiring, sources)
+    head = first_head(wiring, sources)
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     record: dict[str, Value] = {
         "format": FORMAT,
         "labels": list(head.labels) if head else [],
+        "tasks": [task.as_dict() for task in source_tasks(wiring, sources)],
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
         "vocabularies": describe_vocabularies(sources),
         "tokenizers": describe_tokenizers(sources),
@@ -105,7 +107,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     _refuse_ambiguous(wiring, found, models)
     _refuse_two_vocabularies(wiring, found, sources)
     _refuse_two_tokenizers(wiring, found, sources)
-    head = _head(wiring, sources)
+    head = first_head(wiring, sources)
     described: dict[str, Value] = {}
     for name, weights in models.items():
         entry = asdict(weights.characters)
@@ -113,7 +115,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
         described[name] = entry
     tags: dict[str, Value] = {
         "label_type": head.label_type if head else "",
-        "spans": head.spans if head else False,
+        "spans": head.spans if isinstance(head, TaggerHeadWeights) else False,
     }
     return {
         "inputs": [_input(name, fill) for name, fill in found.items()],
@@ -121,17 +123,6 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
         "language_models": described,
         "tags": tags,
     }
-
-
-def _head(wiring: Wiring, sources: OpenSources) -> TaggerHeadWeights | None:
-    """Return the head whose labels the tags are: that of the decoder's own source, which is what the proof runs."""
-    decoder = wiring.decoder()
-    name = wiring.source_of(decoder) if decoder is not None else None
-    if name is not None and name in sources.flair:
-        found = sources.flair[name].weights(f"{name}.head")
-        return found if isinstance(found, TaggerHeadWeights) else None
-    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
-    return heads[0] if len(heads) == 1 else None
 
 
 def _input(name: str, fill: Fill) -> dict[str, Value]:

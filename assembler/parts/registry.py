@@ -22,7 +22,8 @@ GROUP = "assembler.kinds"
 
 _BUILT_IN = (
     "char_lm", "transformer", "subtoken_pooling", "embedding", "gather", "concat", "tagger_head", "crf",
-    "onnx_subgraph", "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
+    "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
+    "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
 )  # fmt: skip
 
 #: What importing a package that is broken can raise.

@@ -6,6 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from flair.embeddings import (
+    DocumentEmbeddings,
+    DocumentLMEmbeddings,
+    DocumentPoolEmbeddings,
+    DocumentRNNEmbeddings,
     FlairEmbeddings,
     StackedEmbeddings,
     TokenEmbeddings,
@@ -23,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flair.data import Dictionary
-    from flair.models import LanguageModel, SequenceTagger
+    from flair.models import LanguageModel, TextClassifier, TokenClassifier
 
+    from assembler.sources.flair_loading import Labeller
     from assembler.spec.model import Source
 
 #: The embeddings whose parts can be built.
@@ -32,6 +37,9 @@ _SUPPORTED = (
     "StackedEmbeddings", "FlairEmbeddings", "TransformerWordEmbeddings", "WordEmbeddings", "OneHotEmbeddings",
     "HashEmbeddings",
 )  # fmt: skip
+#: The embeddings of documents whose parts can be built.
+_DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
+_DOCUMENT_HINT = f"embeddings of documents that can be assembled: {', '.join(_DOCUMENTS)}"
 _HINT = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
 
 
@@ -40,9 +48,13 @@ def refuse(source: Source, message: str, hint: str | None = None) -> SourceError
     return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))
 
 
-def stacked(tagger: SequenceTagger) -> list[TokenEmbeddings]:
-    """Return the embeddings of a tagger by their place in its stack."""
-    stack = tagger.embeddings
+def stacked(tagger: Labeller) -> list[TokenEmbeddings]:
+    """Return the embeddings of a tagger, or of the documents of a classifier, by their place in its stack."""
+    stack: Any = tagger.embeddings
+    if isinstance(stack, DocumentPoolEmbeddings | DocumentRNNEmbeddings | DocumentLMEmbeddings):
+        stack = stack.embeddings
+    if isinstance(stack, list):
+        return list(stack)
     return list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
 
 
@@ -62,6 +74,26 @@ def check_stored_embeddings(source: Source, stored: object) -> None:
             raise refuse(source, f"embedding {place} of the tagger is StackedEmbeddings", _HINT)
 
 
+def check_stored_document(source: Source, stored: object) -> None:
+    """Refuse embeddings of documents that cannot be assembled before flair makes them."""
+    if isinstance(stored, DocumentEmbeddings):
+        return  # an object, from a checkpoint that --trust let through
+    if not isinstance(stored, dict):
+        raise damaged(source, f"the embeddings of the classifier are a {type(stored).__name__}")
+    cls = str(stored.get("__cls__", "")).rpartition(".")[2]
+    if cls not in _DOCUMENTS:
+        raise refuse(source, f"the classifier uses {cls or 'embeddings without a class'}", _DOCUMENT_HINT)
+    if cls != _DOCUMENTS[-1]:
+        check_stored_embeddings(source, stored.get("embeddings"))
+        return
+    models = stored.get("flair_embeddings")
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        raise damaged(source, f"the language models of the classifier are a {type(models).__name__}")
+    for model in models:
+        if _stored_class(source, model) != "FlairEmbeddings":
+            raise refuse(source, f"the language models of the classifier hold {model['__cls__']}", _DOCUMENT_HINT)
+
+
 def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     """Return the class of stored embeddings, which is a supported one."""
     cls = str(stored.get("__cls__", "")).rpartition(".")[2]
@@ -73,7 +105,27 @@ def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     return cls
 
 
-def check_tagger(source: Source, tagger: SequenceTagger) -> None:
+def check_classifier(source: Source, classifier: TokenClassifier | TextClassifier) -> None:
+    """Refuse a loaded classifier with an embedding, an option or a value that cannot be assembled.
+
+    Raises:
+        SourceError: An embedding or an option cannot be assembled (R005), or a value is damaged (R006).
+    """
+    document = type(classifier.embeddings).__name__
+    if isinstance(classifier.embeddings, DocumentEmbeddings) and document not in _DOCUMENTS:
+        raise refuse(source, f"the classifier uses {document}", _DOCUMENT_HINT)
+    if classifier._custom_decoder:  # noqa: SLF001 - flair's own switch
+        raise refuse(source, "the classifier has a decoder of its own instead of a linear layer")
+    if isinstance(classifier.embeddings, DocumentEmbeddings):
+        thresholds = classifier.multi_label_threshold
+        if not all(isinstance(value, int | float) for value in thresholds.values()):
+            raise damaged(source, "a threshold of the classifier is no number")
+    elif classifier.multi_label:
+        raise refuse(source, "the classifier of tokens gives several labels to each (multi_label)")
+    check_tagger(source, classifier)
+
+
+def check_tagger(source: Source, tagger: Labeller) -> None:
     """Refuse a loaded tagger with an embedding, an option or a value that cannot be assembled.
 
     Raises:

@@ -183,6 +183,7 @@ class TaggerHeadWeights:
         spans: Whether the labels encode spans (flair's ST 892).
         has_crf: Whether a CRF decodes the emissions, instead of softmax and its maximum.
         reference: Runs the loaded model itself.
+        reading: The class of flair's whose rules make labels and spans of the predicted classes.
     """
 
     embedding_size: int
@@ -194,6 +195,7 @@ class TaggerHeadWeights:
     spans: bool
     has_crf: bool
     reference: Callable[[Arrays], Arrays]
+    reading: Literal["sequence_tagger", "token_classifier"] = "sequence_tagger"
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`, `label_count`, and `has_crf` as 0 or 1."""

@@ -337,7 +337,7 @@ def test_a_state_that_lacks_a_weight_is_refused(shop: Workshop, tmp_path: Path) 
     [
         ([1, 2], "R005 source 'tagger': the checkpoint is a list, not a flair model"),
         ({"a": 1}, "R005 source 'tagger': the checkpoint is neither a SequenceTagger nor a LanguageModel"),
-        ({"__cls__": "TextClassifier"}, "R005 source 'tagger': the checkpoint is TextClassifier"),
+        ({"__cls__": "TextRegressor"}, "R005 source 'tagger': the checkpoint is TextRegressor"),
         (torch.zeros(2), "R005 source 'tagger': the checkpoint is a Tensor, not a flair model"),
     ],
 )
