@@ -16,6 +16,7 @@ from assembler.runtime.interface import (
     FirstSubtokens,
     Indices,
     LastSubtokens,
+    PieceRows,
     Striping,
     SubtokenIds,
     SubtokenMask,
@@ -48,6 +49,7 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
     - subtokens and their mask `[P, L]`, with P pieces, one or several for each sentence, of up to L subtokens.
     - first and last subtokens `[S * T]`: `piece * L + position`, sentence-major; `P * L` where there is none.
     - subtoken words `[P, L]`: `sentence * T + position` of the token that a subtoken is a part of, or -1.
+    - pieces `[S * T, 2]`: the rows of each token's first and last piece, sentence-major; 0 behind a shorter sentence.
     - striping `[parts * S * T]`: each row of all parts in turn, `0, N, 1, N + 1, …` for two parts of `N = S * T` rows.
 
     Positions count the characters of the text as it was given, also where the language model reads it lowercased: one
@@ -64,7 +66,8 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
 
     Raises:
         ValueError: If there is no sentence, or a sentence without tokens or with an empty one.
-        ModelError: M014 for an input that cannot be filled from text, M019 for a sentence too long for an encoder.
+        ModelError: M014 for an input that cannot be filled from text, M018 if its library is not installed, M019 for a
+            sentence too long for an encoder.
     """
     given = _with_contexts(sentences, interface.context)
     grid = _Grid.of([sentence.tokens for sentence in given])
@@ -115,7 +118,7 @@ class _Grid:
         return cls(counts, widths, filled, tokens)
 
 
-def _fill(
+def _fill(  # noqa: PLR0911 - one return for each rule
     entry: Input, grid: _Grid, framed: dict[str, list[str]], cut: dict[str, Subtokens]
 ) -> NDArray[np.int64]:
     match entry:
@@ -133,6 +136,10 @@ def _fill(
             return table_rows.ravel()
         case SubtokenIds() | SubtokenMask() | FirstSubtokens() | LastSubtokens() | SubtokenWords():
             return _of_subtokens(entry, cut[entry.tokenizer.name])
+        case PieceRows(pieces=pieces):
+            pairs = np.zeros((*grid.filled.shape, 2), dtype=np.int64)
+            pairs[grid.filled] = pieces.rows_of(grid.tokens)
+            return pairs.reshape(-1, 2)
         case Striping(parts=parts):
             rows = np.arange(parts * grid.filled.size, dtype=np.int64)
             return rows.reshape(parts, -1).T.ravel()

@@ -54,11 +54,12 @@ class Tagger:
         Raises:
             ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
                 it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
-                cannot fill.
+                cannot fill, M018 a library that fills an input is not installed.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         self._session = Session.open(path, threads=threads, providers=providers)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
+        self._metadata.interface.require_libraries(self._session.file)
         self._head = Head.of(self._metadata, self._session)
 
     @property
@@ -103,9 +104,7 @@ class Tagger:
             ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
         """
         found = in_context(read_sentences(sentences), self.interface.context)
-        return self.tag_in_context(
-            list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens
-        )
+        return self.tag_in_context(list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens)
 
     def tag_in_context(
         self,

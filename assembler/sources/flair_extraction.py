@@ -19,6 +19,8 @@ from assembler.sources.weights import (
     CharLmWeights,
     CrfWeights,
     Linear,
+    PieceModel,
+    PieceWeights,
     Recurrent,
     RecurrentDirection,
     TableWeights,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from flair.data import Dictionary
     from flair.embeddings import WordEmbeddings
-    from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+    from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
     from flair.models import LanguageModel, SequenceTagger
 
     from assembler.sources.weights import Array, Arrays, Cell
@@ -112,6 +114,19 @@ def hash_table(embedding: HashEmbeddings) -> TableWeights:
     method = str(vars(embedding)["_HashEmbeddings__hash_method"])
     rule = Words("hash", (), unknown=0, method=method, rows=embedding.num_embeddings)
     return _table(embedding.embedding_layer, None, rule)
+
+
+def piece_table(embedding: BytePairEmbeddings) -> PieceWeights:
+    """Return the table of BytePairEmbeddings; the row behind those of all pieces is that of a blank token (TK 1469)."""
+    layer = embedding.embedding
+
+    @torch.no_grad()
+    def run(inputs: Arrays) -> Arrays:
+        rows = layer(torch.from_numpy(np.array(inputs["pieces"])))
+        return {"rows": _array(rows.reshape(-1, embedding.embedding_length))}
+
+    model = PieceModel(embedding.spm.serialized_model_proto(), embedding.do_preproc, embedding.spm.vocab_size())
+    return PieceWeights(_array(layer.weight), model, run)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Arrays are views on the loaded model wherever possible, so that a stack is not h
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -166,6 +167,49 @@ class TableWeights:
 
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `words` and give `rows`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class PieceModel:
+    """How a host finds the two rows of a token in a table of word pieces.
+
+    Attributes:
+        model: The serialised sentencepiece model.
+        zeros: Whether every decimal digit is read as 0.
+        blank: The row of a token of white space.
+    """
+
+    model: bytes
+    zeros: bool
+    blank: int
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return the record that the metadata holds."""
+        model = base64.b64encode(self.model).decode("ascii")
+        return {"rule": "pieces", "model": model, "zeros": self.zeros, "blank": self.blank}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PieceWeights:
+    """A table of word pieces, two rows of which make the embedding of a token.
+
+    Attributes:
+        table: float32 [rows, features].
+        words: How a host finds the rows.
+        reference: Runs the loaded model itself.
+    """
+
+    table: Array
+    words: PieceModel
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `embedding_size`: that of two rows."""
+        return {"embedding_size": 2 * self.table.shape[1]}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `pieces` and give `rows`."""
         return self.reference(inputs)
 
 

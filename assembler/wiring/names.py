@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 Entry = tuple["Reference", str, str, int]
 
 #: Which form of source each kind takes its weights from; other kinds take either.
-_FORMS = {"char_lm": "flair", "embedding": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
+_FORMS = {
+    "char_lm": "flair",
+    "embedding": "flair",
+    "piece_embedding": "flair",
+    "tagger_head": "flair",
+    "crf": "flair",
+    "onnx": "onnx",
+}
 
 #: The greatest values of the types of floating point.
 _LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}
