@@ -154,14 +154,16 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
         for model, characters in shared[1:]:
             first, reference = shared[0]
             if fill.rule == "character_lengths":
-                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase")
-                same = characters.lowercase == reference.lowercase and (
+                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase", "tokenized")
+                read = ("lowercase", "tokenized")
+                same = all(getattr(characters, key) == getattr(reference, key) for key in read) and (
                     characters.start_marker == reference.start_marker
                     # lower-casing can lengthen a marker
                     or (not characters.lowercase and len(characters.start_marker) == len(reference.start_marker))
                 )
             else:
                 keys = ("direction", "dictionary", "start_marker", "lowercase", "padding", "with_whitespace")
+                keys = (*keys, "tokenized")
                 same = all(getattr(characters, key) == getattr(reference, key) for key in keys)
             if not same:
                 message = f"the input '{name}' feeds '{first}' and '{model}', which want it filled differently"

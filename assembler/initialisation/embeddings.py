@@ -37,7 +37,7 @@ def embeddings(opened: FlairSource) -> list[Embedding]:
     encoders = [(place, each) for place, each in found if isinstance(each, EncoderWeights)]
     directions = [each.characters.direction for _, each in models]
     numbered = len(set(directions)) < len(directions)
-    texts = {(each.characters.start_marker, each.characters.lowercase) for _, each in models}
+    texts = {(each.characters.start_marker, each.characters.lowercase, each.characters.tokenized) for _, each in models}
     embeddings = [
         _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
     ]

@@ -19,6 +19,7 @@ from assembler.runtime.interface import Interface, LanguageModel, Tags
 from assembler.runtime.sentence import TaggedSentence
 from assembler.runtime.spans import Span, decode_spans
 from assembler.runtime.tagger import Tagger
+from assembler.runtime.token import Token
 from assembler.runtime.vocabulary import Vocabulary
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "TaggedSentence",
     "Tagger",
     "Tags",
+    "Token",
     "Vocabulary",
     "decode_spans",
     "encode",

@@ -35,6 +35,7 @@ class LanguageModel:
         end_marker: What follows the text.
         with_whitespace: Whether the state after a token is read at the character behind it, or at its last one.
         lowercase: Whether the text is lowercased.
+        tokenized: Whether the text is the tokens joined by one space each, or by the spaces that are behind them.
         padding: The character id behind a shorter text.
         alphabet: Its character dictionary.
     """
@@ -45,6 +46,7 @@ class LanguageModel:
     end_marker: str
     with_whitespace: bool
     lowercase: bool
+    tokenized: bool
     padding: int
     alphabet: Alphabet
 
@@ -287,6 +289,7 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
         end_marker=fields.text("end_marker"),
         with_whitespace=fields.flag("with_whitespace"),
         lowercase=fields.flag("lowercase"),
+        tokenized=fields.flag("tokenized") if "tokenized" in fields.values else True,
         padding=fields.number("padding", _IDS),
         alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
     )

@@ -187,8 +187,6 @@ def _shown(value: object) -> str:
 
 def _option_refused(embedding: TokenEmbeddings) -> str | None:
     """Return what is said of an embedding with an option that cannot be assembled."""
-    if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
-        return "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
     if isinstance(embedding, TransformerWordEmbeddings):
         return encoder_refused(embedding)
     text = "text" if isinstance(embedding, OneHotEmbeddings) else None

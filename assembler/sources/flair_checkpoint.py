@@ -102,8 +102,12 @@ class FlairSource:
 
         OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
         as does the tokeniser of an encoder; so do BytePairEmbeddings, and on tokens that have no pieces, such as a
-        zero-width space (TK 1474).
+        zero-width space (TK 1474). A language model on untokenised text strips white space behind the last token, and
+        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838).
         """
+        untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
+        if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
+            return False
         return all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence)
 
     def order(self) -> list[int]:
@@ -190,7 +194,10 @@ def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
         return piece_table(embedding)
     if isinstance(embedding, FlairEmbeddings):
         return char_lm_weights(
-            embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
+            embedding.lm,
+            with_whitespace=embedding.with_whitespace,
+            lowercase=getattr(embedding, "is_lower", False),
+            tokenized=embedding.tokenized_lm,
         )
     raise TypeError(embedding)
 

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 _CELLS: dict[type[torch.nn.Module], Cell] = {torch.nn.LSTM: "LSTM", torch.nn.GRU: "GRU", torch.nn.RNN: "RNN"}
 
 
-def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: bool) -> CharLmWeights:
+def char_lm_weights(
+    model: LanguageModel, *, with_whitespace: bool, lowercase: bool, tokenized: bool = True
+) -> CharLmWeights:
     """Return the weights of a language model. The decoder is not used for embeddings and left out."""
     return CharLmWeights(
         embedding=_array(model.encoder.weight),
@@ -56,6 +58,7 @@ def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: b
             with_whitespace=with_whitespace,
             lowercase=lowercase,
             padding=_padding(model.dictionary),
+            tokenized=tokenized,
         ),
         reference=lambda inputs: _run_language_model(model, inputs),
     )

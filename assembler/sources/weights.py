@@ -83,6 +83,7 @@ class Characters:
         with_whitespace: Whether the state is taken behind a token (its following space) or at its last character.
         lowercase: Whether the text is lower-cased for the ids (offsets come from the original text).
         padding: The id that fills the shorter texts of a batch.
+        tokenized: Whether the tokens are joined by one space each, or by the spaces that are behind them.
     """
 
     dictionary: tuple[str, ...]
@@ -92,6 +93,7 @@ class Characters:
     with_whitespace: bool
     lowercase: bool
     padding: int
+    tokenized: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
