@@ -24,6 +24,8 @@ from assembler.sources.flair_encoder import encoder_refused, stored_encoder_refu
 from assembler.sources.trust import damaged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flair.data import Dictionary
     from flair.models import LanguageModel, TextClassifier, TokenClassifier
 
@@ -217,18 +219,21 @@ def _shown(value: object) -> str:
 
 def _option_refused(embedding: TokenEmbeddings) -> str | None:
     """Return what is said of an embedding with an option that cannot be assembled."""
+    return next(_options_refused(embedding), None)
+
+
+def _options_refused(embedding: TokenEmbeddings) -> Iterator[str]:
     if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
-        return "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
+        yield "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
     if isinstance(embedding, TransformerWordEmbeddings):
-        return encoder_refused(embedding)
+        yield from encoder_refused(embedding)
     if isinstance(embedding, WordEmbeddings):
         if embedding.field is not None:
-            return f"reads the label '{embedding.field}' of each token instead of its text"
+            yield f"reads the label '{embedding.field}' of each token instead of its text"
         if sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
-            return "has a vocabulary whose rows are not numbered from 0 without gaps"
+            yield "has a vocabulary whose rows are not numbered from 0 without gaps"
     if isinstance(embedding, OneHotEmbeddings):
         if embedding.field != "text":
-            return f"reads the label '{embedding.field}' of each token instead of its text"
+            yield f"reads the label '{embedding.field}' of each token instead of its text"
         if not embedding.vocab_dictionary.add_unk:
-            return "has a vocabulary without <unk>, on which flair fails at the first unknown word"
-    return None
+            yield "has a vocabulary without <unk>, on which flair fails at the first unknown word"

@@ -202,7 +202,7 @@ def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
 
 
 def _encoder_needs(config: object, prefix: str) -> Iterator[_Need]:
-    """Yield what transformers makes for an encoder; `_DISTILBERT` has the names of the one that has names of its own."""
+    """Yield what transformers makes for an encoder. One architecture has names of its own."""
     if not isinstance(config, dict):
         return
     names = _DISTILBERT if config.get("model_type") == "distilbert" else _BERT
