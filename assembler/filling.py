@@ -119,6 +119,15 @@ _TABLE = (
         "tokenizer",
         lacks="feeds no subtoken_pooling whose states are those of a transformer",
     ),
+    Rule(
+        "pieces",
+        2,
+        "[total_tokens, 2]: the rows of each token's first and last piece, sentence by sentence, padded with 0; the "
+        "sentencepiece model is in `assembler.vocabularies`",
+        "`piece_embedding.pieces`",
+        "vocabulary",
+        lacks="feeds no port 'pieces' of a piece_embedding, whose sentencepiece model would be used",
+    ),
     Rule("token_lengths", 1, "[sentences]: the tokens of each sentence", "`tagger_head.lengths`"),
     Rule(
         "striping",

@@ -21,7 +21,7 @@ from flair.data import Dictionary, Sentence
 from flair.models import SequenceTagger
 from tqdm import tqdm
 
-from assembler.runtime import InContext, Tagger
+from assembler.runtime import InContext, Tagger, Token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,8 +134,8 @@ class OnnxSequenceTagger(SequenceTagger):
         length, boundaries = self._tagger.interface.context, self._tagger.interface.respects_documents
         left = sentence.left_context(length, boundaries) if length else []
         right = sentence.right_context(length, boundaries) if length else []
-        tokens = (tuple(token.text for token in part) for part in (sentence.tokens, left, right))
-        return InContext(*tokens)
+        context = (tuple(token.text for token in part) for part in (left, right))
+        return InContext(tuple(Token(token.text, token.whitespace_after) for token in sentence.tokens), *context)
 
     def _label(self, sentence: Sentence, result: TaskTags, name: str, *, by_token: bool) -> None:
         sentence.remove_labels(name)

@@ -179,6 +179,7 @@ def _language_model(model: Mapping[str, object], entries: Mapping[str, object], 
     characters = len(_list(_table(entries, "dictionaries"), name))
     place = "behind the token" if model.get("with_whitespace") else "at the token's last character"
     case = ", lower-cased" if model.get("lowercase") else ""
+    case += "" if model.get("tokenized", True) else ", on untokenised text"
     marker = ascii(str(model.get("start_marker", "")))
     return f"{model.get('direction')}, {characters} characters, start marker {marker}, state {place}{case}"
 

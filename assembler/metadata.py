@@ -12,7 +12,7 @@ from assembler.errors import SpecError
 from assembler.filling import RULES
 from assembler.problems import Problem, in_order
 from assembler.sources.encoder_weights import EncoderWeights
-from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
+from assembler.sources.weights import CharLmWeights, PieceWeights, TableWeights, TaggerHeadWeights
 from assembler.tasks import first_head, source_tasks
 from assembler.wiring.interface import Fill, fills
 
@@ -83,7 +83,9 @@ def describe(
 def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
     """Return how a host finds the rows of each embedding table: the `vocabularies` record."""
     return {
-        name: weights.words.as_dict() for name, weights in sources.weights.items() if isinstance(weights, TableWeights)
+        name: weights.words.as_dict()
+        for name, weights in sources.weights.items()
+        if isinstance(weights, TableWeights | PieceWeights)
     }
 
 
@@ -143,14 +145,16 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
         for model, characters in shared[1:]:
             first, reference = shared[0]
             if fill.rule == "character_lengths":
-                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase")
-                same = characters.lowercase == reference.lowercase and (
+                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase", "tokenized")
+                read = ("lowercase", "tokenized")
+                same = all(getattr(characters, key) == getattr(reference, key) for key in read) and (
                     characters.start_marker == reference.start_marker
                     # lower-casing can lengthen a marker
                     or (not characters.lowercase and len(characters.start_marker) == len(reference.start_marker))
                 )
             else:
                 keys = ("direction", "dictionary", "start_marker", "lowercase", "padding", "with_whitespace")
+                keys = (*keys, "tokenized")
                 same = all(getattr(characters, key) == getattr(reference, key) for key in keys)
             if not same:
                 message = f"the input '{name}' feeds '{first}' and '{model}', which want it filled differently"
@@ -164,8 +168,9 @@ def _refuse_two_vocabularies(wiring: Wiring, found: Mapping[str, Fill], sources:
     """Refuse an input that two tables with different vocabularies share."""
     problems = []
     for name, fill in found.items():
-        shared = [weights for table in fill.subjects if isinstance(weights := sources.weights.get(table), TableWeights)]
-        if any(weights.words != shared[0].words for weights in shared[1:]):
+        given = [sources.weights.get(table) for table in fill.subjects]
+        shared = [weights.words for weights in given if isinstance(weights, TableWeights | PieceWeights)]
+        if any(words != shared[0] for words in shared[1:]):
             message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.subjects)}, "
             message += "which have different vocabularies"
             problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))

@@ -14,7 +14,9 @@ import json
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from measure_assembly import measured
 
@@ -24,7 +26,7 @@ _TEXT = ("George Washington went to Washington . Berlin ist eine Stadt , der Hun
 
 def save_random_encoder(folder: Path, layers: int) -> None:
     """Save an encoder with a small tokeniser, as transformers does."""
-    import transformers
+    transformers: Any = import_module("transformers")  # half of it has no types
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
     tokenizer = Tokenizer(models.Unigram())

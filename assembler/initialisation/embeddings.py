@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.fingerprint import fingerprint
-from assembler.sources.weights import CharLmWeights, TableWeights
+from assembler.sources.weights import CharLmWeights, PieceWeights, TableWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,10 +89,12 @@ def _named(found: list[tuple[int, Weights]]) -> list[Embedding]:
     encoders = [(place, each) for place, each in found if isinstance(each, EncoderWeights)]
     directions = [each.characters.direction for _, each in models]
     numbered = len(set(directions)) < len(directions)
-    texts = {(each.characters.start_marker, each.characters.lowercase) for _, each in models}
+    texts = {(each.characters.start_marker, each.characters.lowercase, each.characters.tokenized) for _, each in models}
     embeddings = [
         _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
     ]
+    pieces = [(place, each) for place, each in found if isinstance(each, PieceWeights)]
+    embeddings += [_pieces(place, each, str(place) if len(pieces) > 1 else "") for place, each in pieces]
     embeddings += [_table(place, each, str(place) if len(tables) > 1 else "") for place, each in tables]
     embeddings += [_encoder(place, each, str(place) if len(encoders) > 1 else "") for place, each in encoders]
     return sorted(embeddings, key=lambda embedding: embedding.place)
@@ -120,6 +122,18 @@ def _table(place: int, weights: TableWeights, number: str) -> Embedding:
         f"    inputs: {{words: {words}}}",
     ]
     return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
+
+
+def _pieces(place: int, weights: PieceWeights, number: str) -> Embedding:
+    node, pieces = f"pieces{number}", f"pieceIndices{number}"
+    rows, features = weights.table.shape
+    lines = [
+        f"  {node}:   # {rows} rows of {features}, two for each token",
+        "    kind: piece_embedding",
+        f"    weights: tagger.embeddings.{place}",
+        f"    inputs: {{pieces: {pieces}}}",
+    ]
+    return Embedding(place, {pieces: "[total_tokens, 2]"}, lines, f"{node}.rows")
 
 
 def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:

@@ -21,6 +21,7 @@ from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
 from assembler.runtime.tasks import SentenceTask, TokenTask
+from assembler.runtime.token import Token
 from assembler.runtime.vocabulary import Vocabulary
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Tags",
     "TaskTags",
     "TextClassifier",
+    "Token",
     "TokenTask",
     "Vocabulary",
     "decode_classifier_spans",

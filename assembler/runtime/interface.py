@@ -9,7 +9,10 @@ from assembler.filling import RULES
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
+from assembler.runtime.pieces import RULE as PIECES
+from assembler.runtime.pieces import Pieces
 from assembler.runtime.subtokens import Subtokenizer
+from assembler.runtime.vocabulary import RULES as VOCABULARY_RULES
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class LanguageModel:
         end_marker: What follows the text.
         with_whitespace: Whether the state after a token is read at the character behind it, or at its last one.
         lowercase: Whether the text is lowercased.
+        tokenized: Whether the text is the tokens joined by one space each, or by the spaces that are behind them.
         padding: The character id behind a shorter text.
         alphabet: Its character dictionary.
     """
@@ -42,6 +46,7 @@ class LanguageModel:
     end_marker: str
     with_whitespace: bool
     lowercase: bool
+    tokenized: bool
     padding: int
     alphabet: Alphabet
 
@@ -89,6 +94,14 @@ class Words:
 
     name: str
     vocabulary: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class PieceRows:
+    """An input of two rows of an embedding table for each token, int64 `[total_tokens, 2]`."""
+
+    name: str
+    pieces: Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +167,9 @@ class Unfilled:
 
 
 OfTokenizer: TypeAlias = SubtokenIds | SubtokenMask | FirstSubtokens | LastSubtokens | SubtokenWords
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | OfTokenizer | Striping | Unfilled
+Input: TypeAlias = (
+    Characters | Indices | CharacterLengths | TokenLengths | Words | PieceRows | OfTokenizer | Striping | Unfilled
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +204,7 @@ class Interface:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     language_models: tuple[LanguageModel, ...]
-    vocabularies: tuple[Vocabulary, ...]
+    vocabularies: tuple[Vocabulary | Pieces, ...]
     tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
 
@@ -222,7 +237,7 @@ class Interface:
         declared = fields.child("language_models")
         models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
-        tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
+        tables = each(lambda name: _vocabulary(name, listed.child(name)), listed.values)
         cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
         encoders = each(lambda name: Subtokenizer.from_metadata(name, cut.child(name)), cut.values)
         known = _Described(
@@ -251,6 +266,20 @@ class Interface:
         """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
 
+    def require_libraries(self, file: str | None = None) -> None:
+        """Refuse to go on without the libraries that fill the inputs.
+
+        Raises:
+            ModelError: M018 for each that is not installed.
+        """
+        each(lambda pieces: pieces.require_library(file), [v for v in self.vocabularies if isinstance(v, Pieces)])
+
+
+def _vocabulary(name: str, fields: Fields) -> Vocabulary | Pieces:
+    if fields.choice("rule", (*VOCABULARY_RULES, PIECES)) == PIECES:
+        return Pieces.from_metadata(name, fields)
+    return Vocabulary.from_metadata(name, fields)
+
 
 def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageModel:
     return LanguageModel(
@@ -260,6 +289,7 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
         end_marker=fields.text("end_marker"),
         with_whitespace=fields.flag("with_whitespace"),
         lowercase=fields.flag("lowercase"),
+        tokenized=fields.flag("tokenized") if "tokenized" in fields.values else True,
         padding=fields.number("padding", _IDS),
         alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
     )
@@ -267,28 +297,34 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """What the metadata describe, by name: whatever an input can speak of."""
+    """What the metadata describe and an input may speak of; each is found by the key that the rule's subject names."""
 
     models: Mapping[str, LanguageModel]
-    tables: Mapping[str, Vocabulary]
+    tables: Mapping[str, Vocabulary | Pieces]
     encoders: Mapping[str, Subtokenizer]
 
-    def model(self, fields: Fields) -> LanguageModel:
+    def language_model(self, fields: Fields) -> LanguageModel:
         return self.models[fields.choice("language_model", self.models)]
 
-    def table(self, fields: Fields) -> Vocabulary:
-        return self.tables[fields.choice("vocabulary", self.tables)]
+    def words(self, fields: Fields) -> Vocabulary:
+        found = {name: table for name, table in self.tables.items() if isinstance(table, Vocabulary)}
+        return found[fields.choice("vocabulary", found)]
+
+    def pieces(self, fields: Fields) -> Pieces:
+        found = {name: table for name, table in self.tables.items() if isinstance(table, Pieces)}
+        return found[fields.choice("vocabulary", found)]
 
     def encoder(self, fields: Fields) -> Subtokenizer:
         return self.encoders[fields.choice("tokenizer", self.encoders)]
 
 
-#: How an input of each rule is read. The key that names its subject is `filling.Rule.subject`.
+#: How the input of each rule is read.
 _READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
-    "characters": lambda name, fields, known: Characters(name, known.model(fields)),
-    "indices": lambda name, fields, known: Indices(name, known.model(fields)),
-    "character_lengths": lambda name, fields, known: CharacterLengths(name, known.model(fields)),
-    "words": lambda name, fields, known: Words(name, known.table(fields)),
+    "characters": lambda name, fields, known: Characters(name, known.language_model(fields)),
+    "character_lengths": lambda name, fields, known: CharacterLengths(name, known.language_model(fields)),
+    "indices": lambda name, fields, known: Indices(name, known.language_model(fields)),
+    "words": lambda name, fields, known: Words(name, known.words(fields)),
+    "pieces": lambda name, fields, known: PieceRows(name, known.pieces(fields)),
     "subtokens": lambda name, fields, known: SubtokenIds(name, known.encoder(fields)),
     "subtoken_mask": lambda name, fields, known: SubtokenMask(name, known.encoder(fields)),
     "first_subtokens": lambda name, fields, known: FirstSubtokens(name, known.encoder(fields)),
@@ -301,9 +337,8 @@ _READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
 
 def _input(fields: Fields, known: _Described) -> Input:
     name, rule = fields.text("name"), fields.optional_text("fill")
-    if rule is None or rule not in _READERS:
-        return Unfilled(name, rule)
-    return _READERS[rule](name, fields, known)
+    read = _READERS.get(rule or "")
+    return Unfilled(name, rule) if read is None else read(name, fields, known)
 
 
 def _output(fields: Fields) -> Output:

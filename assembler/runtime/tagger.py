@@ -55,11 +55,12 @@ class Tagger:
         Raises:
             ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
                 it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
-                cannot fill.
+                cannot fill, M018 a library that fills an input is not installed.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         self._session = Session.open(path, threads=threads, providers=providers)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
+        self._metadata.interface.require_libraries(self._session.file)
         self._heads = Head.all_of(self._metadata, self._session)
 
     @property

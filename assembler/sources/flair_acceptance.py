@@ -17,6 +17,7 @@ from flair.embeddings import (
     WordEmbeddings,
 )
 from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+from sentencepiece import SentencePieceProcessor
 
 from assembler.errors import SourceError
 from assembler.problems import Problem
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 #: The embeddings whose parts can be built.
 _SUPPORTED = (
     "StackedEmbeddings", "FlairEmbeddings", "TransformerWordEmbeddings", "WordEmbeddings", "OneHotEmbeddings",
-    "HashEmbeddings",
+    "HashEmbeddings", "BytePairEmbeddings",
 )  # fmt: skip
 #: The embeddings of documents whose parts can be built.
 _DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
@@ -102,7 +103,28 @@ def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     reason = stored_encoder_refused(stored) if cls == "TransformerWordEmbeddings" else None
     if reason is not None:
         raise refuse(source, f"the encoder of the tagger {reason}")
+    if cls == "BytePairEmbeddings":
+        _check_stored_pieces(source, stored)
     return cls
+
+
+def _check_stored_pieces(source: Source, stored: dict[str, Any]) -> None:
+    """Refuse word pieces that flair cannot load, before it writes them to a file.
+
+    Raises:
+        SourceError: Their vectors are in a file of another library (R005), or there is no sentencepiece model (R006).
+    """
+    if "word2vec_binary" in stored:
+        message = "the tagger uses BytePairEmbeddings whose vectors flair reads with the package 'bpemb'"
+        raise refuse(source, message, "load the tagger where bpemb is installed, and save it again with flair 0.15.1")
+    model = stored.get("spm_model_binary")
+    if not isinstance(model, bytes) or not model:
+        got = "nothing" if not model else f"a {type(model).__name__}"
+        raise damaged(source, f"the sentencepiece model of BytePairEmbeddings is {got}, expected its bytes")
+    try:
+        SentencePieceProcessor(model_proto=model).vocab_size()
+    except RuntimeError as err:
+        raise damaged(source, f"the sentencepiece model of BytePairEmbeddings cannot be read: {err}") from err
 
 
 def check_classifier(source: Source, classifier: TokenClassifier | TextClassifier) -> None:
@@ -223,17 +245,13 @@ def _option_refused(embedding: TokenEmbeddings) -> str | None:
 
 
 def _options_refused(embedding: TokenEmbeddings) -> Iterator[str]:
-    if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
-        yield "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
     if isinstance(embedding, TransformerWordEmbeddings):
         yield from encoder_refused(embedding)
-    if isinstance(embedding, WordEmbeddings):
-        if embedding.field is not None:
-            yield f"reads the label '{embedding.field}' of each token instead of its text"
-        if sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
-            yield "has a vocabulary whose rows are not numbered from 0 without gaps"
-    if isinstance(embedding, OneHotEmbeddings):
-        if embedding.field != "text":
-            yield f"reads the label '{embedding.field}' of each token instead of its text"
-        if not embedding.vocab_dictionary.add_unk:
-            yield "has a vocabulary without <unk>, on which flair fails at the first unknown word"
+    text = "text" if isinstance(embedding, OneHotEmbeddings) else None
+    field = getattr(embedding, "field", text)
+    if field != text:
+        yield f"reads the label '{field}' of each token instead of its text"
+    if isinstance(embedding, WordEmbeddings) and sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
+        yield "has a vocabulary whose rows are not numbered from 0 without gaps"
+    if isinstance(embedding, OneHotEmbeddings) and not embedding.vocab_dictionary.add_unk:
+        yield "has a vocabulary without <unk>, on which flair fails at the first unknown word"

@@ -22,7 +22,7 @@ from flair.embeddings import (
     TransformerWordEmbeddings,
     WordEmbeddings,
 )
-from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
 from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.sources.digest import checked_digest
@@ -35,6 +35,7 @@ from assembler.sources.flair_extraction import (
     hash_table,
     head_weights,
     one_hot_table,
+    piece_table,
     word_table,
 )
 from assembler.sources.flair_loading import load_labeller, load_language_model, stored_tasks
@@ -114,12 +115,14 @@ class FlairSource:
         """Return whether flair itself can tag a sentence.
 
         OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
-        as does the tokeniser of an encoder.
+        as does the tokeniser of an encoder; so do BytePairEmbeddings, and on tokens that have no pieces, such as a
+        zero-width space (TK 1474). A language model on untokenised text strips white space behind the last token, and
+        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838).
         """
-        fail = OneHotEmbeddings | HashEmbeddings | TransformerWordEmbeddings
-        if not any(isinstance(embedding, fail) for embedding in self.embeddings):
-            return True
-        return not any("\ud800" <= character <= "\udfff" for token in sentence for character in token)
+        untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
+        if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
+            return False
+        return all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence)
 
     def order(self) -> list[int]:
         """Return the places of the embeddings in the order in which flair joins them.
@@ -224,6 +227,17 @@ class FlairSource:
             return embed(self.embeddings, sentences), widths
 
 
+def _can_read(embedding: TokenEmbeddings, token: str) -> bool:
+    if not isinstance(embedding, OneHotEmbeddings | HashEmbeddings | BytePairEmbeddings | TransformerWordEmbeddings):
+        return True
+    if any("\ud800" <= character <= "\udfff" for character in token):
+        return False
+    if not isinstance(embedding, BytePairEmbeddings) or not token.strip():
+        return True
+    read = embedding._preprocess(token) if embedding.do_preproc else token  # noqa: SLF001 - flair's own way to read it
+    return bool(embedding.spm.EncodeAsIds(read.lower()))
+
+
 def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
     """Return the weights of one embedding, which is of a supported class."""
     if isinstance(embedding, WordEmbeddings):
@@ -234,9 +248,14 @@ def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
         return hash_table(embedding)
     if isinstance(embedding, TransformerWordEmbeddings):
         return encoder_weights(embedding)
+    if isinstance(embedding, BytePairEmbeddings):
+        return piece_table(embedding)
     if isinstance(embedding, FlairEmbeddings):
         return char_lm_weights(
-            embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
+            embedding.lm,
+            with_whitespace=embedding.with_whitespace,
+            lowercase=getattr(embedding, "is_lower", False),
+            tokenized=embedding.tokenized_lm,
         )
     raise TypeError(embedding)
 

@@ -19,6 +19,8 @@ from assembler.sources.weights import (
     CharLmWeights,
     CrfWeights,
     Linear,
+    PieceModel,
+    PieceWeights,
     Recurrent,
     RecurrentDirection,
     TableWeights,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from flair.data import Dictionary
     from flair.embeddings import WordEmbeddings
-    from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+    from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
     from flair.models import LanguageModel, SequenceTagger
 
     from assembler.sources.weights import Array, Arrays, Cell
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 _CELLS: dict[type[torch.nn.Module], Cell] = {torch.nn.LSTM: "LSTM", torch.nn.GRU: "GRU", torch.nn.RNN: "RNN"}
 
 
-def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: bool) -> CharLmWeights:
+def char_lm_weights(
+    model: LanguageModel, *, with_whitespace: bool, lowercase: bool, tokenized: bool = True
+) -> CharLmWeights:
     """Return the weights of a language model. The decoder is not used for embeddings and left out."""
     return CharLmWeights(
         embedding=array_of(model.encoder.weight),
@@ -54,6 +58,7 @@ def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: b
             with_whitespace=with_whitespace,
             lowercase=lowercase,
             padding=_padding(model.dictionary),
+            tokenized=tokenized,
         ),
         reference=lambda inputs: _run_language_model(model, inputs),
     )
@@ -112,6 +117,19 @@ def hash_table(embedding: HashEmbeddings) -> TableWeights:
     method = str(vars(embedding)["_HashEmbeddings__hash_method"])
     rule = Words("hash", (), unknown=0, method=method, rows=embedding.num_embeddings)
     return _table(embedding.embedding_layer, None, rule)
+
+
+def piece_table(embedding: BytePairEmbeddings) -> PieceWeights:
+    """Return the table of BytePairEmbeddings; the row behind those of all pieces is that of a blank token (TK 1469)."""
+    layer = embedding.embedding
+
+    @torch.no_grad()
+    def run(inputs: Arrays) -> Arrays:
+        rows = layer(torch.from_numpy(np.array(inputs["pieces"])))
+        return {"rows": array_of(rows.reshape(-1, embedding.embedding_length))}
+
+    model = PieceModel(embedding.spm.serialized_model_proto(), embedding.do_preproc, embedding.spm.vocab_size())
+    return PieceWeights(array_of(layer.weight), model, run)
 
 
 @torch.no_grad()

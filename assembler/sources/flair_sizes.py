@@ -199,6 +199,11 @@ def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
     elif cls == "HashEmbeddings":
         rows = ("num_embeddings", stored.get("num_embeddings", 1000))
         yield _Need(f"{prefix}embedding_layer.weight", (rows, length))
+    elif cls == "BytePairEmbeddings":
+        from sentencepiece import SentencePieceProcessor
+
+        pieces = SentencePieceProcessor(model_proto=stored["spm_model_binary"]).vocab_size()
+        yield _Need(f"{prefix}embedding.weight", (("pieces", pieces + 1), _declared(stored, "dim")))
 
 
 def _encoder_needs(config: object, prefix: str) -> Iterator[_Need]:
@@ -255,6 +260,9 @@ def _embedding_length(stored: Mapping[str, Any]) -> int:
     parameters = stored.get("model_params")
     if isinstance(parameters, dict):
         length = parameters.get("hidden_size") if parameters.get("nout") is None else parameters["nout"]
+    elif "spm_model_binary" in stored:
+        half = stored.get("dim")
+        length = 2 * half if isinstance(half, int) else 0
     else:
         length = stored.get("embedding_length", 300)
     return length if isinstance(length, int) else 0

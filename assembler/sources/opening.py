@@ -117,12 +117,13 @@ def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Pro
     """Return the weights if they are of the node's kind."""
     from assembler.sources.document_weights import DocumentRnnWeights, TextHeadWeights, WordLayersWeights
     from assembler.sources.encoder_weights import EncoderWeights
-    from assembler.sources.weights import CharLmWeights, CrfWeights, TableWeights, TaggerHeadWeights
+    from assembler.sources.weights import CharLmWeights, CrfWeights, PieceWeights, TableWeights, TaggerHeadWeights
 
     kinds = {
         CharLmWeights: "char_lm",
         EncoderWeights: "transformer",
         TableWeights: "embedding",
+        PieceWeights: "piece_embedding",
         TaggerHeadWeights: "tagger_head",
         CrfWeights: "crf",
     }

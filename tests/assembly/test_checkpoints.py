@@ -365,13 +365,6 @@ def test_two_embeddings_of_one_name_are_refused(shop: Workshop, tmp_path: Path) 
     )
 
 
-def test_untokenised_language_models_are_refused(shop: Workshop, tmp_path: Path) -> None:
-    tagger = shop.tagger(seed=4)
-    tagger.embeddings.embeddings[1].tokenized_lm = False
-    shop.save(tagger, tmp_path / "tagger.pt")
-    assert "R005 source 'tagger': embedding 1 of the tagger reads untokenised text" in problem(tmp_path / "tagger.pt")
-
-
 # --- what flair would stumble over, or make before it looks
 
 
