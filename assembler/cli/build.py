@@ -79,9 +79,11 @@ def command(
         click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
     if proven is None:
         click.echo("not proven (--no-proof)")
-    elif proven.tokens:
+    elif proven.tokens or proven.classes:
+        counts = {"tokens": proven.tokens, "classes of sentences": proven.classes}
+        compared = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         click.echo(
-            f"proven against {proven.against}: {proven.cases} sentences, {proven.tokens} tokens, no tag differs, "
+            f"proven against {proven.against}: {proven.cases} sentences, {compared}, no tag differs, "
             f"scores within {proven.largest:.1e} (allowed {proven.within:.0e})"
         )
     else:

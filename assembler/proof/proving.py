@@ -65,7 +65,8 @@ class Proven:
     Attributes:
         against: The reference: the names of the models, or `each part alone`.
         cases: Sentences, or sets of inputs.
-        tokens: Tokens compared in each batch shape, or classes of sentences; 0 for stacks without tags.
+        tokens: Tokens compared in each batch shape; 0 for stacks without tags.
+        classes: Classes of sentences compared in each batch shape; 0 for stacks that label no sentences.
         largest: The largest difference of a score or of any output.
         within: The tolerance.
     """
@@ -73,6 +74,7 @@ class Proven:
     against: str
     cases: int
     tokens: int
+    classes: int
     largest: float
     within: float
 
@@ -157,6 +159,7 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         references.against,
         max(each.cases for each in tagged),
         sum(each.tokens for each in tagged),
+        sum(each.classes for each in tagged),
         max(each.largest for each in found),
         references.spec.proof.scores_within,
     )
