@@ -22,6 +22,7 @@ GROUP = "assembler.kinds"
 
 _BUILT_IN = (
     "char_lm", "embedding", "gather", "concat", "tagger_head", "crf", "onnx_subgraph",
+    "text_tokens", "text_characters", "text_indices", "labels", "spans",
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
 )  # fmt: skip
 

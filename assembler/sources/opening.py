@@ -110,12 +110,17 @@ def _part(
 
 def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Problem]) -> Weights | None:
     """Return the weights if they are of the node's kind."""
+    from assembler.sources.views import VIEWS, view_for
     from assembler.sources.weights import CharLmWeights, CrfWeights, TableWeights, TaggerHeadWeights
 
+    seen = view_for(node.kind, given)
+    if seen is not None:
+        return seen
     kinds = {CharLmWeights: "char_lm", TableWeights: "embedding", TaggerHeadWeights: "tagger_head", CrfWeights: "crf"}
     kind = kinds[type(given)]
-    if node.kind in kinds.values() and node.kind != kind:
-        message = f"{node.name}: '{node.weights}' is a part of kind '{kind}', not '{node.kind}'"
+    if node.kind in {*kinds.values(), *VIEWS} and node.kind != kind:
+        wanted = VIEWS.get(node.kind, node.kind)
+        message = f"{node.name}: '{node.weights}' is a part of kind '{kind}', not '{wanted}'"
         hint = f"parts of this checkpoint: {', '.join(source.paths())}"
         problems.append(Problem.at(node.weights_mark, "R007", message, hint))
         return None
