@@ -19,16 +19,13 @@ from assembler.cli.reporting import format_option, print_json
     type=click.Choice(["indices", "text"]),
     default="indices",
     show_default=True,
-    help="What the model takes. So far: character ids and indices.",
+    help="What the model takes: character ids and indices, or text; a model that takes text gives labels as text.",
 )
 @click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 @format_option
 def command(source: str, output: Path | None, interface: str, trust: bool, force: bool, form: str) -> None:  # noqa: FBT001
     """Write a commented, minimal spec for SOURCE: a flair checkpoint, or a name that flair knows."""
-    if interface == "text":
-        message = "the text interface cannot be written yet; 'indices' can"
-        raise click.BadParameter(message, param_hint="--interface")
     if output is not None and output.exists() and not force:
         message = f"'{output}' is there already; --force replaces it"
         raise click.BadParameter(message, param_hint="-o")
@@ -38,7 +35,7 @@ def command(source: str, output: Path | None, interface: str, trust: bool, force
     from assembler.initialisation import write_spec
     from assembler.staging import write_text
 
-    text = write_spec(source, output.parent if output else Path(), trust=trust)
+    text = write_spec(source, output.parent if output else Path(), trust=trust, text=interface == "text")
     if output is None:
         if form == "json":
             print_json({"spec": text})

@@ -116,5 +116,3 @@ def _first_names(emit: Emitter, tables: LabelTables, names: str, equal: str, spa
     numbers = emit.op("Gather", [names, found], "win/names", axis=0)
     table = emit.initializer("names", np.array(tables.names, dtype=object))
     return emit.op("Gather", [table, numbers], "label", axis=0)
-
-

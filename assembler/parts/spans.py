@@ -50,8 +50,8 @@ def build(part: PartView, emit: Emitter) -> None:
     tokens, classes = _between_nothings(emit, len(weights.labels))
     before, here, behind = (_window(emit, classes, tokens, at) for at in range(3))
     inside = emit.op("Not", [tables.says("outside", here, "outside")], "inside")
-    starts = emit.op("And", [inside, _cut(emit, tables, before, here, "start")], "starts")
-    ends = emit.op("And", [inside, _cut(emit, tables, here, behind, "end")], "ends")
+    starts = emit.op("And", [inside, _cut(emit, tables, before, here, "start_cut")], "starts")
+    ends = emit.op("And", [inside, _cut(emit, tables, here, behind, "end_cut")], "ends")
     first, last = _places(emit, starts, "first"), _places(emit, ends, "last")
     stop = emit.op("Add", [last, emit.number("one", 1, _INT64)], "stop")
     sentence = emit.op("Div", [first, tokens], "sentence")
@@ -88,7 +88,9 @@ def _cut(emit: Emitter, tables: LabelTables, before: str, here: str, name: str) 
         "Or", [tables.says("outside", before, f"{name}/before"), tables.says("outside", here, f"{name}/here")],
         f"{name}/apart",
     )  # fmt: skip
-    same = emit.op("Equal", [tables.name(before, f"{name}/name_before"), tables.name(here, f"{name}/name_here")], f"{name}/same")
+    same = emit.op(
+        "Equal", [tables.name(before, f"{name}/name_before"), tables.name(here, f"{name}/name_here")], f"{name}/same"
+    )
     inner = tables.says("inner", here, f"{name}/inner")
     odd = tables.says("odd", before, f"{name}/odd")
     weak = emit.op("Or", [inner, odd], f"{name}/weak")

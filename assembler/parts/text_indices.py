@@ -10,13 +10,13 @@ from assembler.wiring.tensors import TensorType, Variable
 if TYPE_CHECKING:
     from assembler.parts.emitter import Emitter
 
-_SENTENCES, _TOKENS = Variable("sentences"), Variable("tokens")
+_SENTENCES, _TOKENS = Variable("sentences"), Variable("total_tokens")
 _INT64 = "int64"
 
 
 def ports(_part: PartView) -> Ports:
     """Where tokens start and end in; the indices that a `gather` behind a `char_lm` takes out."""
-    per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (_SENTENCES, _TOKENS))
+    per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (_TOKENS,))
     return Ports(
         inputs=(
             Port("starts", per_token),
@@ -24,7 +24,7 @@ def ports(_part: PartView) -> Ports:
             Port("sizes", per_sentence),
             Port("counts", per_sentence),
         ),
-        outputs=(Port("indices", TensorType(_INT64, (Variable("total_tokens"),))),),
+        outputs=(Port("indices", per_token),),
     )
 
 
@@ -42,10 +42,14 @@ def build(part: PartView, emit: Emitter) -> None:
     if not isinstance(weights, CharacterWeights):
         raise TypeError(weights)
     about = weights.characters
-    places, sizes = emit.input("ends"), emit.input("sizes")
+    sizes = emit.input("sizes")
+    rows = emit.op("Concat", [emit.op("Shape", [sizes], "rows"), emit.integers("rest", [-1])], "grid_shape", axis=0)
     if about.direction == "backward":
         column = emit.op("Unsqueeze", [sizes, emit.integers("size_axis", [1])], "size_column")
-        places = emit.op("Sub", [column, emit.input("starts")], "turned")
+        starts = emit.op("Reshape", [emit.input("starts"), rows], "starts")
+        places = emit.op("Sub", [column, starts], "turned")
+    else:
+        places = emit.op("Reshape", [emit.input("ends"), rows], "ends")
     offset = len(about.start_marker) - (0 if about.with_whitespace else 1)
     positions = emit.op("Add", [places, emit.number("offset", offset, _INT64)], "positions")
     shape = emit.op("Shape", [places], "shape")
@@ -59,7 +63,7 @@ def build(part: PartView, emit: Emitter) -> None:
     positions = emit.op("Where", [filled, positions, zero], "positions_or_0")
     numbers = emit.op("Range", [zero, sentences, one], "numbers")
     numbers = emit.op("Unsqueeze", [numbers, emit.integers("number_axis", [1])], "number_column")
-    indices = emit.op("Add", [emit.op("Mul", [positions, sentences], "rows"), numbers], "grid")
+    indices = emit.op("Add", [emit.op("Mul", [positions, sentences], "row_starts"), numbers], "grid")
     emit.output("indices", emit.op("Reshape", [indices, emit.integers("flat", [-1])], "indices"))
 
 

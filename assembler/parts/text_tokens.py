@@ -10,13 +10,13 @@ from assembler.wiring.tensors import TensorType, Variable
 if TYPE_CHECKING:
     from assembler.parts.emitter import Emitter
 
-_SENTENCES, _TOKENS = Variable("sentences"), Variable("tokens")
+_SENTENCES = Variable("sentences")
 _INT64, _SPACE = "int64", 32
 
 
 def ports(_part: PartView) -> Ports:
     """Code points in; the texts as flair joins them, and where their tokens are, out."""
-    per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (_SENTENCES, _TOKENS))
+    per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (Variable("total_tokens"),))
     return Ports(
         inputs=(Port("text", TensorType("int32", (_SENTENCES, Variable("characters"))), fill="text"),),
         outputs=(
@@ -58,9 +58,12 @@ def build(_part: PartView, emit: Emitter) -> None:
     tokens = _longest(emit, counts, "tokens")
     emit.output("text", _text(emit, sizes, (here, places, codes)))
     emit.output("sizes", sizes)
-    emit.output("starts", _scattered(emit, tokens, (begins, slots, places), "starts"))
+    flat = emit.integers("flat", [-1])
+    starts = _scattered(emit, tokens, (begins, slots, places), "starts")
+    emit.output("starts", emit.op("Reshape", [starts, flat], "all_starts"))
     ends = emit.op("Sub", [reached, one], "end_places")
-    emit.output("ends", _scattered(emit, tokens, (finishes, slots, ends), "ends"))
+    ends = _scattered(emit, tokens, (finishes, slots, ends), "ends")
+    emit.output("ends", emit.op("Reshape", [ends, flat], "all_ends"))
     emit.output("counts", counts)
     emit.output("lengths", emit.op("Max", [counts, one], "lengths"))
 
@@ -137,7 +140,7 @@ def _scattered(emit: Emitter, width: str, what: tuple[str, str, str], name: str,
 KIND = Kind(
     name="text_tokens",
     summary="The tokens of texts of Unicode code points, which spaces (U+0020) and 0 separate: the texts with single "
-    "spaces, and where each token starts and ends in them. `counts` are the tokens of each sentence, 0 for an empty "
+    "spaces, and where each token starts and ends in them, sentence by sentence, padded with 0. `counts` are the tokens of each sentence, 0 for an empty "
     "one; `lengths` the same, but at least 1, for the parts that take token counts.",
     ports=ports,
     build=build,

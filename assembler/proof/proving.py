@@ -17,6 +17,7 @@ from assembler.proof.samples import proof_sentences, vocabulary_sentences
 from assembler.proof.sessions import open_session, run
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.text_inputs import text_interface
+from assembler.proof.text_outputs import compare_text, expressible
 from assembler.runtime.tagger import Tagger
 from assembler.sources.weights import TableWeights
 
@@ -93,13 +94,13 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> Reference:
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
     spec = wiring.spec
-    sentences = proof_sentences(spec)
+    sentences = expressible(wiring, proof_sentences(spec))
     tagged: Sequence[TaggedTokens] | None = None
     tagger = _tagger(wiring, sources)
     if tagger is not None:
         require_fills(wiring)
         words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
-        sentences = [*sentences, *vocabulary_sentences(words)]
+        sentences = [*sentences, *expressible(wiring, vocabulary_sentences(words))]
         sentences = [tokens for tokens in sentences if tagger.can_read(tokens)]
         tagged = tagger.predict(sentences, _SOURCE_BATCH)
     if tagger is not None and all(wiring.gives(name) for name in spec.outputs):
@@ -228,11 +229,22 @@ def prove(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap
         comparison = compare_tags(path, reference)
         if not comparison.equal:
             raise ParityError(_tag_problem(reference, comparison, diagnose_()))
-        largest, cases, tokens = comparison.largest, comparison.sentences, comparison.tokens
+        cases, tokens = comparison.sentences, comparison.tokens
+        largest = max(comparison.largest, _compare_text(path, reference))
     if reference.tensors:
         largest = max(largest, _compare_tensors(path, reference, diagnose_))
         cases = cases or len(reference.tensors)
     return Proven(reference.against, cases, tokens, largest, reference.spec.proof.scores_within)
+
+
+def _compare_text(path: Path, reference: Reference) -> float:
+    """Compare what a model says of its tags in words and spans, and return the largest difference of a score."""
+    found = compare_text(path, reference.sentences, reference.tagged or (), reference.spec.proof.scores_within)
+    if found.wrong:
+        lines = [f"the model does not give the labels and spans of '{reference.against}'", *found.wrong]
+        hint = "nothing was written; compare the spec with `assemble init` of the same source"
+        raise ParityError(Problem.at(reference.spec.proof.mark, "P001", "\n".join(lines), hint))
+    return found.largest
 
 
 def _compare_tensors(path: Path, reference: Reference, diagnose_: Callable[[], Sequence[Gap]]) -> float:

@@ -9,17 +9,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.errors import ModelError
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled, Words
+from assembler.runtime.interface import (
+    CharacterLengths,
+    Characters,
+    Indices,
+    Striping,
+    Text,
+    TokenLengths,
+    Unfilled,
+    Words,
+)
+from assembler.runtime.text import encode_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.interface import Input, Interface, LanguageModel
+    from assembler.runtime.interface import Interface, LanguageModel
+
+    Encoded: TypeAlias = "NDArray[np.int64] | NDArray[np.int32]"
 
 
-def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str, NDArray[np.int64]]:
+def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str, Encoded]:
     """Return the inputs of a model for one batch.
 
     The layouts are the contract with every host. With S sentences, T tokens in the longest of them and C characters in
@@ -31,6 +44,7 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str
     - character lengths and token lengths `[S]`.
     - words `[S * T]`: the row of each token in its table, sentence-major; 0 behind a shorter sentence.
     - striping `[parts * S * T]`: each row of all parts in turn, `0, N, 1, N + 1, …` for two parts of `N = S * T` rows.
+    - text `[S, C]`, int32: the code points of the tokens joined by one space, padded with 0.
 
     Positions count the characters of the text as it was given, also where the language model reads it lowercased: one
     "İ" becomes two characters, and flair's positions behind it are off by one (flair 0.15.1, embeddings/token.py 801
@@ -41,16 +55,22 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str]]) -> dict[str
         sentences: At least one, each with at least one token and without empty tokens.
 
     Returns:
-        A C-contiguous int64 array for each input, by the input's name, in the interface's order.
+        A C-contiguous array for each input, int64 unless it says otherwise above, by the input's name, in the
+        interface's order.
 
     Raises:
-        ValueError: If there is no sentence, or a sentence without tokens or with an empty one.
+        ValueError: If there is no sentence, or a sentence without tokens or with an empty one; for a text also if a
+            token holds a space.
         ModelError: M014 for an input that cannot be filled from text.
     """
     grid = _Grid.of(sentences)
     joined = [" ".join(tokens) for tokens in sentences]
-    framed = {model.name: model.frame(joined) for model in interface.language_models}
-    return {entry.name: _fill(entry, grid, framed) for entry in interface.inputs}
+    fed = [entry.language_model for entry in interface.inputs if isinstance(entry, Characters | CharacterLengths)]
+    framed = {model.name: model.frame(joined) for model in fed}
+    return {
+        entry.name: encode_text(sentences) if isinstance(entry, Text) else _fill(entry, grid, framed)
+        for entry in interface.inputs
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,11 @@ class _Grid:
         return cls(counts, widths, filled, tokens)
 
 
-def _fill(entry: Input, grid: _Grid, framed: dict[str, list[str]]) -> NDArray[np.int64]:
+def _fill(
+    entry: Characters | CharacterLengths | Indices | TokenLengths | Words | Striping | Unfilled,
+    grid: _Grid,
+    framed: dict[str, list[str]],
+) -> NDArray[np.int64]:
     match entry:
         case Characters(language_model=model):
             return _characters(model, framed[model.name])

@@ -11,7 +11,7 @@ import numpy as np
 from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.fields import damaged
-from assembler.runtime.interface import Unfilled
+from assembler.runtime.interface import Text, Unfilled
 from assembler.runtime.sentence import TaggedSentence
 from assembler.runtime.spans import decode_spans
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LABELS = "assembler.labels"
 _INT64 = "tensor(int64)"
+_INT32 = "tensor(int32)"
 _FLOAT32 = "tensor(float)"
 
 
@@ -119,12 +120,12 @@ class Head:
 
 
 def _unfit_inputs(interface: Interface, inputs: Mapping[str, str]) -> Iterator[str]:
-    filled = {entry.name for entry in interface.inputs}
+    filled = {entry.name: _INT32 if isinstance(entry, Text) else _INT64 for entry in interface.inputs}
     for name, kind in inputs.items():
         if name not in filled:
             yield f"input '{name}' has no entry in assembler.interface, so nobody knows what fills it"
-        elif kind != _INT64:
-            yield f"input '{name}' is {kind}, expected {_INT64}"
+        elif kind != filled[name]:
+            yield f"input '{name}' is {kind}, expected {filled[name]}"
     for entry in interface.inputs:
         if entry.name not in inputs:
             yield f"input '{entry.name}' of assembler.interface is not in the model, which has {', '.join(inputs)}"

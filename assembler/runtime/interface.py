@@ -101,6 +101,13 @@ class Striping:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unfilled:
     """An input that cannot be filled from text: by a rule that is not known here, or by none (`None`)."""
 
@@ -114,12 +121,12 @@ class Unfilled:
         return Problem("M014", message, f"it fills: {', '.join(RULES)}", file)
 
 
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Unfilled
+Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Text | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output and what it gives: `scores`, `prediction`, or `None` where it is none of the runtime's business."""
+    """An output and what it gives, as `parts.kind.Port` lists it, or `None` where no host knows."""
 
     name: str
     gives: str | None
@@ -189,7 +196,7 @@ class Interface:
         return cls(inputs, outputs, models, tables, _tags(fields))
 
     def output(self, gives: str) -> str | None:
-        """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
+        """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
 
 
@@ -213,7 +220,7 @@ _OF_LANGUAGE_MODEL: Mapping[str, Callable[[str, LanguageModel], Input]] = {
     "character_lengths": CharacterLengths,
 }
 _OF_VOCABULARY: Mapping[str, Callable[[str, Vocabulary], Input]] = {"words": Words}
-_OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths}
+_OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths, "text": Text}
 _OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
 
 

@@ -43,6 +43,10 @@ class Edge:
         return f"{self.reference.text} → {self.node}.{self.port}"
 
 
+#: What a decoder gives; other parts may say more of the same.
+_DECODED = frozenset({"prediction", "scores"})
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """A spec whose parts fit together.
@@ -77,21 +81,23 @@ class Wiring:
     def decoder(self) -> str | None:
         """Return the node whose tags are the model's: the only one, or the one of the proof's source."""
         decoders = {
-            output.reference.owner
-            for output in self.spec.outputs.values()
-            if any(port.gives for port in self.outputs[output.reference.owner] if port.name == output.reference.port)
+            output.reference.owner for output in self.spec.outputs.values() if self._given(output.reference) in _DECODED
         }
         if self.spec.proof.against is not None and len(decoders) > 1:
             decoders = {node for node in decoders if self.source_of(node) == self.spec.proof.against}
         return next(iter(decoders)) if len(decoders) == 1 else None
 
     def gives(self, output: str) -> str | None:
-        """Return what a host finds at an output of the model: `prediction`, `scores`, or nothing that it knows."""
-        reference = self.spec.outputs[output].reference
-        if reference.owner != self.decoder():
+        """Return what a host finds at an output of the model: `Port.gives`, or nothing that it knows."""
+        reference, decoder = self.spec.outputs[output].reference, self.decoder()
+        given = self._given(reference)
+        if given is None or decoder is None or (given in _DECODED and reference.owner != decoder):
             return None
-        found = [port.gives for port in self.outputs[reference.owner] if port.name == reference.port]
-        return found[0] if found else None
+        source = self.source_of(reference.owner)
+        return given if source in {None, self.source_of(decoder)} else None
+
+    def _given(self, reference: Reference) -> str | None:
+        return next((port.gives for port in self.outputs[reference.owner] if port.name == reference.port), None)
 
     def feeding(self, node: str, port: str) -> tuple[Edge, ...]:
         """Return the edges into one port, in order."""
