@@ -90,9 +90,9 @@ def _looked_up(emit: Emitter, dictionary: Sequence[str], text: str) -> str:
 def _pages(dictionary: Sequence[str]) -> tuple[Array, Array]:
     """Return the number of each page's row, int64, and the ids of all rows one behind the other, int32.
 
-    The row 0 knows nothing; the last page is one beyond all characters, and stands for every code point behind it. As in
-    the run time, items of one code point alone can match, and halves of surrogate pairs cannot; of two equal items the
-    later wins. U+0000, which pads texts, is looked up at 0x110000, the first number that is no code point.
+    The row 0 knows nothing; the last page is one beyond all characters, and stands for every code point behind it. As
+    in the run time, items of one code point alone can match, and halves of surrogate pairs cannot; of two equal items
+    the later wins. U+0000, which pads texts, is looked up at 0x110000, the first number that is no code point.
     """
     import numpy as np
 

@@ -30,7 +30,7 @@ def ports(_part: PartView) -> Ports:
     )
 
 
-def build(_part: PartView, emit: Emitter) -> None:
+def build(part: PartView, emit: Emitter) -> None:  # noqa: ARG001 - every builder takes both
     """Emit sums over the characters, and scatters to where these sums point.
 
     U+0020 and 0 separate tokens, as many of them as there are. A character's place in the text, in which one space
@@ -140,8 +140,9 @@ def _scattered(emit: Emitter, width: str, what: tuple[str, str, str], name: str,
 KIND = Kind(
     name="text_tokens",
     summary="The tokens of texts of Unicode code points, which spaces (U+0020) and 0 separate: the texts with single "
-    "spaces, and where each token starts and ends in them, sentence by sentence, padded with 0. `counts` are the tokens of each sentence, 0 for an empty "
-    "one; `lengths` the same, but at least 1, for the parts that take token counts.",
+    "spaces, and where each token starts and ends in them, sentence by sentence, padded with 0. `counts` are the "
+    "tokens of each sentence, 0 for an empty one; `lengths` the same, but at least 1, for the parts that take token "
+    "counts.",
     ports=ports,
     build=build,
     example={"kind": "text_tokens", "inputs": {"text": "text"}},

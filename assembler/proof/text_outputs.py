@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.proof.parity import TaggedTokens
+    from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
     from assembler.sources.weights import Array
     from assembler.wiring.graph import Wiring
@@ -82,13 +83,13 @@ def compare_text(path: Path, sentences: Sequence[Sequence[str]], tagged: Sequenc
     return Said(tuple(wrong[:_MOST_LINES]), largest)
 
 
-def _written(interface: Interface, batch: Sequence[Sequence[str]]) -> Iterator[tuple[dict[str, Array], list[int]]]:
+def _written(interface: Interface, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
     """Yield the inputs of a batch, and for each of its sentences its row there.
 
     A text is also written with spaces at its ends and two between tokens, with empty sentences around, which nothing
     of its own may come of.
     """
-    feeds: dict[str, Array] = {**encode(interface, batch)}
+    feeds = encode(interface, batch)
     yield feeds, [*range(len(batch))]
     texts = [entry.name for entry in interface.inputs if isinstance(entry, Text)]
     if not texts or len(feeds) != len(texts):
