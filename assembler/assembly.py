@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from assembler.model import Model
-    from assembler.proof.proving import Proven, Reference
+    from assembler.proof.proving import Proven, References
     from assembler.serialisation import Layout
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
@@ -135,7 +135,7 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
                 yield data, f"holds the weights of the source '{source.name}'"
 
 
-def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, Reference | None, dict[str, str]]:
+def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, References | None, dict[str, str]]:
     """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
     from assembler.content import KEY, content_digest
     from assembler.metadata import describe
@@ -176,7 +176,8 @@ def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:
     if problems:
         raise SpecError(*in_order(problems))
     wiring = wire(spec, sources.weights)
-    problems = order_problems(wiring, {name: source.order() for name, source in sources.flair.items()})
+    models = [model for source in sources.flair.values() for model in source.models()]
+    problems = order_problems(wiring, {model.prefix: model.order() for model in models})
     if problems:
         raise SpecError(*in_order(problems))
     return wiring, sources
@@ -234,7 +235,7 @@ def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator
         raise ModelError(problem) from err
 
 
-def _prove(path: Path, spec: Spec, reference: Reference | None, say: Progress, *, trust: bool) -> Proven | None:
+def _prove(path: Path, spec: Spec, reference: References | None, say: Progress, *, trust: bool) -> Proven | None:
     from assembler.proof.checking import check_file
     from assembler.proof.divergence import diverging_parts
     from assembler.proof.proving import prove

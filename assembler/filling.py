@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: What a rule speaks of. It is also the key of the metadata's input entry that names the node.
-Subject: TypeAlias = Literal["language_model", "vocabulary"]
+Subject: TypeAlias = Literal["language_model", "vocabulary", "tokenizer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,58 @@ _TABLE = (
         "`embedding.words`",
         "vocabulary",
         lacks="feeds no port 'words' of an embedding, whose vocabulary would be used",
+    ),
+    Rule(
+        "subtokens",
+        2,
+        "[pieces, subtokens]: the ids of each sentence's subtokens, special ones included, padded behind; the "
+        "tokeniser is in `assembler.tokenizers`, and an overlong sentence is several pieces",
+        "`transformer.subtokens`",
+        "tokenizer",
+        lacks="feeds no port 'subtokens' of a transformer, whose tokeniser would be used",
+    ),
+    Rule(
+        "subtoken_mask",
+        2,
+        "[pieces, subtokens]: 1 where there is a subtoken, 0 behind the end of a shorter piece",
+        "`transformer.mask`",
+        "tokenizer",
+        lacks="feeds no port 'mask' of a transformer, whose tokeniser would be used",
+    ),
+    Rule(
+        "first_subtokens",
+        1,
+        "[total_tokens]: `piece * subtokens + position` of each token's first subtoken, sentence by sentence, each "
+        "padded to the longest; `pieces * subtokens` for a token without subtokens and as padding",
+        "`subtoken_pooling.first` behind a `transformer`",
+        "tokenizer",
+        lacks="feeds no subtoken_pooling whose states are those of a transformer",
+    ),
+    Rule(
+        "last_subtokens",
+        1,
+        "[total_tokens]: the same for each token's last subtoken",
+        "`subtoken_pooling.last` behind a `transformer`",
+        "tokenizer",
+        lacks="feeds no subtoken_pooling whose states are those of a transformer",
+    ),
+    Rule(
+        "subtoken_words",
+        2,
+        "[pieces, subtokens]: `sentence * tokens + position` of the token that a subtoken is a part of; -1 for special "
+        "subtokens, those of the context, repeated ones of overlapping pieces, and padding",
+        "`subtoken_pooling.words` behind a `transformer`",
+        "tokenizer",
+        lacks="feeds no subtoken_pooling whose states are those of a transformer",
+    ),
+    Rule(
+        "pieces",
+        2,
+        "[total_tokens, 2]: the rows of each token's first and last piece, sentence by sentence, padded with 0; the "
+        "sentencepiece model is in `assembler.vocabularies`",
+        "`piece_embedding.pieces`",
+        "vocabulary",
+        lacks="feeds no port 'pieces' of a piece_embedding, whose sentencepiece model would be used",
     ),
     Rule("token_lengths", 1, "[sentences]: the tokens of each sentence", "`tagger_head.lengths`"),
     Rule(

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from assembler.errors import ModelError, SourceError
 from assembler.problems import Problem
 from assembler.runtime.metadata import Metadata
+from assembler.runtime.tasks import SentenceTask
 from assembler.sources.onnx_header import OnnxHeader, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from assembler.runtime.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Inspection:
         language_models: Name, and what a host must know.
         labels: The labels by class id.
         label_type: What the labels are, such as `upos`.
-        spans: Whether they encode spans.
+        spans: Whether they encode spans. All three are those of the first task.
+        tasks: Name, how its labels are read, its outputs, and its labels.
         sources: Name, where it came from, and its digest.
         proof: What was proven.
         versions: The packages that took part.
@@ -69,6 +73,7 @@ class Inspection:
     labels: list[str]
     label_type: str
     spans: bool
+    tasks: list[tuple[str, ...]]
     sources: list[tuple[str, ...]]
     proof: str
     versions: dict[str, str]
@@ -110,7 +115,8 @@ def inspect(path: Path) -> Inspection:
         ModelError: It is no model of ours, or its metadata is damaged (M010 to M014).
     """
     header = model_header(path)
-    entries = model_entries(path, header)
+    metadata = Metadata.read(header.metadata, str(path))
+    entries = metadata.entries
     spec, interface = _table(entries, "spec"), _table(entries, "interface")
     tags = _table(interface, "tags")
     how = {str(entry.get("name")): _how(entry) for entry in _rows(interface, "inputs")}
@@ -131,6 +137,7 @@ def inspect(path: Path) -> Inspection:
         labels=[str(label) for label in _list(entries, "labels")],
         label_type=str(tags.get("label_type", "")),
         spans=tags.get("spans") is True,
+        tasks=[_task(task) for task in metadata.tasks],
         sources=[_source(name, _table(_table(entries, "sources"), name)) for name in _table(entries, "sources")],
         proof=_proof(_table(entries, "proof")),
         versions={name: str(version) for name, version in _table(entries, "versions").items()},
@@ -172,8 +179,18 @@ def _language_model(model: Mapping[str, object], entries: Mapping[str, object], 
     characters = len(_list(_table(entries, "dictionaries"), name))
     place = "behind the token" if model.get("with_whitespace") else "at the token's last character"
     case = ", lower-cased" if model.get("lowercase") else ""
+    case += "" if model.get("tokenized", True) else ", on untokenised text"
     marker = ascii(str(model.get("start_marker", "")))
     return f"{model.get('direction')}, {characters} characters, start marker {marker}, state {place}{case}"
+
+
+def _task(task: Task) -> tuple[str, ...]:
+    labels = f"{len(task.labels)} labels: {' '.join(task.labels)}"
+    if isinstance(task, SentenceTask):
+        how = "any number of labels a sentence" if task.multi_label else "one label a sentence"
+        return task.name, how, task.probabilities, labels
+    how = "a label a token" if task.spans == "none" else "spans"
+    return task.name, how, f"{task.prediction}, {task.scores}", labels
 
 
 def _source(name: str, source: Mapping[str, object]) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.sources.weights import CharLmWeights, TableWeights
+from assembler.sources.encoder_weights import EncoderWeights
+from assembler.sources.weights import CharLmWeights, PieceWeights, TableWeights
 
 if TYPE_CHECKING:
     from assembler.sources.flair_checkpoint import FlairSource
@@ -33,13 +34,17 @@ def embeddings(opened: FlairSource) -> list[Embedding]:
     found = [(place, opened.weights(f"tagger.embeddings.{place}")) for place in range(len(opened.embeddings))]
     models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
     tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
+    encoders = [(place, each) for place, each in found if isinstance(each, EncoderWeights)]
     directions = [each.characters.direction for _, each in models]
     numbered = len(set(directions)) < len(directions)
-    texts = {(each.characters.start_marker, each.characters.lowercase) for _, each in models}
+    texts = {(each.characters.start_marker, each.characters.lowercase, each.characters.tokenized) for _, each in models}
     embeddings = [
         _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
     ]
+    pieces = [(place, each) for place, each in found if isinstance(each, PieceWeights)]
+    embeddings += [_pieces(place, each, str(place) if len(pieces) > 1 else "") for place, each in pieces]
     embeddings += [_table(place, each, str(place) if len(tables) > 1 else "") for place, each in tables]
+    embeddings += [_encoder(place, each, str(place) if len(encoders) > 1 else "") for place, each in encoders]
     return sorted(embeddings, key=lambda embedding: embedding.place)
 
 
@@ -65,6 +70,45 @@ def _table(place: int, weights: TableWeights, number: str) -> Embedding:
         f"    inputs: {{words: {words}}}",
     ]
     return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
+
+
+def _pieces(place: int, weights: PieceWeights, number: str) -> Embedding:
+    node, pieces = f"pieces{number}", f"pieceIndices{number}"
+    rows, features = weights.table.shape
+    lines = [
+        f"  {node}:   # {rows} rows of {features}, two for each token",
+        "    kind: piece_embedding",
+        f"    weights: tagger.embeddings.{place}",
+        f"    inputs: {{pieces: {pieces}}}",
+    ]
+    return Embedding(place, {pieces: "[total_tokens, 2]"}, lines, f"{node}.rows")
+
+
+def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
+    """Name an encoder and the pooling of its subtokens; each has inputs of its own, for tokenisers differ."""
+    node, words, pieces = f"encoder{number}", f"encoder{number}_words", f"[pieces{number}, subtokens{number}]"
+    inputs = {f"subtokens{number}": pieces, f"subtokenMask{number}": pieces}
+    fed = {"states": f"{node}.states"}
+    if weights.pooling == "mean":
+        inputs[f"subtokenWords{number}"] = pieces
+        fed.update({"words": f"subtokenWords{number}", "lengths": "lengths"})
+    else:
+        for end in weights.pooling.split("_"):
+            inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
+            fed[end] = f"{end}Subtokens{number}"
+    chosen = "layer" if len(weights.chosen) == 1 else "layers"
+    about = f"{chosen} {', '.join(map(str, weights.chosen))} of {weights.width}"
+    lines = [
+        f"  {node}:   # {about}, {len(weights.words)} subtokens",
+        "    kind: transformer",
+        f"    weights: tagger.embeddings.{place}",
+        f"    inputs: {{subtokens: subtokens{number}, mask: subtokenMask{number}}}",
+        f"  {words}:",
+        "    kind: subtoken_pooling",
+        f"    pooling: {weights.pooling}",
+        f"    inputs: {{{', '.join(f'{port}: {tensor}' for port, tensor in fed.items())}}}",
+    ]
+    return Embedding(place, inputs, lines, f"{words}.rows")
 
 
 def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:

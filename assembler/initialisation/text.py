@@ -8,7 +8,7 @@ from assembler.errors import SourceError
 from assembler.initialisation.embeddings import language_model_lines
 from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes, stack_name
-from assembler.parts.text_characters import LOWERCASE
+from assembler.parts.text_characters import reasons
 from assembler.problems import Problem
 from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
 
@@ -64,8 +64,8 @@ def _language_models(opened: FlairSource) -> list[CharLmWeights]:
         if not isinstance(weights, CharLmWeights):
             kind = type(opened.embeddings[place]).__name__
             raise _refused(opened, f"{what} is {kind}: no standard operator looks up what it reads in a text")
-        if weights.characters.lowercase:
-            raise _refused(opened, f"{what} {LOWERCASE}")
+        for reason in reasons(weights.characters):
+            raise _refused(opened, f"{what} {reason}")
         models.append(weights)
     return models
 
@@ -92,6 +92,11 @@ def _embedding_lines(place: int, name: str, model: CharLmWeights) -> list[str]:
     ]
 
 
+def _has_spans(head: TaggerHeadWeights) -> bool:
+    """Return whether the labels are read as spans, by the rules that a part of kind `spans` knows."""
+    return head.spans and head.reading == "sequence_tagger"
+
+
 def _decoder_lines(head: TaggerHeadWeights) -> list[str]:
     """Return what is behind the head: the CRF, the labels and the spans."""
     lines, decoder = [], "head"
@@ -100,7 +105,7 @@ def _decoder_lines(head: TaggerHeadWeights) -> list[str]:
         lines = ["  crf:   # Viterbi decoding", "    kind: crf", "    weights: tagger.crf"]
         lines += ["    inputs: {emissions: head.emissions, lengths: tokens.lengths}"]
     fed = f"    inputs: {{prediction: {decoder}.prediction, scores: {decoder}.scores, lengths: tokens.counts}}"
-    for kind in ("labels", *(["spans"] if head.spans else [])):
+    for kind in ("labels", *(["spans"] if _has_spans(head) else [])):
         lines += [f"  {kind}:", f"    kind: {kind}", "    weights: tagger.head", fed]
     return lines
 
@@ -108,4 +113,4 @@ def _decoder_lines(head: TaggerHeadWeights) -> list[str]:
 def _output_lines(head: TaggerHeadWeights) -> list[str]:
     lines = ["  labels: labels.labels", "  scores: labels.scores", "  lengths: tokens.counts"]
     lines += ["  prediction: labels.prediction"]
-    return lines + ([f"  span_{name}: spans.{name}" for name in _SPANS] if head.spans else [])
+    return lines + ([f"  span_{name}: spans.{name}" for name in _SPANS] if _has_spans(head) else [])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from assembler.parts.emitter import Emitter
-    from assembler.sources.weights import Array
+    from assembler.sources.weights import Array, Characters
 
 _SENTENCES, _CHARACTERS = Variable("sentences"), Variable("text_characters")
 _INT64 = "int64"
@@ -23,6 +23,8 @@ LOWERCASE = (
     "reads lower-cased text, which no table of characters gives: 'İ' becomes two characters, "
     "and 'Σ' another one at the end of a word"
 )
+#: Why one that reads untokenised text is.
+UNTOKENISED = "reads untokenised text (tokenized_lm=False), whose spaces a text of tokens does not have"
 
 
 def ports(_part: PartView) -> Ports:
@@ -40,11 +42,20 @@ def ports(_part: PartView) -> Ports:
 
 
 def check(part: PartView) -> Iterator[Complaint]:
-    """Complain of a language model that reads lower-cased text."""
+    """Complain of a language model that reads something else than the characters of its tokens."""
     from assembler.sources.weights import CharacterWeights
 
-    if isinstance(part.weights, CharacterWeights) and part.weights.characters.lowercase:
-        yield Complaint(("weights",), f"the language model {LOWERCASE}", "use the interface of indices")
+    if isinstance(part.weights, CharacterWeights):
+        for reason in reasons(part.weights.characters):
+            yield Complaint(("weights",), f"the language model {reason}", "use the interface of indices")
+
+
+def reasons(about: Characters) -> Iterator[str]:
+    """Yield why no part of a graph can make of a text what a language model reads."""
+    if about.lowercase:
+        yield LOWERCASE
+    if not about.tokenized:
+        yield UNTOKENISED
 
 
 def build(part: PartView, emit: Emitter) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.metadata import describe_interface, describe_vocabularies
+from assembler.metadata import describe_interface, describe_tokenizers, describe_vocabularies
 from assembler.runtime.interface import Interface
 from assembler.sources.weights import CharLmWeights
 
@@ -25,4 +25,6 @@ def text_interface(wiring: Wiring, sources: OpenSources) -> Interface | None:
         for name, weights in sources.weights.items()
         if isinstance(weights, CharLmWeights)
     }
-    return Interface.from_metadata({**record, "inputs": known}, dictionaries, describe_vocabularies(sources))
+    return Interface.from_metadata(
+        {**record, "inputs": known}, dictionaries, describe_vocabularies(sources), describe_tokenizers(sources)
+    )

@@ -5,28 +5,33 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from assembler.runtime.token import without_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from assembler.runtime.context import InContext
+
     Tokens = tuple[str, ...]
 
+Sentence = TypeVar("Sentence")
 
-def read_sentences(sentences: Iterable[Sequence[str]], first: int = 0) -> list[Tokens]:
-    """Return the sentences without their empty tokens, which flair drops; tokens of white space stay.
+
+def read_sentences(sentences: Iterable[Sequence[str]]) -> Iterator[Tokens]:
+    """Return the sentences one by one, without their empty tokens, which flair drops; tokens of white space stay.
 
     Args:
         sentences: Lists of tokens.
-        first: The number of the first sentence, for the messages.
 
     Raises:
-        TypeError: If the sentences or one of them is a string, or a token is not a string.
+        TypeError: If the sentences are a string, at once; if one of them is, or a token is no string, when it is read.
     """
     if isinstance(sentences, str):
         message = f"sentences: expected a list of lists of tokens, got the string {reprlib.repr(sentences)}"
         raise TypeError(message)
-    return [_read(tokens, number) for number, tokens in enumerate(sentences, first)]
+    return (_read(tokens, number) for number, tokens in enumerate(sentences))
 
 
 def _read(tokens: Sequence[str], number: int) -> Tokens:
@@ -38,28 +43,26 @@ def _read(tokens: Sequence[str], number: int) -> Tokens:
             got = f"{type(token).__name__}: {reprlib.repr(token)}"
             message = f"sentence {number}, token {position}: expected a string, got {got}"
             raise TypeError(message)
-    return tuple(filter(None, tokens))
+    return without_empty(tokens)
 
 
-def batches(sentences: Sequence[Tokens], size: int) -> Iterator[list[int]]:
+def batches(sentences: Sequence[InContext], size: int) -> Iterator[list[int]]:
     """Yield the numbers of the sentences of each batch.
 
     Sentences with tokens are sorted by their count of tokens, most first, equal ones in the caller's order, and cut
     into batches of `size` (flair 0.15.1, models/sequence_tagger_model.py 490-501). The others are in no batch.
     """
-    tagged = (number for number, tokens in enumerate(sentences) if tokens)
-    order = sorted(tagged, key=lambda number: len(sentences[number]), reverse=True)
+    tagged = (number for number, sentence in enumerate(sentences) if sentence.tokens)
+    order = sorted(tagged, key=lambda number: len(sentences[number].tokens), reverse=True)
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
 
-def windows(sentences: Iterable[Sequence[str]], size: int) -> Iterator[list[Tokens]]:
+def windows(sentences: Iterable[Sentence], size: int) -> Iterator[list[Sentence]]:
     """Yield the sentences in lists of `size`, reading no further than the list that is asked for."""
     remaining = iter(sentences)
-    first = 0
     while window := list(islice(remaining, size)):
-        yield read_sentences(window, first)
-        first += len(window)
+        yield window
 
 
 def require_positive(name: str, value: int) -> int:

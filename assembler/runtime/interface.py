@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.filling import RULES
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
+from assembler.runtime.pieces import RULE as PIECES
+from assembler.runtime.pieces import Pieces
+from assembler.runtime.subtokens import Subtokenizer
+from assembler.runtime.vocabulary import RULES as VOCABULARY_RULES
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-Described = TypeVar("Described")
 
 _PLACE = "assembler.interface"
 _DIRECTIONS = ("forward", "backward")
@@ -33,6 +35,7 @@ class LanguageModel:
         end_marker: What follows the text.
         with_whitespace: Whether the state after a token is read at the character behind it, or at its last one.
         lowercase: Whether the text is lowercased.
+        tokenized: Whether the text is the tokens joined by one space each, or by the spaces that are behind them.
         padding: The character id behind a shorter text.
         alphabet: Its character dictionary.
     """
@@ -43,6 +46,7 @@ class LanguageModel:
     end_marker: str
     with_whitespace: bool
     lowercase: bool
+    tokenized: bool
     padding: int
     alphabet: Alphabet
 
@@ -93,6 +97,54 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceRows:
+    """An input of two rows of an embedding table for each token, int64 `[total_tokens, 2]`."""
+
+    name: str
+    pieces: Pieces
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenIds:
+    """An input of subtokens, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenMask:
+    """An input that tells where there are subtokens, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSubtokens:
+    """An input of the place of each token's first subtoken, int64 `[total_tokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class LastSubtokens:
+    """An input of the place of each token's last subtoken, int64 `[total_tokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class SubtokenWords:
+    """An input of the token that each subtoken is a part of, int64 `[pieces, subtokens]`."""
+
+    name: str
+    tokenizer: Subtokenizer
+
+
+@dataclass(frozen=True, slots=True)
 class Striping:
     """An input of the order that interleaves `parts` blocks of rows, int64 `[parts * total_tokens]`."""
 
@@ -121,7 +173,9 @@ class Unfilled:
         return Problem("M014", message, f"it fills: {', '.join(RULES)}", file)
 
 
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | Striping | Text | Unfilled
+OfTokenizer: TypeAlias = SubtokenIds | SubtokenMask | FirstSubtokens | LastSubtokens | SubtokenWords
+OfText: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | PieceRows | Text
+Input: TypeAlias = OfText | OfTokenizer | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +203,15 @@ class Interface:
         outputs: In the order of the model.
         language_models: In the order of the metadata.
         vocabularies: Those of the embedding tables, in the order of the metadata.
+        tokenizers: Those of the encoders, in the order of the metadata.
         tags: `None` for a model without tagger head.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     language_models: tuple[LanguageModel, ...]
-    vocabularies: tuple[Vocabulary, ...]
+    vocabularies: tuple[Vocabulary | Pieces, ...]
+    tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
 
     @classmethod
@@ -164,6 +220,7 @@ class Interface:
         interface: Mapping[str, object],
         dictionaries: Mapping[str, object],
         vocabularies: Mapping[str, object] | None = None,
+        tokenizers: Mapping[str, object] | None = None,
         *,
         file: str | None = None,
     ) -> Interface:
@@ -175,29 +232,59 @@ class Interface:
             interface: The parsed JSON of `assembler.interface`.
             dictionaries: The parsed JSON of `assembler.dictionaries`: the characters of each language model by id.
             vocabularies: The parsed JSON of `assembler.vocabularies`: how each table's rows are found.
+            tokenizers: The parsed JSON of `assembler.tokenizers`: how each encoder's subtokens are made.
             file: The model's file, for the problems.
 
         Raises:
-            ModelError: M013 for each field that is missing or damaged.
+            ModelError: M013 for each field that is missing or damaged, M018 if a library for an input is missing.
         """
         fields = Fields.of(interface, _PLACE, file)
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
         declared = fields.child("language_models")
         models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
-        by_name = {model.name: model for model in models}
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
-        tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
-        tables_by_name = {table.name: table for table in tables}
-        inputs = each(lambda entry: _input(entry, by_name, tables_by_name), fields.objects("inputs"))
+        tables = each(lambda name: _vocabulary(name, listed.child(name)), listed.values)
+        cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
+        encoders = each(lambda name: Subtokenizer.from_metadata(name, cut.child(name)), cut.values)
+        known = _Described(
+            {model.name: model for model in models},
+            {table.name: table for table in tables},
+            {encoder.name: encoder for encoder in encoders},
+        )
+        inputs = each(lambda entry: _input(entry, known), fields.objects("inputs"))
         outputs = each(_output, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
-        return cls(inputs, outputs, models, tables, _tags(fields))
+        return cls(inputs, outputs, models, tables, encoders, _tags(fields))
+
+    @property
+    def context(self) -> int:
+        """How many tokens of its neighbours a sentence is read with, on each side; 0 for most models."""
+        return max((encoder.context for encoder in self.tokenizers), default=0)
+
+    @property
+    def respects_documents(self) -> bool:
+        """Whether the context ends where a document does, which lists of tokens do not tell."""
+        return all(encoder.documents for encoder in self.tokenizers if encoder.context)
 
     def output(self, gives: str) -> str | None:
         """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
+
+    def require_libraries(self, file: str | None = None) -> None:
+        """Refuse to go on without the libraries that fill the inputs.
+
+        Raises:
+            ModelError: M018 for each that is not installed.
+        """
+        each(lambda pieces: pieces.require_library(file), [v for v in self.vocabularies if isinstance(v, Pieces)])
+
+
+def _vocabulary(name: str, fields: Fields) -> Vocabulary | Pieces:
+    if fields.choice("rule", (*VOCABULARY_RULES, PIECES)) == PIECES:
+        return Pieces.from_metadata(name, fields)
+    return Vocabulary.from_metadata(name, fields)
 
 
 def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageModel:
@@ -208,40 +295,57 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
         end_marker=fields.text("end_marker"),
         with_whitespace=fields.flag("with_whitespace"),
         lowercase=fields.flag("lowercase"),
+        tokenized=fields.flag("tokenized") if "tokenized" in fields.values else True,
         padding=fields.number("padding", _IDS),
         alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
     )
 
 
-#: The class of each rule's inputs, by what the rule speaks of.
-_OF_LANGUAGE_MODEL: Mapping[str, Callable[[str, LanguageModel], Input]] = {
-    "characters": Characters,
-    "indices": Indices,
-    "character_lengths": CharacterLengths,
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the metadata describe and an input may speak of; each is found by the key that the rule's subject names."""
+
+    models: Mapping[str, LanguageModel]
+    tables: Mapping[str, Vocabulary | Pieces]
+    encoders: Mapping[str, Subtokenizer]
+
+    def language_model(self, fields: Fields) -> LanguageModel:
+        return self.models[fields.choice("language_model", self.models)]
+
+    def words(self, fields: Fields) -> Vocabulary:
+        found = {name: table for name, table in self.tables.items() if isinstance(table, Vocabulary)}
+        return found[fields.choice("vocabulary", found)]
+
+    def pieces(self, fields: Fields) -> Pieces:
+        found = {name: table for name, table in self.tables.items() if isinstance(table, Pieces)}
+        return found[fields.choice("vocabulary", found)]
+
+    def encoder(self, fields: Fields) -> Subtokenizer:
+        return self.encoders[fields.choice("tokenizer", self.encoders)]
+
+
+#: How the input of each rule is read.
+_READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
+    "characters": lambda name, fields, known: Characters(name, known.language_model(fields)),
+    "character_lengths": lambda name, fields, known: CharacterLengths(name, known.language_model(fields)),
+    "indices": lambda name, fields, known: Indices(name, known.language_model(fields)),
+    "words": lambda name, fields, known: Words(name, known.words(fields)),
+    "pieces": lambda name, fields, known: PieceRows(name, known.pieces(fields)),
+    "subtokens": lambda name, fields, known: SubtokenIds(name, known.encoder(fields)),
+    "subtoken_mask": lambda name, fields, known: SubtokenMask(name, known.encoder(fields)),
+    "first_subtokens": lambda name, fields, known: FirstSubtokens(name, known.encoder(fields)),
+    "last_subtokens": lambda name, fields, known: LastSubtokens(name, known.encoder(fields)),
+    "subtoken_words": lambda name, fields, known: SubtokenWords(name, known.encoder(fields)),
+    "token_lengths": lambda name, _fields, _known: TokenLengths(name),
+    "text": lambda name, _fields, _known: Text(name),
+    "striping": lambda name, fields, _known: Striping(name, fields.number("parts", _PARTS)),
 }
-_OF_VOCABULARY: Mapping[str, Callable[[str, Vocabulary], Input]] = {"words": Words}
-_OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths, "text": Text}
-_OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
 
 
-def _input(fields: Fields, models: Mapping[str, LanguageModel], tables: Mapping[str, Vocabulary]) -> Input:
+def _input(fields: Fields, known: _Described) -> Input:
     name, rule = fields.text("name"), fields.optional_text("fill")
-    if rule is None:
-        return Unfilled(name, rule)
-    if rule in _OF_LANGUAGE_MODEL:
-        return _OF_LANGUAGE_MODEL[rule](name, _subject(fields, rule, models))
-    if rule in _OF_VOCABULARY:
-        return _OF_VOCABULARY[rule](name, _subject(fields, rule, tables))
-    if rule in _OF_PARTS:
-        return _OF_PARTS[rule](name, fields.number("parts", _PARTS))
-    if rule in _OF_NOTHING:
-        return _OF_NOTHING[rule](name)
-    return Unfilled(name, rule)
-
-
-def _subject(fields: Fields, rule: str, described: Mapping[str, Described]) -> Described:
-    """Return what the input speaks of, among those of its sort that the metadata describe."""
-    return described[fields.choice(RULES[rule].subject or "", described)]
+    read = _READERS.get(rule or "")
+    return Unfilled(name, rule) if read is None else read(name, fields, known)
 
 
 def _output(fields: Fields) -> Output:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.runtime.batching import batches, read_sentences, require_positive, windows
+from assembler.runtime.context import in_context
 from assembler.runtime.encoding import encode
 from assembler.runtime.head import Head
 from assembler.runtime.metadata import Metadata
-from assembler.runtime.sentence import TaggedSentence
+from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.session import Session
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
     from assembler.runtime.session import Provider
+    from assembler.runtime.tasks import TokenTask
 
     Progress = Callable[[int], None]
 
@@ -32,7 +35,7 @@ class Tagger:
     `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
     """
 
-    __slots__ = ("_head", "_metadata", "_session")
+    __slots__ = ("_heads", "_metadata", "_session")
 
     def __init__(
         self,
@@ -52,17 +55,23 @@ class Tagger:
         Raises:
             ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
                 it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
-                cannot fill.
+                cannot fill, M018 a library that fills an input is not installed.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         self._session = Session.open(path, threads=threads, providers=providers)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
-        self._head = Head.of(self._metadata, self._session)
+        self._metadata.interface.require_libraries(self._session.file)
+        self._heads = Head.all_of(self._metadata, self._session)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The label of each class by its id."""
-        return self._metadata.labels
+        """The label of each class of the first task by its id."""
+        return self._heads[0].task.labels
+
+    @property
+    def tasks(self) -> tuple[TokenTask, ...]:
+        """What the model decides for tokens; the first is what a result has in itself."""
+        return tuple(head.task for head in self._heads)
 
     @property
     def interface(self) -> Interface:
@@ -86,7 +95,8 @@ class Tagger:
 
         Args:
             sentences: A list of tokens for each sentence. Empty tokens are dropped, as flair drops them; a sentence
-                without tokens has an empty result.
+                without tokens has an empty result. Where `interface.context` is above 0, the tokens of the sentences
+                around it are read with each, as in flair's `predict`.
             batch_size: The most sentences in one run. Batches hold sentences of like length, whatever the order here.
             progress: Called with the number of sentences that have been finished since the call before.
             force_tokens: Whether to leave out the spans.
@@ -99,8 +109,36 @@ class Tagger:
             ValueError: If `batch_size` is below 1.
             ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
         """
+        found = in_context(read_sentences(sentences), self.interface.context)
+        return self.tag_in_context(list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens)
+
+    def tag_in_context(
+        self,
+        sentences: Sequence[InContext],
+        *,
+        batch_size: int = 32,
+        progress: Progress | None = None,
+        force_tokens: bool = False,
+    ) -> list[TaggedSentence]:
+        """Tag sentences whose neighbours the caller knows, instead of those that stand beside them here.
+
+        Only models with `interface.context` above 0 read the neighbours: encoders that were trained with them (FLERT).
+
+        Args:
+            sentences: The sentences, without empty tokens.
+            batch_size: As for `tag`.
+            progress: As for `tag`.
+            force_tokens: As for `tag`.
+
+        Returns:
+            As `tag`.
+
+        Raises:
+            ValueError: As for `tag`.
+            ModelError: As for `tag`.
+        """
         require_positive("batch_size", batch_size)
-        return self._tag(read_sentences(sentences), batch_size, progress, force_tokens=force_tokens)
+        return self._tag(sentences, batch_size, progress, force_tokens=force_tokens)
 
     def stream(
         self,
@@ -114,7 +152,8 @@ class Tagger:
         """Tag any number of sentences with bounded memory: the same results as `tag`, one after the other.
 
         Args:
-            sentences: As for `tag`. No more than `window * batch_size` are read ahead of the results.
+            sentences: As for `tag`. No more than `window * batch_size` are read ahead of the results, and as many more
+                as fill the context of the last.
             batch_size: As for `tag`.
             window: Batches that are read and sorted together. More make fuller batches, fewer a quicker first result.
             progress: As for `tag`.
@@ -129,17 +168,17 @@ class Tagger:
             ModelError: As for `tag`.
         """
         size = require_positive("batch_size", batch_size) * require_positive("window", window)
-        read = windows(sentences, size)
+        read = windows(in_context(read_sentences(sentences), self.interface.context), size)
         return (
             tagged for block in read for tagged in self._tag(block, batch_size, progress, force_tokens=force_tokens)
         )
 
     def _tag(
-        self, sentences: list[tuple[str, ...]], batch_size: int, progress: Progress | None, *, force_tokens: bool
+        self, sentences: Sequence[InContext], batch_size: int, progress: Progress | None, *, force_tokens: bool
     ) -> list[TaggedSentence]:
-        results = [TaggedSentence()] * len(sentences)
+        results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
-        report(sum(not tokens for tokens in sentences))
+        report(sum(not sentence.tokens for sentence in sentences))
         for numbers in batches(sentences, batch_size):
             batch = [sentences[number] for number in numbers]
             tagged = self._tag_batch(batch, force_tokens=force_tokens)
@@ -148,10 +187,21 @@ class Tagger:
             report(len(batch))
         return results
 
-    def _tag_batch(self, batch: list[tuple[str, ...]], *, force_tokens: bool) -> list[TaggedSentence]:
+    def _tag_batch(self, batch: list[InContext], *, force_tokens: bool) -> list[TaggedSentence]:
         feeds = encode(self._metadata.interface, batch)
-        prediction, scores = self._session.run((self._head.prediction, self._head.scores), feeds)
-        return self._head.read(batch, prediction, scores, force_tokens=force_tokens)
+        names = [name for head in self._heads for name in (head.task.prediction, head.task.scores)]
+        outputs = self._session.run(names, feeds)
+        sentences = [sentence.tokens for sentence in batch]
+        read = [
+            head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=force_tokens)
+            for place, head in enumerate(self._heads)
+        ]
+        return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
+
+    def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
+        first, names = tags[0], [head.task.name for head in self._heads]
+        further = tuple(zip(names[1:], tags[1:], strict=True))
+        return TaggedSentence(tokens, first.labels, first.scores, first.spans, names[0], further)
 
 
 def _ignore(_finished: int) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: What checkpoints of flair 0.12 and later name: plain containers, tensors and flair's dictionary.
 ALLOWED = frozenset(
     {
+        ("_io", "BytesIO"),
         ("builtins", "int"),
         ("builtins", "set"),
         ("collections", "OrderedDict"),

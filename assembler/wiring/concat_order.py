@@ -22,13 +22,14 @@ def order_problems(wiring: Wiring, orders: Mapping[str, Sequence[int]]) -> list[
 
     Args:
         wiring: The wiring.
-        orders: For each flair source the places of its embeddings in the order in which it joins them.
+        orders: For each loaded model, by its name in the spec, the places of its embeddings in the order in which it
+            joins them.
     """
     problems = []
     for head, node in wiring.spec.graph.items():
         if node.kind != "tagger_head" or node.weights is None:
             continue
-        source = node.weights.partition(".")[0]
+        source = node.weights.rpartition(".")[0]
         for edge in wiring.feeding(head, "embeddings"):
             concat = edge.reference.owner
             if concat in wiring.spec.graph and wiring.spec.graph[concat].kind == "concat":

@@ -12,6 +12,7 @@ from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
 from assembler.problems import Problem, in_order, nearest
 from assembler.wiring.names import Names, resolve
+from assembler.wiring.tasks import Task, tasks_of
 from assembler.wiring.tensors import UNKNOWN, TensorType
 from assembler.wiring.unify import Unifier
 
@@ -41,10 +42,6 @@ class Edge:
     def __str__(self) -> str:
         """Return `forward_lm.states → words.inputs`."""
         return f"{self.reference.text} → {self.node}.{self.port}"
-
-
-#: What a decoder gives; other parts may say more of the same.
-_DECODED = frozenset({"prediction", "scores"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +75,13 @@ class Wiring:
         weights = self.spec.graph[node].weights
         return None if weights is None else weights.partition(".")[0]
 
-    def decoder(self) -> str | None:
-        """Return the node whose tags are the model's: the only one, or the one of the proof's source."""
-        decoders = {
-            output.reference.owner for output in self.spec.outputs.values() if self._given(output.reference) in _DECODED
-        }
-        if self.spec.proof.against is not None and len(decoders) > 1:
-            decoders = {node for node in decoders if self.source_of(node) == self.spec.proof.against}
-        return next(iter(decoders)) if len(decoders) == 1 else None
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the parts whose tags or labels the model gives. The first is that of a host which knows but one."""
+        return tasks_of(self.spec, self.outputs)
 
     def gives(self, output: str) -> str | None:
-        """Return what a host finds at an output of the model: `Port.gives`, or nothing that it knows."""
-        reference, decoder = self.spec.outputs[output].reference, self.decoder()
-        given = self._given(reference)
-        if given is None or decoder is None or (given in _DECODED and reference.owner != decoder):
-            return None
-        source = self.source_of(reference.owner)
-        return given if source in {None, self.source_of(decoder)} else None
-
-    def _given(self, reference: Reference) -> str | None:
-        return next((port.gives for port in self.outputs[reference.owner] if port.name == reference.port), None)
+        """Return what a host finds at an output of the first task: `prediction`, `scores`, `probabilities`."""
+        return next((what for task in self.tasks()[:1] for what, name in task.outputs.items() if name == output), None)
 
     def feeding(self, node: str, port: str) -> tuple[Edge, ...]:
         """Return the edges into one port, in order."""

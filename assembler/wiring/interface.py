@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from assembler.wiring.graph import Edge, Wiring
 
 
+#: Rules that speak of the encoder whose states are pooled.
+_OF_POOLING = ("first_subtokens", "last_subtokens", "subtoken_words")
+
+
 @dataclass(frozen=True, slots=True)
 class Fill:
     """How one input is filled.
@@ -51,6 +55,10 @@ def _at(wiring: Wiring, edge: Edge) -> Fill:
     port = next(port for port in wiring.inputs[edge.node] if port.name == edge.port)
     if port.fill == "indices":
         return _rows(wiring, edge.node)
+    if port.fill in _OF_POOLING:
+        encoder = wiring.feeding(edge.node, "states")[0].reference.owner
+        node = wiring.spec.graph.get(encoder)
+        return Fill(port.fill, (encoder,)) if node is not None and node.kind == "transformer" else Fill(None)
     rule = RULES.get(port.fill or "")
     return Fill(port.fill, (edge.node,) if rule is not None and rule.subject is not None else ())
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 Entry = tuple["Reference", str, str, int]
 
 #: Which form of source each kind takes its weights from; other kinds take either.
-_FORMS = {"char_lm": "flair", "embedding": "flair", "tagger_head": "flair", "crf": "flair", "onnx": "onnx"}
-_FORMS.update(dict.fromkeys(("text_characters", "text_indices", "labels", "spans"), "flair"))
+_OF_FLAIR = (
+    "char_lm", "transformer", "embedding", "piece_embedding", "tagger_head", "crf", "word_layers", "document_rnn",
+    "text_head", "text_characters", "text_indices", "labels", "spans",
+)  # fmt: skip
+_FORMS = {**dict.fromkeys(_OF_FLAIR, "flair"), "onnx": "onnx"}
 
 #: The greatest values of the types of floating point.
 _LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}

@@ -249,7 +249,7 @@ def test_checker_load_and_parity_come_before_the_name(
 ) -> None:
     spec, target = shop.spec(folder), folder / "stack.onnx"
     seen: list[str] = []
-    from assembler.proof import checking, proving
+    from assembler.proof import checking, task_results
 
     def watched(name: str, function: Callable[..., object]) -> Callable[..., object]:
         def call(path: Path, *rest: object) -> object:
@@ -261,7 +261,7 @@ def test_checker_load_and_parity_come_before_the_name(
         return call
 
     monkeypatch.setattr(checking, "check_file", watched("checker", checking.check_file))
-    monkeypatch.setattr(proving, "Tagger", watched("load", proving.Tagger))
+    monkeypatch.setattr(task_results, "Tagger", watched("load", task_results.Tagger))
     shop.build(spec)
     assert seen == ["checker", "load"]
     assert target.exists()

@@ -231,6 +231,13 @@ outputs: {characters: before.characters}
         wire(parse_spec(text, "lower.yaml"), {"before": CharacterWeights(about)})
 
 
+def test_a_language_model_on_untokenised_text_is_refused(shop: Workshop, tmp_path: Path) -> None:
+    stack = shop.embeddings(shop.language_model())
+    stack.embeddings[0].tokenized_lm = False
+    path = shop.save(shop.tagger(stack), tmp_path / "untokenised.pt")
+    assert "embedding 0 of the tagger reads untokenised text" in refusal(path, tmp_path)
+
+
 def test_a_table_of_words_is_refused(tmp_path: Path, shop: Workshop) -> None:
     from flair.data import Dictionary
     from flair.embeddings import StackedEmbeddings

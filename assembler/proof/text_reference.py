@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assembler.errors import ParityError
+from assembler.problems import Problem
+from assembler.proof.reference import Found
+from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Text
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
-from assembler.runtime.spans import Span, decode_spans
+from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.text import NULL
 from assembler.wiring.interface import fills
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from assembler.proof.parity import TaggedTokens
+    from assembler.proof.stepwise import Gap
+    from assembler.proof.tag_reference import TagReference
     from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
     from assembler.sources.weights import Array
+    from assembler.spec.yaml_text import Value
+    from assembler.tasks import SourceTask
     from assembler.wiring.graph import Wiring
 
 #: The sentences of a run: an odd number.
@@ -33,54 +41,83 @@ _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
 _SAID = ("labels", "lengths", *_SPAN)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a comparison found.
+def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the sentences that the model's inputs can express: in a text, no token holds a space."""
+    spaceless = any(fill.rule == "text" for fill in fills(wiring).values())
+    return [[*tokens] for tokens in sentences if not (spaceless and any(" " in token for token in tokens))]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextReference:
+    """The labels and spans of one loaded model, for what a model says of them in words.
 
     Attributes:
-        wrong: One line for each of the first things that differ.
-        largest: The largest difference of a span's score.
+        task: What the model calls the task, with its outputs.
+        tag: The loaded model's labels and scores.
     """
 
-    wrong: tuple[str, ...]
-    largest: float
+    task: SourceTask
+    tag: TagReference
+
+    @staticmethod
+    def fits(task: SourceTask) -> bool:
+        """Return whether the model says more of a task than classes and scores."""
+        return any(gives in task.task.outputs for gives in _SAID)
+
+    @property
+    def against(self) -> str:
+        """What the loaded model is called."""
+        return self.tag.against
+
+    def record(self) -> Mapping[str, Value]:
+        """Return nothing: the tags have their own record."""
+        return {}
+
+    def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
+        """Compare labels, lengths and spans.
+
+        Raises:
+            ParityError: They differ, or a span's score by more than is allowed (P001).
+            ModelError: The model cannot be run (M010 to M015).
+        """
+        session = Session.open(path)
+        interface = Metadata.read(session.metadata, session.file).interface
+        wrong: list[str] = []
+        largest = 0.0
+        for start in range(0, len(self.tag.sentences), _BATCH):
+            batch = [[token for token in tokens if token] for tokens in self.tag.sentences[start : start + _BATCH]]
+            tagged = self.tag.tagged[start : start + _BATCH]
+            for feeds, rows in _written(interface, batch):
+                differences, gap = self._differences(session, feeds, batch, tagged, rows)
+                wrong += differences
+                largest = max(largest, gap)
+        if wrong:
+            lines = [f"the model does not give the labels and spans of '{self.against}'", *wrong[:_MOST_LINES]]
+            lines += divergence_lines(diagnose())
+            raise ParityError(Problem.at(self.tag.spec.proof.mark, "P001", "\n".join(lines), failure_hint(1, largest)))
+        return Found(len(self.tag.sentences), 0, largest)
+
+    def _differences(
+        self,
+        session: Session,
+        feeds: Mapping[str, Encoded],
+        batch: Sequence[Sequence[str]],
+        tagged: Sequence[TaggedTokens],
+        rows: Sequence[int],
+    ) -> tuple[list[str], float]:
+        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in _SAID}
+        outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
+        wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
+        spans = [_spans(self.task, each) for each in tagged]
+        differences, gap = _span_differences(outputs, batch, spans, (rows, self.tag.spec.proof.scores_within))
+        return [*wrong, *differences], gap
 
 
-def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Return the sentences that the model's inputs can express: in a text, no token holds a space."""
-    if any(fill.rule == "text" for fill in fills(wiring).values()):
-        return [tokens for tokens in sentences if not any(" " in token for token in tokens)]
-    return [*sentences]
-
-
-def compare_text(path: Path, sentences: Sequence[Sequence[str]], tagged: Sequence[TaggedTokens], within: float) -> Said:
-    """Compare labels, lengths and spans of a written model with those of its source.
-
-    Args:
-        path: The model. One that gives none of these is not run.
-        sentences: The sentences of the proof.
-        tagged: The source's labels and scores.
-        within: The largest difference of a score that counts as equal.
-    """
-    session = Session.open(path)
-    interface = Metadata.read(session.metadata, session.file).interface
-    names = {gives: name for gives in _SAID if (name := interface.output(gives)) is not None}
-    wrong: list[str] = []
-    largest = 0.0
-    if not names:
-        return Said((), largest)
-    for start in range(0, len(sentences), _BATCH):
-        batch = [[token for token in tokens if token] for tokens in sentences[start : start + _BATCH]]
-        labels = [each.labels for each in tagged[start : start + _BATCH]]
-        scores = [each.scores for each in tagged[start : start + _BATCH]]
-        for feeds, rows in _written(interface, batch):
-            outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
-            wrong += _word_differences(outputs, batch, labels, rows)
-            spans = [decode_spans(*pair) for pair in zip(labels, scores, strict=True)]
-            differences, gap = _span_differences(outputs, batch, spans, (rows, within))
-            wrong += differences
-            largest = max(largest, gap)
-    return Said(tuple(wrong[:_MOST_LINES]), largest)
+def _spans(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
+    """Return the spans that the task's own model reads from its tags."""
+    if getattr(task.head, "reading", "") == "token_classifier":
+        return decode_classifier_spans(tagged.labels)
+    return decode_spans(tagged.labels, tagged.scores)
 
 
 def _written(interface: Interface, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:

@@ -1,0 +1,61 @@
+"""`transformer`: a transformer encoder, from subtoken ids to hidden states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+_SUBTOKENS = (Variable("pieces"), Variable("subtokens"))
+
+
+def ports(part: PartView) -> Ports:
+    """Subtoken ids and where they are real in; one state per subtoken out."""
+    return Ports(
+        inputs=(
+            Port("subtokens", TensorType("int64", _SUBTOKENS), fill="subtokens"),
+            Port("mask", TensorType("int64", _SUBTOKENS), fill="subtoken_mask"),
+        ),
+        outputs=(Port("states", TensorType("float32", (*_SUBTOKENS, part.fact("hidden_size")))),),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit embeddings, layers, and the choice of layers. Dropout is off, the pooler is not needed."""
+    from assembler.parts.encoder import emit_encoder
+    from assembler.sources.encoder_weights import EncoderWeights
+
+    weights = part.weights
+    if not isinstance(weights, EncoderWeights):
+        raise TypeError(weights)
+    emit.output("states", emit_encoder(emit, weights, emit.input("subtokens"), emit.input("mask")))
+
+
+KIND = Kind(
+    name="transformer",
+    summary="A transformer encoder of the BERT family (flair's TransformerWordEmbeddings), with the choice of layers "
+    "that the embeddings make. An overlong sentence is several pieces. The tokeniser by which a host makes subtokens "
+    "stands in the model's metadata.",
+    ports=ports,
+    build=build,
+    parameters={
+        "hidden_size": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": LARGEST_SIZE,
+            "description": "The features of a state, so that `check` can compare sizes without the weights. Loaded "
+            "weights of another size are an error.",
+            "examples": [1024],
+        }
+    },
+    weights=True,
+    example={
+        "kind": "transformer",
+        "weights": "tagger.embeddings.0",
+        "inputs": {"subtokens": "subtokens", "mask": "subtokenMask"},
+    },
+)

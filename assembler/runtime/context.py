@@ -1,0 +1,64 @@
+"""Sentences with the tokens of their neighbours, which some encoders read beside them (FLERT).
+
+DA is flair 0.15.1's data.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    Tokens = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InContext:
+    """A sentence, and what stands around it.
+
+    Attributes:
+        tokens: The tokens of the sentence.
+        left: Tokens before it, the nearest last.
+        right: Tokens behind it, the nearest first.
+    """
+
+    tokens: tuple[str, ...]
+    left: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+
+
+def in_context(sentences: Iterable[Tokens], length: int) -> Iterator[InContext]:
+    """Yield each sentence with up to `length` tokens of its neighbours on each side (DA 960-985).
+
+    Sentences without tokens have no say in it: those behind them follow as if they were not there. No more sentences
+    are read ahead than it takes to fill the context of the next result.
+    """
+    if length == 0:
+        yield from map(InContext, sentences)
+        return
+    left: deque[str] = deque(maxlen=length)
+    ahead: deque[Tokens] = deque()
+    waiting = 0
+    source = iter(sentences)
+    while True:
+        while waiting < length + (len(ahead[0]) if ahead else 1) and (following := next(source, None)) is not None:
+            ahead.append(following)
+            waiting += len(following)
+        if not ahead:
+            return
+        tokens = ahead.popleft()
+        waiting -= len(tokens)
+        yield InContext(tokens, tuple(left), _first(ahead, length))
+        left.extend(tokens)
+
+
+def _first(sentences: Iterable[Sequence[str]], length: int) -> Tokens:
+    taken: list[str] = []
+    for tokens in sentences:
+        taken.extend(tokens[: length - len(taken)])
+        if len(taken) == length:
+            break
+    return tuple(taken)

@@ -1,0 +1,218 @@
+"""Tokens to the subtokens of a transformer encoder, and back to the tokens that they stand for.
+
+TF is flair 0.15.1's embeddings/transformer.py. The tokeniser itself is the library `tokenizers`, from the JSON that the
+model carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from assembler.runtime.context import InContext
+    from assembler.runtime.fields import Fields
+
+_SIZES = range(2**31)
+#: Stands for the word of a subtoken that belongs to no token of the sentence.
+_NO_WORD = -1
+
+
+class _Encoding(Protocol):
+    """What is used of `tokenizers.Encoding`, which has no types of its own."""
+
+    ids: list[int]
+    word_ids: list[int | None]
+    overflowing: list[_Encoding]
+
+
+class _Tokenizer(Protocol):
+    def encode_batch(
+        self, texts: list[list[str]], *, is_pretokenized: bool, add_special_tokens: bool
+    ) -> list[_Encoding]: ...
+    def enable_truncation(self, max_length: int, *, stride: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subtokens:
+    """A batch as an encoder reads it. An overlong sentence is several pieces, one behind the other.
+
+    Attributes:
+        ids: int64 `[pieces, subtokens]`.
+        mask: int64 `[pieces, subtokens]`, 1 where there is a subtoken.
+        words: int64 `[pieces, subtokens]`, the row of the token in the grid of tokens, sentence-major; -1 for none.
+        first: int64 `[total_tokens]`, the place of each token's first subtoken in the flattened ids; behind the last
+            place for a token without subtokens and behind a sentence's end.
+        last: int64 `[total_tokens]`, the same of its last subtoken.
+    """
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    words: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Subtokenizer:
+    """How tokens become subtokens of one encoder.
+
+    Attributes:
+        name: The node of the spec that the encoder is.
+        padding: The id behind a shorter piece.
+        most: The most subtokens of a piece, special ones counted; 0 for no limit.
+        stride: How many subtokens the next piece of an overlong sentence repeats; 0 if it is cut instead.
+        context: How many tokens of the neighbours stand on each side.
+        separator: The token between a sentence and its context, or `None`.
+        documents: Whether the context ends where a document does.
+        positions: How many subtokens the encoder has positions for.
+    """
+
+    name: str
+    padding: int
+    most: int
+    stride: int
+    context: int
+    separator: str | None
+    documents: bool
+    positions: int
+    file: str | None
+    _tokenizer: _Tokenizer = field(repr=False, compare=False)
+
+    @classmethod
+    def from_metadata(cls, name: str, fields: Fields) -> Subtokenizer:
+        """Return the subtokeniser that the metadata of a model states.
+
+        Raises:
+            ModelError: M013 for a field that is missing or damaged, M018 if the library `tokenizers` is not installed.
+        """
+        most, stride = fields.number("most", _SIZES), fields.number("stride", _SIZES)
+        tokenizer = _loaded(fields)
+        if most:
+            _limit(tokenizer, most, stride, fields)
+        return cls(
+            name=name,
+            padding=fields.number("padding", _SIZES),
+            most=most,
+            stride=stride,
+            context=fields.number("context", _SIZES),
+            separator=fields.optional_text("separator"),
+            documents=fields.flag("documents"),
+            positions=fields.number("positions", _SIZES),
+            file=fields.file,
+            _tokenizer=tokenizer,
+        )
+
+    def encode(self, sentences: Sequence[InContext]) -> Subtokens:
+        """Return a batch of sentences as the encoder reads them.
+
+        Raises:
+            ModelError: M019 for a sentence of more subtokens than the encoder has positions.
+        """
+        texts = [self._with_context(sentence) for sentence in sentences]
+        encodings = self._tokenizer.encode_batch(
+            [text for text, _ in texts], is_pretokenized=True, add_special_tokens=True
+        )
+        most = max(len(sentence.tokens) for sentence in sentences)
+        rows: list[_Piece] = []
+        for number, (encoding, (_, start)) in enumerate(zip(encodings, texts, strict=True)):
+            pieces = [encoding, *encoding.overflowing] if self.stride else [encoding]
+            rows += self._pieces(pieces, start, len(sentences[number].tokens), number * most)
+        return self._grid(rows, most * len(sentences))
+
+    def _with_context(self, sentence: InContext) -> tuple[list[str], int]:
+        """Return the text with its context, and where the sentence begins in it (TF 660-690)."""
+        left = list(sentence.left[len(sentence.left) - min(self.context, len(sentence.left)) :])
+        right = list(sentence.right[: self.context])
+        if self.separator is not None:
+            left, right = [*left, self.separator], [self.separator, *right]
+        return [_whole(token) for token in (*left, *sentence.tokens, *right)], len(left)
+
+    def _pieces(self, encodings: Sequence[_Encoding], start: int, count: int, offset: int) -> Iterator[_Piece]:
+        """Yield the pieces of one sentence, with the words of those subtokens that count.
+
+        Of pieces that overlap each subtoken counts once: those at the edges of a piece count in the neighbour, where
+        they have more context (TF 60-84).
+        """
+        half, last = self.stride // 2, len(encodings) - 1
+        for number, encoding in enumerate(encodings):
+            if len(encoding.ids) > self.positions:
+                message = f"a sentence of {count} tokens has {len(encoding.ids)} subtokens, the encoder '{self.name}' "
+                message += f"has positions for {self.positions}"
+                raise ModelError(Problem("M019", message, "split the sentence", self.file))
+            words = np.fromiter(
+                (_NO_WORD if word is None else word - start for word in encoding.word_ids), np.int64, len(encoding.ids)
+            )
+            words[(words < 0) | (words >= count)] = _NO_WORD
+            if last:
+                place = np.arange(len(words))
+                counts = (place > half) & (place < self.most - 1 - half)
+                counts |= (place <= half) if number == 0 else False
+                counts |= (place >= self.most - 1 - half) if number == last else False
+                words[~counts] = _NO_WORD
+            words[words >= 0] += offset
+            yield _Piece(encoding.ids, words)
+
+    def _grid(self, pieces: Sequence[_Piece], tokens: int) -> Subtokens:
+        shape = len(pieces), max(len(piece.ids) for piece in pieces)
+        ids = np.full(shape, self.padding, dtype=np.int64)
+        mask = np.zeros(shape, dtype=np.int64)
+        words = np.full(shape, _NO_WORD, dtype=np.int64)
+        for row, piece in enumerate(pieces):
+            ids[row, : len(piece.ids)] = piece.ids
+            mask[row, : len(piece.ids)] = 1
+            words[row, : len(piece.ids)] = piece.words
+        flat = words.ravel()
+        places = np.flatnonzero(flat != _NO_WORD)
+        first, last = np.full(tokens, flat.size, dtype=np.int64), np.full(tokens, flat.size, dtype=np.int64)
+        first[flat[places[::-1]]] = places[::-1]  # the last one written stays
+        last[flat[places]] = places
+        return Subtokens(ids, mask, words, first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The ids of one piece, and the row of the token that each stands for."""
+
+    ids: list[int]
+    words: NDArray[np.int64]
+
+
+def _whole(token: str) -> str:
+    """Return a token without halves of surrogate pairs, which `tokenizers` cannot read; flair fails on them."""
+    return token.encode("utf-8", "replace").decode("utf-8")
+
+
+def _loaded(fields: Fields) -> _Tokenizer:
+    try:
+        library = import_module("tokenizers")
+    except ImportError as err:
+        message = f"the encoder '{fields.place.rpartition('.')[2]}' needs the package 'tokenizers'"
+        hint = "install this package with its extra 'tokenizers': pip install '.[tokenizers]'"
+        raise ModelError(Problem("M018", message, hint, fields.file)) from err
+    try:
+        tokenizer: _Tokenizer = library.Tokenizer.from_str(fields.text("tokenizer"))
+    except Exception as err:  # the library raises bare Exceptions
+        if isinstance(err, ModelError):
+            raise
+        key, message = "tokenizer", f"the library 'tokenizers' does not read it: {err}"
+        raise fields.error(key, message) from err
+    return tokenizer
+
+
+def _limit(tokenizer: _Tokenizer, most: int, stride: int, fields: Fields) -> None:
+    try:
+        tokenizer.enable_truncation(most, stride=stride)
+    except Exception as err:  # the library panics and raises bare Exceptions
+        key, message = "stride", f"the library 'tokenizers' does not take it: {err}"
+        raise fields.error(key, message) from err

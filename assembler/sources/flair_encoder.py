@@ -1,0 +1,216 @@
+"""Reads flair's TransformerWordEmbeddings: what of them can be assembled, and their weights.
+
+TF is flair 0.15.1's embeddings/transformer.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
+
+from assembler.sources.encoder_weights import Activation, EncoderLayer, EncoderWeights, Normalisation, Subtokens
+from assembler.sources.weights import Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flair.embeddings import TransformerWordEmbeddings
+
+    from assembler.sources.weights import Array, Arrays
+
+#: The architectures that can be built, by their `model_type`: one body, with differences in the embeddings.
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert")
+#: Those that count positions from the padding id on.
+_PADDED = ("roberta", "xlm-roberta", "camembert")
+_ACTIVATIONS: Mapping[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+}
+#: The tokenisers that a checkpoint may ask transformers to make: plain ones, which read JSON and text files alone.
+_TOKENIZERS = frozenset(
+    f"{name}Tokenizer{suffix}"
+    for name in ("Bert", "Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
+    for suffix in ("", "Fast")
+) | {"PreTrainedTokenizerFast"}
+#: The files of a tokeniser; the largest that is known, XLM-R's, has 17 MB.
+_TOKENIZER_FILES = (".json", ".txt", ".model")
+_LARGEST_TOKENIZER = 200_000_000
+
+
+def stored_encoder_refused(stored: Mapping[str, Any]) -> str | None:
+    """Return why embeddings in a checkpoint are not to be made, or `None`: before flair unpacks and builds them.
+
+    transformers would ask on the terminal whether to run code that a configuration names (`auto_map`); some of its
+    tokenisers read pickles.
+    """
+    config = stored.get("config_state_dict")
+    if not isinstance(config, dict):
+        return "has no configuration of its encoder"
+    if config.get("model_type") not in ARCHITECTURES:
+        return f"is a '{config.get('model_type')}', not one of {', '.join(ARCHITECTURES)}"
+    if "auto_map" in config or "quantization_config" in config:
+        return "needs code or a quantisation of its own"
+    if stored.get("peft_config") is not None:
+        return "has adapters (peft)"
+    return _stored_tokenizer_refused(stored.get("tokenizer_data"))
+
+
+def _stored_tokenizer_refused(data: object) -> str | None:
+    if not isinstance(data, io.BytesIO):
+        return "has no tokeniser"
+    try:
+        with zipfile.ZipFile(data) as archive:
+            files = archive.infolist()
+            strange = next((entry.filename for entry in files if not entry.filename.endswith(_TOKENIZER_FILES)), None)
+            if strange is not None:
+                return f"has a tokeniser with the file {strange!r}"
+            if sum(entry.file_size for entry in files) > _LARGEST_TOKENIZER:
+                return f"has a tokeniser of more than {_LARGEST_TOKENIZER} bytes"
+            config = json.loads(archive.read("tokenizer_config.json"))
+    except (zipfile.BadZipFile, TypeError, AttributeError, KeyError, ValueError, OSError, NotImplementedError) as err:
+        return f"has no tokeniser that can be read: {err}"
+    if not isinstance(config, dict) or "auto_map" in config or config.get("tokenizer_class") not in _TOKENIZERS:
+        return "has a tokeniser of another class than those of its kind of encoder"
+    return None
+
+
+def encoder_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    """Yield what is said of loaded embeddings with options that cannot be assembled."""
+    config, tokenizer = embedding.model.config, embedding.tokenizer
+    if config.model_type not in ARCHITECTURES:
+        yield f"is a '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
+    if getattr(config, "position_embedding_type", "absolute") != "absolute":
+        yield f"has positions of the sort '{config.position_embedding_type}'"
+    if getattr(config, "is_decoder", False):
+        yield "is a decoder"
+    if _activation(config) not in _ACTIVATIONS:
+        yield f"has the activation '{_activation(config)}'"
+    if not tokenizer.is_fast:
+        yield "has a tokeniser that the library 'tokenizers' does not have"
+    if "attention_mask" not in tokenizer.model_input_names:
+        yield "has a tokeniser without a mask, so that what it gives depends on the other sentences of a batch"
+    if tokenizer.padding_side != "right":
+        yield "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
+    if embedding.document_embedding or not embedding.token_embedding:
+        yield "gives vectors of whole sentences too"
+    if embedding.feature_extractor is not None or embedding.tokenizer_needs_ocr_boxes or embedding.use_lang_emb:
+        yield "reads images, boxes or languages beside the text"
+
+
+def _activation(config: Any) -> str:  # noqa: ANN401 - transformers has no types
+    return str(config.activation if config.model_type == "distilbert" else config.hidden_act)
+
+
+def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
+    """Return the weights of a transformer encoder, and how a host makes its input."""
+    model, config = embedding.model, embedding.model.config
+    table = model.embeddings
+    count = config.num_hidden_layers + 1  # the embeddings come first
+    chosen = tuple(number % count for number in embedding.layer_indexes)
+    read = _distilbert_layer if config.model_type == "distilbert" else _bert_layer
+    blocks = model.transformer.layer if config.model_type == "distilbert" else model.encoder.layer
+    projection = getattr(model, "embeddings_project", None)
+    padded = config.model_type in _PADDED
+    unused = table.padding_idx + 1 if padded else 0
+    return EncoderWeights(
+        words=_array(table.word_embeddings.weight),
+        positions=_positions(table),
+        embedding_norm=_norm(table.LayerNorm),
+        projection=None if projection is None else _linear(projection),
+        layers=tuple(read(blocks[number]) for number in range(max(chosen))),
+        heads=config.num_attention_heads,
+        activation=_ACTIVATIONS[_activation(config)],
+        padded_from=table.padding_idx if padded else None,
+        chosen=chosen,
+        mean=embedding.layer_mean,
+        pooling=embedding.subtoken_pooling,
+        subtokens=_subtokens(embedding, len(table.position_embeddings.weight) - unused),
+        reference=lambda inputs: _run(embedding, inputs),
+    )
+
+
+def _subtokens(embedding: TransformerWordEmbeddings, positions: int) -> Subtokens:
+    tokenizer = embedding.tokenizer
+    return Subtokens(
+        tokenizer=_tokenizer_json(tokenizer),
+        padding=int(tokenizer.pad_token_id),
+        most=int(tokenizer.model_max_length) if embedding.truncate else 0,  # TF 1164-1170
+        stride=int(embedding.stride) if embedding.allow_long_sentences else 0,
+        context=int(embedding.context_length),
+        separator=SENTENCE_BOUNDARY_TAG if embedding.use_context_separator and embedding.context_length > 0 else None,
+        documents=bool(embedding.respect_document_boundaries),
+        positions=positions,
+    )
+
+
+def _tokenizer_json(tokenizer: Any) -> str:  # noqa: ANN401 - transformers has no types
+    """Return the tokeniser as JSON. What transformers sets anew with each call, and what it last set, is left out."""
+    record = json.loads(tokenizer.backend_tokenizer.to_str())
+    record["truncation"], record["padding"] = None, None
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+@torch.no_grad()
+def _run(embedding: TransformerWordEmbeddings, inputs: Arrays) -> Arrays:
+    """Do what the embeddings do with the encoder's states before they are pooled (TF 1376-1390)."""
+    subtokens, mask = (torch.from_numpy(np.array(inputs[name])) for name in ("subtokens", "mask"))
+    hidden = torch.stack(embedding.model(subtokens, attention_mask=mask)[-1])[embedding.layer_indexes, :, :]
+    if embedding.layer_mean:
+        return {"states": hidden.mean(dim=0).numpy()}
+    return {"states": np.ascontiguousarray(torch.flatten(hidden.permute((0, 3, 1, 2)), 0, 1).permute((1, 2, 0)))}
+
+
+@torch.no_grad()
+def _positions(table: Any) -> Array:  # noqa: ANN401 - transformers has no types
+    """Return the vectors of the positions, with that of token type 0 added: flair never asks for another."""
+    positions = table.position_embeddings.weight
+    types = getattr(table, "token_type_embeddings", None)
+    return _array(positions if types is None else positions + types.weight[0])
+
+
+def _bert_layer(layer: Any) -> EncoderLayer:  # noqa: ANN401 - transformers has no types
+    attention = layer.attention.self
+    return EncoderLayer(
+        query=_linear(attention.query),
+        key=_linear(attention.key),
+        value=_linear(attention.value),
+        attended=_linear(layer.attention.output.dense),
+        attention_norm=_norm(layer.attention.output.LayerNorm),
+        inner=_linear(layer.intermediate.dense),
+        outer=_linear(layer.output.dense),
+        output_norm=_norm(layer.output.LayerNorm),
+    )
+
+
+def _distilbert_layer(layer: Any) -> EncoderLayer:  # noqa: ANN401 - transformers has no types
+    return EncoderLayer(
+        query=_linear(layer.attention.q_lin),
+        key=_linear(layer.attention.k_lin),
+        value=_linear(layer.attention.v_lin),
+        attended=_linear(layer.attention.out_lin),
+        attention_norm=_norm(layer.sa_layer_norm),
+        inner=_linear(layer.ffn.lin1),
+        outer=_linear(layer.ffn.lin2),
+        output_norm=_norm(layer.output_layer_norm),
+    )
+
+
+def _norm(layer: torch.nn.LayerNorm) -> Normalisation:
+    return Normalisation(_array(layer.weight), _array(layer.bias), float(layer.eps))
+
+
+def _linear(layer: torch.nn.Linear) -> Linear:
+    return Linear(_array(layer.weight), _array(layer.bias))
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    array: Array = tensor.detach().float().numpy()
+    return array
