@@ -16,6 +16,7 @@ from assembler.proof.requirements import require_comparable, require_fills
 from assembler.proof.samples import proof_sentences, vocabulary_sentences
 from assembler.proof.stepwise import Gap, Stepwise
 from assembler.proof.tag_reference import TagReference
+from assembler.proof.text_reference import TextReference, expressible
 from assembler.sources.vocabulary_cut import sentences_that_keep
 from assembler.sources.weights import TableWeights
 from assembler.tasks import source_tasks
@@ -40,6 +41,7 @@ class References:
         spec: The spec.
         sentences: The sentences of the proof.
         tags: The loaded models, one for each task.
+        texts: The same for what the model says in words and spans.
         parts: The parts, for outputs that no loaded model gives; or `None` without any.
         left_out: How many sentences were left out, because a word of theirs was cut from a table.
     """
@@ -47,12 +49,13 @@ class References:
     spec: Spec
     sentences: Sequence[Sequence[str]]
     tags: tuple[TagReference, ...]
+    texts: tuple[TextReference, ...]
     parts: PartReference | None
     left_out: int
 
     def all(self) -> tuple[Reference, ...]:
         """Return them in the order of the comparison."""
-        return (*self.tags, *([self.parts] if self.parts is not None else []))
+        return (*self.tags, *self.texts, *([self.parts] if self.parts is not None else []))
 
     @property
     def against(self) -> str:
@@ -96,17 +99,21 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
     spec = wiring.spec
-    sentences: Sequence[Sequence[str]] = proof_sentences(spec)
+    sentences: Sequence[Sequence[str]] = expressible(wiring, proof_sentences(spec))
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
     tags: tuple[TagReference, ...] = ()
+    texts: tuple[TextReference, ...] = ()
     if tasks:
         require_fills(wiring)
-        sentences = _readable(tasks, sources, sentences)
+        sentences = expressible(wiring, _readable(tasks, sources, sentences))
     sentences, left_out = _kept(spec, sentences, sources)
     if tasks:
         tags = tuple(TagReference.of(spec, task, sentences) for task in tasks)
+        texts = tuple(
+            TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
+        )
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
-        return References(spec, sentences, tags, None, left_out)
+        return References(spec, sentences, tags, texts, None, left_out)
     if spec.proof.against is not None and not any(
         task.model is not None and task.model.source.name == spec.proof.against for task in tasks
     ):
@@ -116,7 +123,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     if gaps:
         lines = ["what reaches the head of a tagger is not what its own embeddings give", *divergence_lines(gaps)]
         raise ParityError(Problem.at(spec.proof.mark, "P002", "\n".join(lines), failure_hint(1, gaps[0].largest)))
-    return References(spec, sentences, tags, PartReference.of(wiring, sources, sentences, stepwise), left_out)
+    return References(spec, sentences, tags, texts, PartReference.of(wiring, sources, sentences, stepwise), left_out)
 
 
 def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) -> tuple[Sequence[Sequence[str]], int]:

@@ -126,8 +126,12 @@ def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Pro
     """Return the weights if they are of the node's kind."""
     from assembler.sources.document_weights import DocumentRnnWeights, TextHeadWeights, WordLayersWeights
     from assembler.sources.encoder_weights import EncoderWeights
+    from assembler.sources.views import VIEWS, view_for
     from assembler.sources.weights import CharLmWeights, CrfWeights, PieceWeights, TableWeights, TaggerHeadWeights
 
+    seen = view_for(node.kind, given)
+    if seen is not None:
+        return seen
     kinds = {
         CharLmWeights: "char_lm",
         EncoderWeights: "transformer",
@@ -138,8 +142,9 @@ def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Pro
     }
     kinds |= {WordLayersWeights: "word_layers", DocumentRnnWeights: "document_rnn", TextHeadWeights: "text_head"}
     kind = kinds[type(given)]
-    if node.kind in kinds.values() and node.kind != kind:
-        message = f"{node.name}: '{node.weights}' is a part of kind '{kind}', not '{node.kind}'"
+    wanted = VIEWS.get(node.kind, node.kind)
+    if wanted in kinds.values() and node.kind != kind:
+        message = f"{node.name}: '{node.weights}' is a part of kind '{kind}', not '{wanted}'"
         hint = f"parts of this checkpoint: {', '.join(source.paths())}"
         problems.append(Problem.at(node.weights_mark, "R007", message, hint))
         return None

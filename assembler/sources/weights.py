@@ -295,6 +295,36 @@ class CrfWeights:
         return self.reference(inputs)
 
 
+@dataclass(frozen=True, slots=True)
+class CharacterWeights:
+    """What the parts before a language model take of it: how its input is made."""
+
+    characters: Characters
+
+    def facts(self) -> Mapping[str, int]:
+        """Return nothing: no size depends on it."""
+        return {}
+
+    def run(self, _inputs: Arrays) -> Arrays | None:
+        """Return nothing: flair makes the input of its language models inside of a whole run."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWeights:
+    """What the parts behind a head take of it: its labels by class id."""
+
+    labels: tuple[str, ...]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return nothing: no size depends on it."""
+        return {}
+
+    def run(self, _inputs: Arrays) -> Arrays | None:
+        """Return nothing: flair decodes inside of a whole run."""
+        return None
+
+
 def buffer_of(array: Array) -> memoryview:
     """Return the bytes of an array in C order, without a copy where it is so already."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
