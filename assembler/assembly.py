@@ -17,11 +17,12 @@ from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from assembler.model import Model
-    from assembler.proof.proving import Proven, Reference
+    from assembler.proof.proving import Proven, References
     from assembler.serialisation import Layout
+    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.staging import Stage
@@ -112,11 +113,12 @@ def with_profile(spec: Spec, profile: str | None) -> Spec:
 def _with_findings(model: Model, proven: Proven, stage: Stage, layout: Layout) -> Layout:
     """Write a lossy model again, with what its proof has found; its graph and its weights are the same."""
     from assembler.content import with_findings
+    from assembler.proof.budget import losses_record
     from assembler.serialisation import LARGEST_FILE, lay_out, write_model
 
-    if proven.lossy is None:
+    if not proven.losses:
         return layout
-    found = with_findings(model, proven.lossy.record())
+    found = with_findings(model, losses_record(proven.losses))
     layout = lay_out(found, external_above=0 if layout.data_name else LARGEST_FILE)
     stage.stream.seek(0)
     stage.stream.truncate()
@@ -144,6 +146,9 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
     yield Path(spec.document.file), "is the spec itself"
     if spec.proof.sentences is not None:
         yield spec.folder / spec.proof.sentences, "holds the sentences of the proof"
+    for node in spec.graph.values():
+        if node.kind == "embedding" and isinstance(kept := node.parameters.get("keep"), str):
+            yield spec.folder / kept, f"holds the words that '{node.name}' keeps"
     for source in spec.sources.values():
         path = spec.folder / source.location
         yield path, "is a source of the spec"
@@ -154,11 +159,12 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
                 yield data, f"holds the weights of the source '{source.name}'"
 
 
-def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, Reference | None, dict[str, str]]:
+def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, References | None, dict[str, str]]:
     """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
     from assembler.content import KEY, content_digest
     from assembler.metadata import describe
     from assembler.parts.emission import emit_parts
+    from assembler.proof.budget import require_budget
     from assembler.proof.proving import proof_record, reference_results
     from assembler.surgery.joining import join
     from assembler.surgery.labelling import label
@@ -168,6 +174,7 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     if proof:
         say("running the source")
         reference = reference_results(wiring, sources)
+        require_budget(spec, reference)
     say("emitting and joining the parts")
     fragments = emit_parts(wiring)
     parameters = {node: fragment.weight_count() for node, fragment in fragments.items()}
@@ -194,10 +201,26 @@ def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:
     if problems:
         raise SpecError(*in_order(problems))
     wiring = wire(spec, sources.weights)
-    problems = order_problems(wiring, {name: source.order() for name, source in sources.flair.items()})
+    models = [model for source in sources.flair.values() for model in source.models()]
+    orders = {model.prefix: model.order() for model in models}
+    problems = order_problems(wiring, orders, _same_parts(models) if len(models) > 1 else {})
     if problems:
         raise SpecError(*in_order(problems))
     return wiring, sources
+
+
+def _same_parts(models: Sequence[FlairSource]) -> dict[str, str]:
+    """Return for each embedding the first that has the same weights, so that models can share one part."""
+    from assembler.sources.fingerprint import fingerprint
+
+    first: dict[str, str] = {}
+    same = {}
+    for model in models:
+        for path in model.paths():
+            weights = model.weights(path) if ".embeddings." in path else None
+            if weights is not None:
+                same[path] = first.setdefault(fingerprint(weights), path)
+    return same
 
 
 def _declared_sizes(spec: Spec, sources: OpenSources) -> list[Problem]:
@@ -252,7 +275,7 @@ def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator
         raise ModelError(problem) from err
 
 
-def _prove(path: Path, spec: Spec, reference: Reference | None, say: Progress, *, trust: bool) -> Proven | None:
+def _prove(path: Path, spec: Spec, reference: References | None, say: Progress, *, trust: bool) -> Proven | None:
     from assembler.proof.checking import check_file
     from assembler.proof.divergence import diverging_parts
     from assembler.proof.proving import prove

@@ -14,6 +14,7 @@ from assembler.errors import SpecError
 from assembler.problems import Problem
 from assembler.proof.samples import proof_sentences, read_sentences
 from assembler.spec.reading import load_spec
+from assembler.tasks import source_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,9 +89,9 @@ def measure(
 
 def _flair_predict(spec: Spec, *, trust: bool) -> Callable[[Sequence[list[str]], int], object]:
     wiring, sources = wired_sources(spec, trust=trust)
-    decoder = wiring.decoder()
-    source = sources.flair.get(wiring.source_of(decoder) or "") if decoder is not None else None
-    if source is None or source.tagger is None:
+    tasks = source_tasks(wiring, sources)
+    source = tasks[0].model if tasks else None
+    if source is None or tasks[0].task.by_sentence:
         message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
         raise SpecError(Problem.at(spec.proof.mark, "W019", message))
     return source.run_predict

@@ -21,12 +21,12 @@ from flair.data import Dictionary, Sentence
 from flair.models import SequenceTagger
 from tqdm import tqdm
 
-from assembler.runtime import InContext, Tagger
+from assembler.runtime import InContext, Tagger, Token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.runtime import TaggedSentence
+    from assembler.runtime import TaskTags
 
 
 class OnnxSequenceTagger(SequenceTagger):
@@ -36,35 +36,43 @@ class OnnxSequenceTagger(SequenceTagger):
     all classes, saving) raises `NotImplementedError` and says so.
     """
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: Tagger, task: str | None = None) -> None:
         """Take a loaded model; `OnnxSequenceTagger.load` is the usual way."""
         torch.nn.Module.__init__(self)  # SequenceTagger's own would make the layers
-        tags = tagger.interface.tags
+        names = [each.name for each in tagger.tasks]
+        if task is not None and task not in names:
+            message = f"there is no task '{task}' in the model, which has {', '.join(names)}"
+            raise ValueError(message)
         self._tagger = tagger
-        self.tag_type = tags.label_type if tags else ""
+        self._task = tagger.tasks[names.index(task) if task is not None else 0]
+        self.tag_type = self._task.label_type
         self.label_dictionary = Dictionary(add_unk=False)
-        for label in tagger.labels:
+        for label in self._task.labels:
             self.label_dictionary.add_item(label)
-        self.predict_spans = tags.spans if tags else False
-        is_bioes = any(label.startswith(("S-", "E-")) for label in tagger.labels)
+        self.predict_spans = self._task.spans != "none"
+        is_bioes = any(label.startswith(("S-", "E-")) for label in self._task.labels)
         self.tag_format = "BIOES" if is_bioes or not self.predict_spans else "BIO"
         self.eval()
 
     @classmethod
-    def load(cls, model_path: str | os.PathLike[str] | dict[str, Any]) -> OnnxSequenceTagger:
+    def load(
+        cls, model_path: str | os.PathLike[str] | dict[str, Any], *, task: str | None = None
+    ) -> OnnxSequenceTagger:
         """Load an assembled model.
 
         Args:
             model_path: The `.onnx` file.
+            task: Which of the model's tasks predicts, by its name; by default the first.
 
         Raises:
+            ValueError: The model has no such task.
             ModelError: It is no model of ours, or no tagger (M010 to M014).
             TypeError: It is not a path.
         """
         if not isinstance(model_path, str | os.PathLike):
             message = f"expected the path of an assembled model, got {type(model_path).__name__}"
             raise TypeError(message)
-        return cls(Tagger(Path(model_path)))
+        return cls(Tagger(Path(model_path)), task)
 
     def predict(
         self,
@@ -113,7 +121,12 @@ class OnnxSequenceTagger(SequenceTagger):
                 progress=bar.update,
             )
         for sentence, result in zip(filled, tagged, strict=True):
-            self._label(sentence, result, name, by_token=force_token_predictions or not self.predict_spans)
+            self._label(
+                sentence,
+                result.tasks[self._task.name],
+                name,
+                by_token=force_token_predictions or not self.predict_spans,
+            )
         return None
 
     def _in_context(self, sentence: Sentence) -> InContext:
@@ -121,17 +134,17 @@ class OnnxSequenceTagger(SequenceTagger):
         length, boundaries = self._tagger.interface.context, self._tagger.interface.respects_documents
         left = sentence.left_context(length, boundaries) if length else []
         right = sentence.right_context(length, boundaries) if length else []
-        tokens = (tuple(token.text for token in part) for part in (sentence.tokens, left, right))
-        return InContext(*tokens)
+        context = (tuple(token.text for token in part) for part in (left, right))
+        return InContext(tuple(Token(token.text, token.whitespace_after) for token in sentence.tokens), *context)
 
-    def _label(self, sentence: Sentence, result: TaggedSentence, name: str, *, by_token: bool) -> None:
+    def _label(self, sentence: Sentence, result: TaskTags, name: str, *, by_token: bool) -> None:
         sentence.remove_labels(name)
         if not by_token:
             for span in result.spans:
                 sentence[span.start : span.end].add_label(name, value=span.label, score=span.score)
             return
         for token, label, score in zip(sentence.tokens, result.labels, result.scores, strict=True):
-            if label not in {"O", "_"}:  # ST 551-554
+            if label not in self._task.skipped:  # ST 551-554
                 token.add_label(name, value=label, score=score)
 
     def evaluate(self, *args: Any, return_loss: bool = False, **options: Any) -> Any:  # noqa: ANN401 - flair's own

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from assembler.errors import ModelError, SourceError
 from assembler.problems import Problem
 from assembler.runtime.metadata import Metadata
+from assembler.runtime.tasks import SentenceTask
 from assembler.sources.onnx_header import OnnxHeader, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from assembler.runtime.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,11 @@ class Inspection:
         outputs: Name and type.
         parts: The parts in the order of computation.
         language_models: Name, and what a host must know.
+        vocabularies: Name, and how many words it has, of how many.
         labels: The labels by class id.
         label_type: What the labels are, such as `upos`.
-        spans: Whether they encode spans.
+        spans: Whether they encode spans. All three are those of the first task.
+        tasks: Name, how its labels are read, its outputs, and its labels.
         sources: Name, where it came from, and its digest.
         proof: What was proven.
         versions: The packages that took part.
@@ -66,9 +71,11 @@ class Inspection:
     outputs: list[tuple[str, ...]]
     parts: list[Part]
     language_models: list[tuple[str, ...]]
+    vocabularies: list[tuple[str, ...]]
     labels: list[str]
     label_type: str
     spans: bool
+    tasks: list[tuple[str, ...]]
     sources: list[tuple[str, ...]]
     proof: str
     versions: dict[str, str]
@@ -110,7 +117,8 @@ def inspect(path: Path) -> Inspection:
         ModelError: It is no model of ours, or its metadata is damaged (M010 to M014).
     """
     header = model_header(path)
-    entries = model_entries(path, header)
+    metadata = Metadata.read(header.metadata, str(path))
+    entries = metadata.entries
     spec, interface = _table(entries, "spec"), _table(entries, "interface")
     tags = _table(interface, "tags")
     how = {str(entry.get("name")): _how(entry) for entry in _rows(interface, "inputs")}
@@ -128,9 +136,14 @@ def inspect(path: Path) -> Inspection:
             (name, _language_model(_table(_table(interface, "language_models"), name), entries, name))
             for name in _table(interface, "language_models")
         ],
+        vocabularies=[
+            (name, _vocabulary(_table(_table(entries, "vocabularies"), name)))
+            for name in _table(entries, "vocabularies")
+        ],
         labels=[str(label) for label in _list(entries, "labels")],
         label_type=str(tags.get("label_type", "")),
         spans=tags.get("spans") is True,
+        tasks=[_task(task) for task in metadata.tasks],
         sources=[_source(name, _table(_table(entries, "sources"), name)) for name in _table(entries, "sources")],
         proof=_proof(_table(entries, "proof")),
         versions={name: str(version) for name, version in _table(entries, "versions").items()},
@@ -172,8 +185,18 @@ def _language_model(model: Mapping[str, object], entries: Mapping[str, object], 
     characters = len(_list(_table(entries, "dictionaries"), name))
     place = "behind the token" if model.get("with_whitespace") else "at the token's last character"
     case = ", lower-cased" if model.get("lowercase") else ""
+    case += "" if model.get("tokenized", True) else ", on untokenised text"
     marker = ascii(str(model.get("start_marker", "")))
     return f"{model.get('direction')}, {characters} characters, start marker {marker}, state {place}{case}"
+
+
+def _task(task: Task) -> tuple[str, ...]:
+    labels = f"{len(task.labels)} labels: {' '.join(task.labels)}"
+    if isinstance(task, SentenceTask):
+        how = "any number of labels a sentence" if task.multi_label else "one label a sentence"
+        return task.name, how, task.probabilities, labels
+    how = "a label a token" if task.spans == "none" else "spans"
+    return task.name, how, f"{task.prediction}, {task.scores}", labels
 
 
 def _source(name: str, source: Mapping[str, object]) -> tuple[str, ...]:
@@ -184,4 +207,16 @@ def _source(name: str, source: Mapping[str, object]) -> tuple[str, ...]:
 def _proof(proof: Mapping[str, object]) -> str:
     if proof.get("status") != "passed":
         return f"not proven ({proof.get('reason', 'no record')})"
-    return f"equal to {proof.get('against')} on {proof.get('cases')} cases, scores within {proof.get('scores_within')}"
+    without = f" ({proof['left_out']} more left out, whose words were cut)" if proof.get("left_out") else ""
+    equal = f"equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
+    return f"{equal}, scores within {proof.get('scores_within')}"
+
+
+def _vocabulary(vocabulary: Mapping[str, object]) -> str:
+    rule, cut = vocabulary.get("rule"), _table(vocabulary, "cut")
+    if rule == "pieces":
+        return "word pieces of a sentencepiece model"
+    if rule == "hash":
+        return f"{vocabulary.get('rows')} rows by the hash {vocabulary.get('method')}"
+    of = f" of {cut.get('of'):,}; the others were cut" if isinstance(cut.get("of"), int) else ""
+    return f"{len(_list(vocabulary, 'words')):,} words{of}"

@@ -13,7 +13,8 @@ from assembler.errors import SpecError
 from assembler.filling import RULES
 from assembler.problems import Problem, in_order
 from assembler.sources.encoder_weights import EncoderWeights
-from assembler.sources.weights import CharLmWeights, TableWeights, TaggerHeadWeights
+from assembler.sources.weights import CharLmWeights, PieceWeights, TableWeights, TaggerHeadWeights
+from assembler.tasks import first_head, source_tasks
 from assembler.wiring.interface import Fill, fills
 
 if TYPE_CHECKING:
@@ -51,11 +52,12 @@ def describe(
         SpecError: One input would have to be filled in two ways (W013).
     """
     spec = wiring.spec
-    head = _head(wiring, sources)
+    head = first_head(wiring, sources)
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
     record: dict[str, Value] = {
         "format": FORMAT,
         "labels": list(head.labels) if head else [],
+        "tasks": [task.as_dict() for task in source_tasks(wiring, sources)],
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
         "vocabularies": describe_vocabularies(sources),
         "tokenizers": describe_tokenizers(sources),
@@ -87,7 +89,9 @@ def describe(
 def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
     """Return how a host finds the rows of each embedding table: the `vocabularies` record."""
     return {
-        name: weights.words.as_dict() for name, weights in sources.weights.items() if isinstance(weights, TableWeights)
+        name: weights.words.as_dict()
+        for name, weights in sources.weights.items()
+        if isinstance(weights, TableWeights | PieceWeights)
     }
 
 
@@ -113,7 +117,7 @@ def describe_interface(
     _refuse_ambiguous(wiring, found, models)
     _refuse_two_vocabularies(wiring, found, sources)
     _refuse_two_tokenizers(wiring, found, sources)
-    head = _head(wiring, sources)
+    head = first_head(wiring, sources)
     described: dict[str, Value] = {}
     for name, weights in models.items():
         entry = asdict(weights.characters)
@@ -123,7 +127,7 @@ def describe_interface(
         described[name] = entry
     tags: dict[str, Value] = {
         "label_type": head.label_type if head else "",
-        "spans": head.spans if head else False,
+        "spans": head.spans if isinstance(head, TaggerHeadWeights) else False,
     }
     return {
         "inputs": [_input(name, fill) for name, fill in found.items()],
@@ -131,17 +135,6 @@ def describe_interface(
         "language_models": described,
         "tags": tags,
     }
-
-
-def _head(wiring: Wiring, sources: OpenSources) -> TaggerHeadWeights | None:
-    """Return the head whose labels the tags are: that of the decoder's own source, which is what the proof runs."""
-    decoder = wiring.decoder()
-    name = wiring.source_of(decoder) if decoder is not None else None
-    if name is not None and name in sources.flair:
-        found = sources.flair[name].weights(f"{name}.head")
-        return found if isinstance(found, TaggerHeadWeights) else None
-    heads = [weights for weights in sources.weights.values() if isinstance(weights, TaggerHeadWeights)]
-    return heads[0] if len(heads) == 1 else None
 
 
 def _input(name: str, fill: Fill) -> dict[str, Value]:
@@ -162,14 +155,16 @@ def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping
         for model, characters in shared[1:]:
             first, reference = shared[0]
             if fill.rule == "character_lengths":
-                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase")
-                same = characters.lowercase == reference.lowercase and (
+                keys: Sequence[str] = ("start_marker", "end_marker", "lowercase", "tokenized")
+                read = ("lowercase", "tokenized")
+                same = all(getattr(characters, key) == getattr(reference, key) for key in read) and (
                     characters.start_marker == reference.start_marker
                     # lower-casing can lengthen a marker
                     or (not characters.lowercase and len(characters.start_marker) == len(reference.start_marker))
                 )
             else:
                 keys = ("direction", "dictionary", "start_marker", "lowercase", "padding", "with_whitespace")
+                keys = (*keys, "tokenized")
                 same = all(getattr(characters, key) == getattr(reference, key) for key in keys)
             if not same:
                 message = f"the input '{name}' feeds '{first}' and '{model}', which want it filled differently"
@@ -183,8 +178,9 @@ def _refuse_two_vocabularies(wiring: Wiring, found: Mapping[str, Fill], sources:
     """Refuse an input that two tables with different vocabularies share."""
     problems = []
     for name, fill in found.items():
-        shared = [weights for table in fill.subjects if isinstance(weights := sources.weights.get(table), TableWeights)]
-        if any(weights.words != shared[0].words for weights in shared[1:]):
+        given = [sources.weights.get(table) for table in fill.subjects]
+        shared = [weights.words for weights in given if isinstance(weights, TableWeights | PieceWeights)]
+        if any(words != shared[0] for words in shared[1:]):
             message = f"the input '{name}' feeds {' and '.join(repr(table) for table in fill.subjects)}, "
             message += "which have different vocabularies"
             problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -17,7 +17,10 @@ from assembler.problems import Problem
 from assembler.proof.checking import check_file
 from assembler.proof.parity import BATCH_SIZES, compare
 from assembler.proof.sessions import open_session
+from assembler.proof.task_results import ModelTask
 from assembler.runtime.fields import damaged
+from assembler.runtime.metadata import Metadata
+from assembler.runtime.tasks import SentenceTask
 from assembler.spec.schema import LARGEST_TOLERANCE
 
 if TYPE_CHECKING:
@@ -100,31 +103,40 @@ def _check_content(path: Path, entries: Mapping[str, object]) -> None:
 
 
 def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
-    from assembler.runtime import Tagger
-
     proof = entries.get("proof")
     record = proof if isinstance(proof, dict) else {}
-    golden = record.get("golden")
     if record.get("status") != "passed":
         message = "the model was written without a proof and carries nothing to compare with"
         raise ParityError(Problem("P003", message, "give the spec it was built from: --spec", str(path)))
-    if not isinstance(golden, list) or not golden:
+    tasks = Metadata.read(model_header(path).metadata, str(path)).tasks
+    listed = record.get("tasks", [{"task": tasks[0].name if tasks else "", "golden": record.get("golden")}])
+    if isinstance(listed, list) and not any(isinstance(entry, dict) and entry.get("golden") for entry in listed):
         return "it carries no tags to try (it is no tagger); --spec runs its whole proof"
-    tagger = Tagger(path)
     try:
-        sentences = [[str(token) for token in entry["tokens"]] for entry in golden]
-        source = [_Golden([*map(str, entry["labels"])], [*map(float, entry["scores"])]) for entry in golden]
         within = min(float(record.get("scores_within", 0.0)), LARGEST_TOLERANCE) + _ROUNDING
-        results = [(size, tagger.tag(sentences, batch_size=size)) for size in BATCH_SIZES]
-        comparison = compare(sentences, source, results, within)
+        by_sentence = {task.name: isinstance(task, SentenceTask) for task in tasks}
+        tried = [_try_task(path, entry, within, by_sentence=by_sentence[entry["task"]]) for entry in listed]
     except (LookupError, TypeError, ValueError) as err:
         message = f"it holds no tags: {err}"
         raise damaged("proof.golden", message, str(path)) from err  # noqa: EM101 - a place, no message
+    names = f" for each of its tasks, {', '.join(by_sentence)}" if len(tried) > 1 else ""
+    whose = "the source's tags, and its" if "tags_changed_allowed" not in record else "the tags of the proof, and its"
+    return f"{max(tried)} sentences have {whose} scores to four digits{names}"
+
+
+def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, by_sentence: bool) -> int:
+    """Compare one task with what the model carries of its source, and return the number of sentences."""
+    golden = entry["golden"]
+    sentences = [[str(token) for token in each["tokens"]] for each in golden]
+    source = [_Golden([*map(str, each["labels"])], [*map(float, each["scores"])]) for each in golden]
+    model = ModelTask(path, str(entry["task"]), by_sentence=by_sentence)
+    results = [(size, model.run(model.placed(sentences), size)) for size in BATCH_SIZES]
+    comparison = compare(sentences, source, results, within, by_sentence=by_sentence)
     if not comparison.equal:
         lines = "\n".join(f"  {difference}" for difference in comparison.worst)
         message = f"on this machine the model does not give its source's tags and scores\n{lines}"
         raise ParityError(Problem("P001", message, "is ONNX Runtime up to date?", str(path)))
-    return f"{len(sentences)} sentences have the source's tags, and its scores to four digits"
+    return len(sentences)
 
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:

@@ -90,6 +90,7 @@ _PORTS = {
     "char_lm": "`characters` int64 [characters, sentences], `lengths` int64 [sentences] → `states` float32 [characters, "
     "sentences, hidden]. States behind a text's own length mean nothing.",
     "embedding": "`words` int64 [rows] → `rows` float32 [rows, features].",
+    "piece_embedding": "`pieces` int64 [rows, 2] → `rows` float32 [rows, 2 * features].",
     "gather": "`states` [.., features], `indices` int64 [rows] → `rows` [rows, features].",
     "concat": "`inputs`, a list of tensors that agree in all other axes → `rows`.",
     "tagger_head": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "

@@ -50,7 +50,10 @@ def _print(found: Inspection) -> None:
         ],
     )
     _section("language models", found.language_models)
-    if found.labels:
+    _section("vocabularies", found.vocabularies)
+    if len(found.tasks) > 1:
+        _section("tasks", found.tasks)
+    elif found.labels:
         _echo(f"\nlabels ({len(found.labels)}, {found.label_type}{', spans' if found.spans else ''})")
         _echo(f"  {' '.join(found.labels)}")
     _section("sources", found.sources)

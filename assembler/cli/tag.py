@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import click
 
-from assembler.cli.reporting import format_option, printable
+from assembler.cli.columns import write_columns
+from assembler.cli.reporting import format_option
 from assembler.errors import ModelError
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from assembler.runtime import TaggedSentence
+    from assembler.cli.columns import Result
 
+#: Batches that are read and sorted together.
+_BATCHES = 32
 #: A progress bar is worth its lines above this many sentences.
 _LONG_INPUT = 200
 
@@ -46,31 +50,43 @@ def command(
 
     Prints a line for each token with its label and score, and an empty line behind each sentence; with --format json an
     array with one sentence a line. Where the tags are spans, each follows its sentence as a line of its own,
-    '# LABEL SCORE [first token, end) text'. An empty line of the input is an empty sentence. Standard input is tagged
-    in windows of 32 batches.
+    '# LABEL SCORE [first token, end) text'. A model of several tasks has a label and a score of each, in columns under
+    a line with their names. A model that labels sentences prints a line for each: its labels with their scores, and the
+    text. An empty line of the input is an empty sentence. Standard input is tagged in windows of 32 batches.
     """
-    from assembler.runtime import Tagger
-
-    tagger = Tagger(model, threads=threads)
-    write = _write_json if form == "json" else _write_columns
+    write = _write_json if form == "json" else write_columns
+    stream = _stream(model, threads, batch_size, force_tokens=force_tokens)
     if file is None or str(file) == "-":
         if sys.stdin is None:
             message = "standard input is closed; name a file"
             raise click.UsageError(message)
         with _progress(None) as advance:
-            stream = tagger.stream(
-                read_lines(sys.stdin.buffer, "<stdin>"),
-                batch_size=batch_size,
-                window=1 if sys.stdin.isatty() else 32,
-                force_tokens=force_tokens,
-                progress=advance,
-            )
-            write(stream)
+            lines = read_lines(sys.stdin.buffer, "<stdin>")
+            write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
     count = _count(file)  # before anything is printed, so that a damaged file gives an error and no half result
     with file.open("rb") as opened, _progress(count) as advance:
-        sentences = read_lines(opened, str(file))
-        write(tagger.stream(sentences, batch_size=batch_size, force_tokens=force_tokens, progress=advance))
+        write(stream(read_lines(opened, str(file)), window=_BATCHES, progress=advance))
+
+
+class _Stream(Protocol):
+    """Reads sentences and gives results, one after the other."""
+
+    def __call__(
+        self, sentences: Iterator[list[str]], /, *, window: int, progress: Callable[[int], None] | None
+    ) -> Iterator[Result]: ...
+
+
+def _stream(model: Path, threads: int | None, batch_size: int | None, *, force_tokens: bool) -> _Stream:
+    """Return what runs the model: on tokens, or where it labels nothing but sentences, on these."""
+    from assembler.inspection import model_header
+    from assembler.runtime import SentenceTask, Tagger, TextClassifier
+    from assembler.runtime.metadata import Metadata
+
+    tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
+    if tasks and all(isinstance(task, SentenceTask) for task in tasks):
+        return partial(TextClassifier(model, threads=threads).stream, batch_size=batch_size or 32)
+    return partial(Tagger(model, threads=threads).stream, batch_size=batch_size, force_tokens=force_tokens)
 
 
 def _count(file: Path) -> int:
@@ -110,22 +126,7 @@ def _progress(count: int | None) -> Iterator[Callable[[int], None] | None]:
         yield lambda finished: bar.advance(task, finished)
 
 
-def _write_columns(sentences: Iterable[TaggedSentence]) -> None:
-    from rich.cells import cell_len
-
-    for sentence in sentences:
-        tokens = [printable(token) for token in sentence.tokens]
-        width = max((cell_len(token) for token in tokens), default=0)
-        labels = max((len(label) for label in sentence.labels), default=0)
-        for token, label, score in zip(tokens, sentence.labels, sentence.scores, strict=True):
-            click.echo(f"{token}{' ' * (width - cell_len(token))}  {label:<{labels}}  {score:.4f}")
-        for span in sentence.spans:
-            text = " ".join(tokens[span.start : span.end])
-            click.echo(f"# {span.label} {span.score:.4f} [{span.start}, {span.end}) {text}")
-        click.echo()
-
-
-def _write_json(sentences: Iterable[TaggedSentence]) -> None:
+def _write_json(sentences: Iterable[Result]) -> None:
     click.echo("[", nl=False)
     separator = "\n"
     try:
@@ -136,7 +137,7 @@ def _write_json(sentences: Iterable[TaggedSentence]) -> None:
         click.echo("\n]")
 
 
-def _record(sentence: TaggedSentence) -> str:
+def _record(sentence: Result) -> str:
     text = json.dumps(sentence.as_dict(), ensure_ascii=False)
     try:
         text.encode("utf-8")

@@ -41,7 +41,8 @@ def ports(part: PartView) -> Ports:
         fed = tuple(Port(name, row, fill=f"{name}_subtokens") for name in names)
     return Ports(
         inputs=(Port("states", TensorType("float32", (*_SUBTOKENS, None))), *fed),
-        outputs=(Port("rows", TensorType("float32", (_ROWS, width))),),
+        # the rows of a mean are counted at the run: nothing that arrives has as many
+        outputs=(Port("rows", TensorType("float32", (None if pooling == "mean" else _ROWS, width))),),
     )
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.errors import SpecError
+from assembler.problems import Problem
 from assembler.profiles import PROFILES
 from assembler.proof.parity import BATCH_SIZES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from assembler.proof.parity import Comparison
-    from assembler.runtime.sentence import TaggedSentence as Tagged
+    from assembler.proof.proving import References
     from assembler.spec.model import Spec
     from assembler.spec.yaml_text import Value
 
@@ -21,7 +23,7 @@ _SAME_SCORE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Losses:
     """What a lossy model was found to change.
 
     Attributes:
@@ -29,14 +31,14 @@ class Found:
         tokens: Tokens compared, over all batch shapes.
         allowed: The share of tags that may change.
         largest: The largest difference of a score.
-        golden: What the model itself says of the sentences that it carries.
+        golden: The record of the task with the model's own tags of the sentences that it carries.
     """
 
     tags_changed: int
     tokens: int
     allowed: float
     largest: float
-    golden: tuple[Tagged, ...]
+    golden: Mapping[str, Value]
 
     @property
     def share(self) -> float:
@@ -59,28 +61,28 @@ class Found:
             f"the largest difference of a score is {self.largest:.3g}"
         )
 
-    def record(self) -> Mapping[str, Value]:
+    def record(self) -> dict[str, Value]:
         """Return what the `proof` record says of it."""
         return {
+            **self.golden,
             "tags_changed": self.tags_changed,
             "tokens_compared": self.tokens,
             "tags_changed_allowed": self.allowed,
             "largest_difference": float(f"{self.largest:.3g}"),
-            "scores_within": _SAME_SCORE,
-            "golden": [
-                {"tokens": list(each.tokens), "labels": list(each.labels), "scores": [round(s, 4) for s in each.scores]}
-                for each in self.golden
-            ],
         }
 
 
-def budget(spec: Spec) -> float | None:
-    """Return the share of tags that the spec's profile may change, or `None` for an exact one."""
-    default = PROFILES[spec.profile].tags_changed
-    return default if default is None or spec.proof.tags_changed is None else spec.proof.tags_changed
+def losses_record(losses: Sequence[Losses]) -> dict[str, Value]:
+    """Return the changes to the `proof` record of a lossy model."""
+    first = losses[0].record()
+    record: dict[str, Value] = {**first, "scores_within": _SAME_SCORE}
+    del record["task"], record["against"]
+    if len(losses) > 1:
+        record["tasks"] = [each.record() for each in losses]
+    return record
 
 
-def found(spec: Spec, comparison: Comparison, golden: Callable[[], Iterable[Tagged]]) -> Found | None:
+def measured_losses(spec: Spec, comparison: Comparison, golden: Callable[[], Mapping[str, Value]]) -> Losses | None:
     """Return what a lossy profile has changed, or `None` for an exact one.
 
     Args:
@@ -88,7 +90,31 @@ def found(spec: Spec, comparison: Comparison, golden: Callable[[], Iterable[Tagg
         comparison: What the comparison found.
         golden: Tags the sentences that the model carries.
     """
-    allowed = budget(spec)
-    if allowed is None:
+    default = PROFILES[spec.profile].tags_changed
+    if default is None:
         return None
-    return Found(comparison.tags_changed, comparison.compared, allowed, comparison.largest, tuple(golden()))
+    allowed = default if spec.proof.tags_changed is None else spec.proof.tags_changed
+    return Losses(comparison.tags_changed, comparison.compared, allowed, comparison.largest, golden())
+
+
+def require_budget(spec: Spec, references: References) -> None:
+    """Refuse a lossy profile for a model that gives more than tags and scores: no budget is stated for that.
+
+    Raises:
+        SpecError: It does (W030).
+    """
+    if PROFILES[spec.profile].tags_changed is None or (references.parts is None and not references.texts):
+        return
+    message = f"the profile '{spec.profile}' is lossy, and measured by the tags that it changes; the model gives more"
+    hint = "leave outputs other than scores and prediction out, or choose an exact profile"
+    raise SpecError(Problem.at(spec.proof.mark, "W030", message, hint))
+
+
+def budget_problem(spec: Spec, against: str, comparison: Comparison, losses: Losses) -> Problem:
+    """Return what is said of a model that changes more than it may."""
+    lines = [
+        f"the profile '{spec.profile}' changes more tags of '{against}' than it may: {losses}",
+        *(f"  {difference}" for difference in comparison.worst),
+    ]
+    hint = "nothing was written; choose an exact profile, or allow more with 'tags_changed' in the spec's proof"
+    return Problem.at(spec.proof.mark, "P001", "\n".join(lines), hint)

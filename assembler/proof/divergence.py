@@ -81,7 +81,9 @@ def wiring_gaps(
         return []
     gaps: list[Gap] = []
     for head in heads:
-        source = sources.flair[wiring.source_of(head) or ""]
+        source = sources.model_behind(wiring.spec.graph[head].weights)
+        if source is None:
+            continue
         batch = [tokens for tokens in sentences if source.can_read(tokens)][:_SENTENCES]
         values = dict(stepwise.run(encode(interface, batch)))
         fed = wiring.feeding(head, "embeddings")[0].reference

@@ -31,10 +31,11 @@ class Difference:
 
     Attributes:
         sentence: The sentence.
-        token: The token's place in it.
+        token: The token's place in it, or the class where sentences are labelled.
         batch_size: The batch shape.
         source: The source's label and score.
         model: The model's.
+        by_sentence: Whether sentences are labelled.
     """
 
     sentence: tuple[str, ...]
@@ -42,14 +43,16 @@ class Difference:
     batch_size: int
     source: tuple[str, float]
     model: tuple[str, float]
+    by_sentence: bool = False
 
     def __str__(self) -> str:
         """Return one line with the figures on both sides."""
         text = " ".join(self.sentence)
         text = text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - what fits a line
         (theirs, their_score), (ours, our_score) = self.source, self.model
+        place = f"class {self.token}" if self.by_sentence else f"token {self.token} ({self.sentence[self.token]!r})"
         return (
-            f"batches of {self.batch_size}, token {self.token} ({self.sentence[self.token]!r}) of {text!r}: "
+            f"batches of {self.batch_size}, {place} of {text!r}: "
             f"the source says {theirs} {their_score:.6f}, the model {ours} {our_score:.6f}"
         )
 
@@ -87,6 +90,8 @@ def compare(
     source: Sequence[TaggedTokens],
     model: Sequence[tuple[int, Sequence[TaggedTokens]]],
     within: float,
+    *,
+    by_sentence: bool = False,
 ) -> Comparison:
     """Compare the results of a model with those of its source.
 
@@ -95,6 +100,7 @@ def compare(
         source: The source's result for each.
         model: For each batch size the model's result for each sentence.
         within: The largest difference of a score that counts as equal.
+        by_sentence: Whether sentences are labelled: a label and a score for each class stand for a token's.
     """
     changed, largest, worst = 0, 0.0, []
     for batch_size, results in model:
@@ -107,7 +113,8 @@ def compare(
                 changed += label != our_label
                 largest = max(largest, gap)
                 if label != our_label or gap > within:
-                    difference = Difference(tuple(kept), index, batch_size, (label, score), (our_label, our_score))
+                    sides = (label, score), (our_label, our_score)
+                    difference = Difference(tuple(kept), index, batch_size, *sides, by_sentence)
                     worst.append((label == our_label, -gap, difference))
     worst.sort(key=lambda entry: entry[:2])
     return Comparison(

@@ -13,25 +13,37 @@ from __future__ import annotations
 
 from assembler.errors import ModelError
 from assembler.runtime.alphabet import Alphabet
+from assembler.runtime.classifier import Classification, ClassifiedSentence, Label, TextClassifier
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface, LanguageModel, Tags
-from assembler.runtime.sentence import TaggedSentence
-from assembler.runtime.spans import Span, decode_spans
+from assembler.runtime.sentence import TaggedSentence, TaskTags
+from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
+from assembler.runtime.tasks import SentenceTask, TokenTask
+from assembler.runtime.token import Token
 from assembler.runtime.vocabulary import Vocabulary
 
 __all__ = [
     "Alphabet",
+    "Classification",
+    "ClassifiedSentence",
     "InContext",
     "Interface",
+    "Label",
     "LanguageModel",
     "ModelError",
+    "SentenceTask",
     "Span",
     "TaggedSentence",
     "Tagger",
     "Tags",
+    "TaskTags",
+    "TextClassifier",
+    "Token",
+    "TokenTask",
     "Vocabulary",
+    "decode_classifier_spans",
     "decode_spans",
     "encode",
 ]

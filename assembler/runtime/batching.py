@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from assembler.runtime.token import without_empty
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -41,7 +43,7 @@ def _read(tokens: Sequence[str], number: int) -> Tokens:
             got = f"{type(token).__name__}: {reprlib.repr(token)}"
             message = f"sentence {number}, token {position}: expected a string, got {got}"
             raise TypeError(message)
-    return tuple(filter(None, tokens))
+    return without_empty(tokens)
 
 
 def batches(sentences: Sequence[InContext], size: int) -> Iterator[list[int]]:

@@ -111,6 +111,15 @@ class Fields:
             raise self.error(key, f"expected {expected}, got {reprlib.repr(value)}")
         return value
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Return a field that has to be a list of numbers."""
+        value = self.value(key)
+        numbers = value if isinstance(value, list | tuple) else ()
+        read = tuple(float(n) for n in numbers if isinstance(n, int | float) and not isinstance(n, bool))
+        if not isinstance(value, list | tuple) or len(read) < len(numbers):
+            raise self.error(key, f"expected a list of numbers, got {reprlib.repr(value)}")
+        return read
+
     def child(self, key: str) -> Fields:
         """Return a field that has to be an object."""
         return Fields.of(self.value(key), f"{self.place}.{key}", self.file)

@@ -1,4 +1,4 @@
-"""The tagger head of a model: whether its ports fit the metadata, and what its outputs say."""
+"""The tasks of a model on tokens: what their outputs say."""
 
 from __future__ import annotations
 
@@ -11,62 +11,47 @@ import numpy as np
 from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.fields import damaged
-from assembler.runtime.interface import Unfilled
-from assembler.runtime.sentence import TaggedSentence
-from assembler.runtime.spans import decode_spans
+from assembler.runtime.ports import FLOAT32, INT64, require_ports
+from assembler.runtime.sentence import TaskTags
+from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
+from assembler.runtime.tasks import TokenTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.interface import Interface
     from assembler.runtime.metadata import Metadata
     from assembler.runtime.session import Session
 
 _LABELS = "assembler.labels"
-_INT64 = "tensor(int64)"
-_FLOAT32 = "tensor(float)"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How to read the outputs of a tagger head.
+    """How to read the outputs of a task on tokens.
 
     Attributes:
-        labels: The label of each class by its id.
-        prediction: The output with the class of each token, int64 `[sentences, tokens]`.
-        scores: The output with the score of that class, float32 `[sentences, tokens]`.
-        spans: Whether the labels are read as spans.
+        task: The task.
         file: The model's file, for the problems.
     """
 
-    labels: tuple[str, ...]
-    prediction: str
-    scores: str
-    spans: bool
+    task: TokenTask
     file: str
 
     @classmethod
-    def of(cls, metadata: Metadata, session: Session) -> Head:
-        """Return the head of a model.
+    def all_of(cls, metadata: Metadata, session: Session) -> tuple[Head, ...]:
+        """Return the heads of a model, the first first.
 
         Raises:
             ModelError: M014 if the model has no tagger head, or for each port that is not what the metadata say.
         """
-        interface = metadata.interface
-        prediction, scores = interface.output("prediction"), interface.output("scores")
-        if prediction is None or scores is None or interface.tags is None or not metadata.labels:
-            message = f"the model has no tagger head: its outputs are {', '.join(session.outputs)}"
-            hint = "a Tagger wants labels, a prediction and scores; run other models with ONNX Runtime itself"
-            raise ModelError(Problem("M014", message, hint, session.file))
-        outputs = {prediction: _INT64, scores: _FLOAT32}
-        messages = [*_unfit_inputs(interface, session.inputs), *_unfit_outputs(outputs, session.outputs)]
-        problems = [entry.problem(session.file) for entry in interface.inputs if isinstance(entry, Unfilled)]
-        problems += [Problem("M014", message, file=session.file) for message in messages]
-        if problems:
-            raise ModelError(*problems)
-        return cls(metadata.labels, prediction, scores, interface.tags.spans, session.file)
+        tasks = [task for task in metadata.tasks if isinstance(task, TokenTask)]
+        if not tasks:
+            raise ModelError(_no_tagger(metadata, session))
+        outputs = {task.prediction: INT64 for task in tasks} | {task.scores: FLOAT32 for task in tasks}
+        require_ports(metadata.interface, session, {name: outputs[name] for name in _named(tasks)})
+        return tuple(cls(task, session.file) for task in tasks)
 
     def read(
         self,
@@ -75,8 +60,8 @@ class Head:
         scores: NDArray[np.generic],
         *,
         force_tokens: bool,
-    ) -> list[TaggedSentence]:
-        """Return each sentence of a batch with its tags.
+    ) -> list[TaskTags]:
+        """Return the tags of each sentence of a batch.
 
         Args:
             sentences: The tokens of each sentence.
@@ -89,9 +74,9 @@ class Head:
         """
         counts = np.fromiter(map(len, sentences), np.int64, len(sentences))
         filled = np.arange(counts.max()) < counts[:, np.newaxis]
-        labels = iter(self._labels(self._rows(self.prediction, prediction, filled)))
-        values: Iterator[float] = iter(self._rows(self.scores, scores, filled).tolist())
-        return [self._tagged(tokens, labels, values, force_tokens=force_tokens) for tokens in sentences]
+        labels = iter(self._labels(self._rows(self.task.prediction, prediction, filled)))
+        values: Iterator[float] = iter(self._rows(self.task.scores, scores, filled).tolist())
+        return [self._tagged(len(tokens), labels, values, force_tokens=force_tokens) for tokens in sentences]
 
     def _rows(self, name: str, output: NDArray[np.generic], filled: NDArray[np.bool_]) -> NDArray[np.generic]:
         """Return the values of an output at the tokens, one sentence after the other."""
@@ -102,37 +87,33 @@ class Head:
         return output[:, :tokens][filled]
 
     def _labels(self, classes: NDArray[np.generic]) -> list[str]:
-        known = len(self.labels)
+        known = len(self.task.labels)
         numbers: list[int] = classes.tolist()
         strange = next((number for number in numbers if not 0 <= number < known), None)
         if strange is not None:
             message = f"{known} labels, but the model predicted the class {strange}"
             raise damaged(_LABELS, message, self.file)
-        return [self.labels[number] for number in numbers]
+        return [self.task.labels[number] for number in numbers]
 
-    def _tagged(
-        self, tokens: tuple[str, ...], labels: Iterator[str], scores: Iterator[float], *, force_tokens: bool
-    ) -> TaggedSentence:
-        own_labels, own_scores = tuple(islice(labels, len(tokens))), tuple(islice(scores, len(tokens)))
-        spans = decode_spans(own_labels, own_scores) if self.spans and not force_tokens else ()
-        return TaggedSentence(tokens, own_labels, own_scores, spans)
+    def _tagged(self, count: int, labels: Iterator[str], scores: Iterator[float], *, force_tokens: bool) -> TaskTags:
+        own_labels, own_scores = tuple(islice(labels, count)), tuple(islice(scores, count))
+        return TaskTags(own_labels, own_scores, () if force_tokens else self._spans(own_labels, own_scores))
 
-
-def _unfit_inputs(interface: Interface, inputs: Mapping[str, str]) -> Iterator[str]:
-    filled = {entry.name for entry in interface.inputs}
-    for name, kind in inputs.items():
-        if name not in filled:
-            yield f"input '{name}' has no entry in assembler.interface, so nobody knows what fills it"
-        elif kind != _INT64:
-            yield f"input '{name}' is {kind}, expected {_INT64}"
-    for entry in interface.inputs:
-        if entry.name not in inputs:
-            yield f"input '{entry.name}' of assembler.interface is not in the model, which has {', '.join(inputs)}"
+    def _spans(self, labels: tuple[str, ...], scores: tuple[float, ...]) -> tuple[Span, ...]:
+        if self.task.spans == "sequence_tagger":
+            return decode_spans(labels, scores)
+        return decode_classifier_spans(labels) if self.task.spans == "token_classifier" else ()
 
 
-def _unfit_outputs(wanted: Mapping[str, str], outputs: Mapping[str, str]) -> Iterator[str]:
-    for name, kind in wanted.items():
-        if name not in outputs:
-            yield f"output '{name}' of assembler.interface is not in the model, which has {', '.join(outputs)}"
-        elif outputs[name] != kind:
-            yield f"output '{name}' is {outputs[name]}, expected {kind}"
+def _named(tasks: Sequence[TokenTask]) -> list[str]:
+    """Return the outputs of all tasks, scores first, as models have them."""
+    return [name for task in tasks for name in (task.scores, task.prediction)]
+
+
+def _no_tagger(metadata: Metadata, session: Session) -> Problem:
+    message = f"the model has no tagger head: its outputs are {', '.join(session.outputs)}"
+    hint = "a Tagger wants labels, a prediction and scores; run other models with ONNX Runtime itself"
+    if metadata.tasks:
+        message = f"the model labels sentences, not tokens: {', '.join(task.name for task in metadata.tasks)}"
+        hint = "open it with assembler.runtime.TextClassifier"
+    return Problem("M014", message, hint, session.file)

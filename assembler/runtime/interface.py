@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.filling import RULES
 from assembler.problems import Problem
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.fields import Fields, each, strings
+from assembler.runtime.pieces import RULE as PIECES
+from assembler.runtime.pieces import Pieces
 from assembler.runtime.subtokens import Subtokenizer
+from assembler.runtime.vocabulary import RULES as VOCABULARY_RULES
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-Described = TypeVar("Described")
 
 _PLACE = "assembler.interface"
 _DIRECTIONS = ("forward", "backward")
@@ -34,6 +35,7 @@ class LanguageModel:
         end_marker: What follows the text.
         with_whitespace: Whether the state after a token is read at the character behind it, or at its last one.
         lowercase: Whether the text is lowercased.
+        tokenized: Whether the text is the tokens joined by one space each, or by the spaces that are behind them.
         padding: The character id behind a shorter text.
         alphabet: Its character dictionary.
         reset: The character id that sets its state back to the beginning, so that texts can share a lane, or `None`.
@@ -45,6 +47,7 @@ class LanguageModel:
     end_marker: str
     with_whitespace: bool
     lowercase: bool
+    tokenized: bool
     padding: int
     alphabet: Alphabet
     reset: int | None = None
@@ -96,6 +99,14 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceRows:
+    """An input of two rows of an embedding table for each token, int64 `[total_tokens, 2]`."""
+
+    name: str
+    pieces: Pieces
+
+
+@dataclass(frozen=True, slots=True)
 class SubtokenIds:
     """An input of subtokens, int64 `[pieces, subtokens]`."""
 
@@ -144,6 +155,13 @@ class Striping:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unfilled:
     """An input that cannot be filled from text: by a rule that is not known here, or by none (`None`)."""
 
@@ -158,12 +176,13 @@ class Unfilled:
 
 
 OfTokenizer: TypeAlias = SubtokenIds | SubtokenMask | FirstSubtokens | LastSubtokens | SubtokenWords
-Input: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | OfTokenizer | Striping | Unfilled
+OfText: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | PieceRows | Text
+Input: TypeAlias = OfText | OfTokenizer | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output and what it gives: `scores`, `prediction`, or `None` where it is none of the runtime's business."""
+    """An output and what it gives, as `parts.kind.Port` lists it, or `None` where no host knows."""
 
     name: str
     gives: str | None
@@ -193,7 +212,7 @@ class Interface:
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     language_models: tuple[LanguageModel, ...]
-    vocabularies: tuple[Vocabulary, ...]
+    vocabularies: tuple[Vocabulary | Pieces, ...]
     tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
 
@@ -225,14 +244,16 @@ class Interface:
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
         declared = fields.child("language_models")
         models = each(lambda name: _language_model(name, declared.child(name), alphabets), declared.values)
-        by_name = {model.name: model for model in models}
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
-        tables = each(lambda name: Vocabulary.from_metadata(name, listed.child(name)), listed.values)
-        tables_by_name = {table.name: table for table in tables}
+        tables = each(lambda name: _vocabulary(name, listed.child(name)), listed.values)
         cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
         encoders = each(lambda name: Subtokenizer.from_metadata(name, cut.child(name)), cut.values)
-        encoders_by_name = {encoder.name: encoder for encoder in encoders}
-        inputs = each(lambda entry: _input(entry, by_name, tables_by_name, encoders_by_name), fields.objects("inputs"))
+        known = _Described(
+            {model.name: model for model in models},
+            {table.name: table for table in tables},
+            {encoder.name: encoder for encoder in encoders},
+        )
+        inputs = each(lambda entry: _input(entry, known), fields.objects("inputs"))
         outputs = each(_output, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
@@ -250,8 +271,22 @@ class Interface:
         return all(encoder.documents for encoder in self.tokenizers if encoder.context)
 
     def output(self, gives: str) -> str | None:
-        """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
+        """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
+
+    def require_libraries(self, file: str | None = None) -> None:
+        """Refuse to go on without the libraries that fill the inputs.
+
+        Raises:
+            ModelError: M018 for each that is not installed.
+        """
+        each(lambda pieces: pieces.require_library(file), [v for v in self.vocabularies if isinstance(v, Pieces)])
+
+
+def _vocabulary(name: str, fields: Fields) -> Vocabulary | Pieces:
+    if fields.choice("rule", (*VOCABULARY_RULES, PIECES)) == PIECES:
+        return Pieces.from_metadata(name, fields)
+    return Vocabulary.from_metadata(name, fields)
 
 
 def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageModel:
@@ -262,55 +297,58 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
         end_marker=fields.text("end_marker"),
         with_whitespace=fields.flag("with_whitespace"),
         lowercase=fields.flag("lowercase"),
+        tokenized=fields.flag("tokenized") if "tokenized" in fields.values else True,
         padding=fields.number("padding", _IDS),
         alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
         reset=fields.number("reset", _IDS) if "reset" in fields.values else None,
     )
 
 
-#: The class of each rule's inputs, by what the rule speaks of.
-_OF_LANGUAGE_MODEL: Mapping[str, Callable[[str, LanguageModel], Input]] = {
-    "characters": Characters,
-    "indices": Indices,
-    "character_lengths": CharacterLengths,
-}
-_OF_VOCABULARY: Mapping[str, Callable[[str, Vocabulary], Input]] = {"words": Words}
-_OF_TOKENIZER: Mapping[str, Callable[[str, Subtokenizer], Input]] = {
-    "subtokens": SubtokenIds,
-    "subtoken_mask": SubtokenMask,
-    "first_subtokens": FirstSubtokens,
-    "last_subtokens": LastSubtokens,
-    "subtoken_words": SubtokenWords,
-}
-_OF_NOTHING: Mapping[str, Callable[[str], Input]] = {"token_lengths": TokenLengths}
-_OF_PARTS: Mapping[str, Callable[[str, int], Input]] = {"striping": Striping}
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the metadata describe and an input may speak of; each is found by the key that the rule's subject names."""
+
+    models: Mapping[str, LanguageModel]
+    tables: Mapping[str, Vocabulary | Pieces]
+    encoders: Mapping[str, Subtokenizer]
+
+    def language_model(self, fields: Fields) -> LanguageModel:
+        return self.models[fields.choice("language_model", self.models)]
+
+    def words(self, fields: Fields) -> Vocabulary:
+        found = {name: table for name, table in self.tables.items() if isinstance(table, Vocabulary)}
+        return found[fields.choice("vocabulary", found)]
+
+    def pieces(self, fields: Fields) -> Pieces:
+        found = {name: table for name, table in self.tables.items() if isinstance(table, Pieces)}
+        return found[fields.choice("vocabulary", found)]
+
+    def encoder(self, fields: Fields) -> Subtokenizer:
+        return self.encoders[fields.choice("tokenizer", self.encoders)]
 
 
-def _input(
-    fields: Fields,
-    models: Mapping[str, LanguageModel],
-    tables: Mapping[str, Vocabulary],
-    encoders: Mapping[str, Subtokenizer],
-) -> Input:
+#: How the input of each rule is read.
+_READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
+    "characters": lambda name, fields, known: Characters(name, known.language_model(fields)),
+    "character_lengths": lambda name, fields, known: CharacterLengths(name, known.language_model(fields)),
+    "indices": lambda name, fields, known: Indices(name, known.language_model(fields)),
+    "words": lambda name, fields, known: Words(name, known.words(fields)),
+    "pieces": lambda name, fields, known: PieceRows(name, known.pieces(fields)),
+    "subtokens": lambda name, fields, known: SubtokenIds(name, known.encoder(fields)),
+    "subtoken_mask": lambda name, fields, known: SubtokenMask(name, known.encoder(fields)),
+    "first_subtokens": lambda name, fields, known: FirstSubtokens(name, known.encoder(fields)),
+    "last_subtokens": lambda name, fields, known: LastSubtokens(name, known.encoder(fields)),
+    "subtoken_words": lambda name, fields, known: SubtokenWords(name, known.encoder(fields)),
+    "token_lengths": lambda name, _fields, _known: TokenLengths(name),
+    "text": lambda name, _fields, _known: Text(name),
+    "striping": lambda name, fields, _known: Striping(name, fields.number("parts", _PARTS)),
+}
+
+
+def _input(fields: Fields, known: _Described) -> Input:
     name, rule = fields.text("name"), fields.optional_text("fill")
-    if rule is None:
-        return Unfilled(name, rule)
-    if rule in _OF_LANGUAGE_MODEL:
-        return _OF_LANGUAGE_MODEL[rule](name, _subject(fields, rule, models))
-    if rule in _OF_VOCABULARY:
-        return _OF_VOCABULARY[rule](name, _subject(fields, rule, tables))
-    if rule in _OF_TOKENIZER:
-        return _OF_TOKENIZER[rule](name, _subject(fields, rule, encoders))
-    if rule in _OF_PARTS:
-        return _OF_PARTS[rule](name, fields.number("parts", _PARTS))
-    if rule in _OF_NOTHING:
-        return _OF_NOTHING[rule](name)
-    return Unfilled(name, rule)
-
-
-def _subject(fields: Fields, rule: str, described: Mapping[str, Described]) -> Described:
-    """Return what the input speaks of, among those of its sort that the metadata describe."""
-    return described[fields.choice(RULES[rule].subject or "", described)]
+    read = _READERS.get(rule or "")
+    return Unfilled(name, rule) if read is None else read(name, fields, known)
 
 
 def _output(fields: Fields) -> Output:

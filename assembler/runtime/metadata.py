@@ -12,6 +12,7 @@ from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.fields import Fields, damaged, strings
 from assembler.runtime.interface import Interface
+from assembler.runtime.tasks import Task, read_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +32,15 @@ class Metadata:
     """The metadata of an assembled model.
 
     Attributes:
-        labels: The label of each class by its id; empty for a model without tagger head.
+        labels: The label of each class of the first task by its id; empty for a model without one.
         interface: What the model asks of its host.
+        tasks: What it decides, the first first.
         entries: Every entry of the assembler, by its name without the prefix: parsed JSON, read-only at the top.
     """
 
     labels: tuple[str, ...]
     interface: Interface
+    tasks: tuple[Task, ...]
     entries: Mapping[str, object]
 
     @classmethod
@@ -55,17 +58,16 @@ class Metadata:
         entries = {key.removeprefix(_PREFIX): _parsed(key, value, file) for key, value in own.items()}
         if "interface" not in entries:
             raise damaged(_INTERFACE, "the key is missing", file)
-        return cls(
-            labels=strings(entries.get("labels", []), _LABELS, file),
-            interface=Interface.from_metadata(
-                Fields.of(entries["interface"], _INTERFACE, file).values,
-                Fields.of(entries.get("dictionaries", {}), _DICTIONARIES, file).values,
-                Fields.of(entries.get("vocabularies", {}), _VOCABULARIES, file).values,
-                Fields.of(entries.get("tokenizers", {}), _TOKENIZERS, file).values,
-                file=file,
-            ),
-            entries=MappingProxyType(entries),
+        labels = strings(entries.get("labels", []), _LABELS, file)
+        interface = Interface.from_metadata(
+            Fields.of(entries["interface"], _INTERFACE, file).values,
+            Fields.of(entries.get("dictionaries", {}), _DICTIONARIES, file).values,
+            Fields.of(entries.get("vocabularies", {}), _VOCABULARIES, file).values,
+            Fields.of(entries.get("tokenizers", {}), _TOKENIZERS, file).values,
+            file=file,
         )
+        tasks = read_tasks(entries.get("tasks"), labels, interface, file)
+        return cls(labels, interface, tasks, MappingProxyType(entries))
 
 
 def _require_format(own: Mapping[str, str], file: str) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface, LanguageModel
 
     Integers = NDArray[np.int64]
@@ -36,7 +37,7 @@ class Lanes:
         count: The number of lanes.
         lane: The lane of each text, int64 `[S]`.
         begin: Its first position there, int64 `[S]`; above 0 the reset character stands before it.
-        lengths: Its characters, markers counted, int64 `[S]`.
+        lengths: Its characters up to the last one that is read, markers counted, int64 `[S]`.
     """
 
     count: int
@@ -51,12 +52,13 @@ class Lanes:
 
 
 def can_pack(interface: Interface) -> bool:
-    """Whether all language models of a model have a reset character."""
-    models = interface.language_models
-    return bool(models) and all(model.reset is not None for model in models)
+    """Whether all language models of a model have a reset character, and are read by indices alone."""
+    models = {model.name: model for model in interface.language_models}
+    read = {entry.language_model.name for entry in interface.inputs if isinstance(entry, Indices)}
+    return bool(models) and read == set(models) and all(model.reset is not None for model in models.values())
 
 
-def arrange(lengths: Sequence[int]) -> Lanes:
+def arrange(lengths: Sequence[int] | Integers) -> Lanes:
     """Return the lanes with the fewest empty places, of a few numbers of lanes that are tried."""
     counted = np.asarray(lengths, dtype=np.int64)
     full = int((counted + 1).sum() // (counted.max() + 1))
@@ -76,23 +78,35 @@ def _in_lanes(counted: Integers, count: int) -> Lanes:
     return Lanes(count, lane, begin, counted)
 
 
-def packed(interface: Interface, feeds: Mapping[str, Integers], texts: Sequence[str]) -> dict[str, Integers]:
+def packed(interface: Interface, feeds: Mapping[str, Encoded]) -> dict[str, Encoded]:
     """Return the inputs of a batch with its texts in lanes.
 
     Args:
         interface: The interface of a model for which `can_pack` holds.
         feeds: What `encode` gives for the batch.
-        texts: The sentences of the batch, their tokens joined by one space.
     """
-    lanes = {model.name: arrange([len(text) for text in model.frame(texts)]) for model in interface.language_models}
+    sentences = next(feeds[entry.name].shape[1] for entry in interface.inputs if isinstance(entry, Characters))
+    lanes = {name: arrange(lengths) for name, lengths in _lengths(interface, feeds, sentences).items()}
     result = dict(feeds)
     for entry in interface.inputs:
         if isinstance(entry, Characters):
             model = entry.language_model
-            result[entry.name] = _characters(model, lanes[model.name], feeds[entry.name])
+            result[entry.name] = _characters(model, lanes[model.name], feeds[entry.name].astype(np.int64, copy=False))
         elif isinstance(entry, Indices):
-            result[entry.name] = _indices(lanes[entry.language_model.name], feeds[entry.name])
+            indices = feeds[entry.name].astype(np.int64, copy=False)
+            result[entry.name] = _indices(lanes[entry.language_model.name], indices)
     return result
+
+
+def _lengths(interface: Interface, feeds: Mapping[str, Encoded], sentences: int) -> dict[str, Integers]:
+    """Return for each language model how far each text is read: up to the last position that an index names."""
+    found: dict[str, Integers] = {}
+    for entry in interface.inputs:
+        if isinstance(entry, Indices):
+            positions, text = np.divmod(feeds[entry.name].astype(np.int64, copy=False), sentences)
+            lengths = found.setdefault(entry.language_model.name, np.ones(sentences, np.int64))
+            np.maximum.at(lengths, text, positions + 1)
+    return found
 
 
 def _characters(model: LanguageModel, lanes: Lanes, ids: Integers) -> Integers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,26 +10,56 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskTags:
+    """What one task says about one sentence.
+
+    Attributes:
+        labels: One label per token, `O` included.
+        scores: One score per token: the float32 that the model gave.
+        spans: The spans in order; empty where the tags are no spans, or where token labels were asked for.
+    """
+
+    labels: tuple[str, ...] = ()
+    scores: tuple[float, ...] = ()
+    spans: tuple[Span, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the tags as values that `json.dumps` takes, with the names of the attributes as keys."""
+        spans = [asdict(span) for span in self.spans]
+        return {"labels": list(self.labels), "scores": list(self.scores), "spans": spans}
+
+
+@dataclass(frozen=True, slots=True)
 class TaggedSentence:
-    """What a tagger says about one sentence.
+    """What a tagger says about one sentence. Labels, scores and spans are those of the model's first task.
 
     Attributes:
         tokens: The tokens that were tagged: those of the caller without the empty ones, which flair drops.
         labels: One label per token, `O` included.
         scores: One score per token: the float32 that the model gave.
         spans: The spans in order; empty where the tags are no spans, or where token labels were asked for.
+        task: The name of the first task.
+        further: The names of the other tasks, each with what it says.
     """
 
     tokens: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     spans: tuple[Span, ...] = ()
+    task: str = field(default="", compare=False)
+    further: tuple[tuple[str, TaskTags], ...] = ()
 
-    def as_dict(self) -> dict[str, list[str] | list[float] | list[dict[str, int | float | str]]]:
-        """Return the sentence as values that `json.dumps` takes, with the names of the attributes as keys."""
-        return {
-            "tokens": list(self.tokens),
-            "labels": list(self.labels),
-            "scores": list(self.scores),
-            "spans": [asdict(span) for span in self.spans],
-        }
+    @property
+    def tasks(self) -> dict[str, TaskTags]:
+        """What each task says, by the tasks' names; the first is what stands in the sentence itself."""
+        return {self.task: TaskTags(self.labels, self.scores, self.spans), **dict(self.further)}
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the sentence as values that `json.dumps` takes, with the names of the attributes as keys.
+
+        Of a model with several tasks, `tasks` has the tags of each by its name.
+        """
+        record = {"tokens": list(self.tokens), **TaskTags(self.labels, self.scores, self.spans).as_dict()}
+        if self.further:
+            record["tasks"] = {name: tags.as_dict() for name, tags in self.tasks.items()}
+        return record

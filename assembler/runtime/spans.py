@@ -50,6 +50,18 @@ def decode_spans(labels: Sequence[str], scores: Sequence[float]) -> tuple[Span, 
     )
 
 
+def decode_classifier_spans(labels: Sequence[str]) -> tuple[Span, ...]:
+    """Return the spans that a flair 0.15.1 TokenClassifier reads from BIO or BIOES tags (word_tagger_model.py 124-165).
+
+    They begin and end where those of `decode_spans` do. The label is that of the last token, and the score is 1: flair
+    gives the span neither the majority nor the scores of its tokens.
+
+    Args:
+        labels: One tag per token.
+    """
+    return tuple(Span(start, end, labels[end - 1][2:], 1.0) for start, end in _runs(labels))
+
+
 def _runs(labels: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield the start and the end of each span."""
     first: int | None = None

@@ -205,7 +205,8 @@ def _loaded(fields: Fields) -> _Tokenizer:
     except Exception as err:  # the library raises bare Exceptions
         if isinstance(err, ModelError):
             raise
-        raise fields.error("tokenizer", f"the library 'tokenizers' does not read it: {err}") from err
+        key, message = "tokenizer", f"the library 'tokenizers' does not read it: {err}"
+        raise fields.error(key, message) from err
     return tokenizer
 
 
@@ -213,4 +214,5 @@ def _limit(tokenizer: _Tokenizer, most: int, stride: int, fields: Fields) -> Non
     try:
         tokenizer.enable_truncation(most, stride=stride)
     except Exception as err:  # the library panics and raises bare Exceptions
-        raise fields.error("stride", f"the library 'tokenizers' does not take it: {err}") from err
+        key, message = "stride", f"the library 'tokenizers' does not take it: {err}"
+        raise fields.error(key, message) from err

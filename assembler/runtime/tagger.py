@@ -10,7 +10,7 @@ from assembler.runtime.encoding import encode
 from assembler.runtime.head import Head
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.packing import can_pack, packed
-from assembler.runtime.sentence import TaggedSentence
+from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.session import Session
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
     from assembler.runtime.session import Provider
+    from assembler.runtime.tasks import TokenTask
 
     Progress = Callable[[int], None]
 
@@ -36,7 +37,7 @@ class Tagger:
     `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
     """
 
-    __slots__ = ("_head", "_metadata", "_session")
+    __slots__ = ("_heads", "_metadata", "_session")
 
     def __init__(
         self,
@@ -56,17 +57,23 @@ class Tagger:
         Raises:
             ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
                 it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
-                cannot fill.
+                cannot fill, M018 a library that fills an input is not installed.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         self._session = Session.open(path, threads=threads, providers=providers)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
-        self._head = Head.of(self._metadata, self._session)
+        self._metadata.interface.require_libraries(self._session.file)
+        self._heads = Head.all_of(self._metadata, self._session)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The label of each class by its id."""
-        return self._metadata.labels
+        """The label of each class of the first task by its id."""
+        return self._heads[0].task.labels
+
+    @property
+    def tasks(self) -> tuple[TokenTask, ...]:
+        """What the model decides for tokens; the first is what a result has in itself."""
+        return tuple(head.task for head in self._heads)
 
     @property
     def interface(self) -> Interface:
@@ -175,7 +182,7 @@ class Tagger:
     def _tag(
         self, sentences: Sequence[InContext], batch_size: int, progress: Progress | None, *, force_tokens: bool
     ) -> list[TaggedSentence]:
-        results = [TaggedSentence()] * len(sentences)
+        results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
         report(sum(not sentence.tokens for sentence in sentences))
         for numbers in batches(sentences, batch_size):
@@ -189,9 +196,20 @@ class Tagger:
     def _tag_batch(self, batch: list[InContext], *, force_tokens: bool) -> list[TaggedSentence]:
         feeds = encode(self._metadata.interface, batch)
         if len(batch) > 1 and can_pack(self.interface):
-            feeds = packed(self.interface, feeds, [" ".join(sentence.tokens) for sentence in batch])
-        prediction, scores = self._session.run((self._head.prediction, self._head.scores), feeds)
-        return self._head.read([sentence.tokens for sentence in batch], prediction, scores, force_tokens=force_tokens)
+            feeds = packed(self.interface, feeds)
+        names = [name for head in self._heads for name in (head.task.prediction, head.task.scores)]
+        outputs = self._session.run(names, feeds)
+        sentences = [sentence.tokens for sentence in batch]
+        read = [
+            head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=force_tokens)
+            for place, head in enumerate(self._heads)
+        ]
+        return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
+
+    def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
+        first, names = tags[0], [head.task.name for head in self._heads]
+        further = tuple(zip(names[1:], tags[1:], strict=True))
+        return TaggedSentence(tokens, first.labels, first.scores, first.spans, names[0], further)
 
 
 def _ignore(_finished: int) -> None:

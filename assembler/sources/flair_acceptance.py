@@ -6,6 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from flair.embeddings import (
+    DocumentEmbeddings,
+    DocumentLMEmbeddings,
+    DocumentPoolEmbeddings,
+    DocumentRNNEmbeddings,
     FlairEmbeddings,
     StackedEmbeddings,
     TokenEmbeddings,
@@ -13,6 +17,7 @@ from flair.embeddings import (
     WordEmbeddings,
 )
 from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+from sentencepiece import SentencePieceProcessor
 
 from assembler.errors import SourceError
 from assembler.problems import Problem
@@ -20,16 +25,22 @@ from assembler.sources.flair_encoder import encoder_refused, stored_encoder_refu
 from assembler.sources.trust import damaged
 
 if TYPE_CHECKING:
-    from flair.data import Dictionary
-    from flair.models import LanguageModel, SequenceTagger
+    from collections.abc import Iterator
 
+    from flair.data import Dictionary
+    from flair.models import LanguageModel, TextClassifier, TokenClassifier
+
+    from assembler.sources.flair_loading import Labeller
     from assembler.spec.model import Source
 
 #: The embeddings whose parts can be built.
 _SUPPORTED = (
     "StackedEmbeddings", "FlairEmbeddings", "TransformerWordEmbeddings", "WordEmbeddings", "OneHotEmbeddings",
-    "HashEmbeddings",
+    "HashEmbeddings", "BytePairEmbeddings",
 )  # fmt: skip
+#: The embeddings of documents whose parts can be built.
+_DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
+_DOCUMENT_HINT = f"embeddings of documents that can be assembled: {', '.join(_DOCUMENTS)}"
 _HINT = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
 
 
@@ -38,9 +49,13 @@ def refuse(source: Source, message: str, hint: str | None = None) -> SourceError
     return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))
 
 
-def stacked(tagger: SequenceTagger) -> list[TokenEmbeddings]:
-    """Return the embeddings of a tagger by their place in its stack."""
-    stack = tagger.embeddings
+def stacked(tagger: Labeller) -> list[TokenEmbeddings]:
+    """Return the embeddings of a tagger, or of the documents of a classifier, by their place in its stack."""
+    stack: Any = tagger.embeddings
+    if isinstance(stack, DocumentPoolEmbeddings | DocumentRNNEmbeddings | DocumentLMEmbeddings):
+        stack = stack.embeddings
+    if isinstance(stack, list):
+        return list(stack)
     return list(stack.embeddings) if isinstance(stack, StackedEmbeddings) else [stack]
 
 
@@ -60,6 +75,26 @@ def check_stored_embeddings(source: Source, stored: object) -> None:
             raise refuse(source, f"embedding {place} of the tagger is StackedEmbeddings", _HINT)
 
 
+def check_stored_document(source: Source, stored: object) -> None:
+    """Refuse embeddings of documents that cannot be assembled before flair makes them."""
+    if isinstance(stored, DocumentEmbeddings):
+        return  # an object, from a checkpoint that --trust let through
+    if not isinstance(stored, dict):
+        raise damaged(source, f"the embeddings of the classifier are a {type(stored).__name__}")
+    cls = str(stored.get("__cls__", "")).rpartition(".")[2]
+    if cls not in _DOCUMENTS:
+        raise refuse(source, f"the classifier uses {cls or 'embeddings without a class'}", _DOCUMENT_HINT)
+    if cls != _DOCUMENTS[-1]:
+        check_stored_embeddings(source, stored.get("embeddings"))
+        return
+    models = stored.get("flair_embeddings")
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        raise damaged(source, f"the language models of the classifier are a {type(models).__name__}")
+    for model in models:
+        if _stored_class(source, model) != "FlairEmbeddings":
+            raise refuse(source, f"the language models of the classifier hold {model['__cls__']}", _DOCUMENT_HINT)
+
+
 def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     """Return the class of stored embeddings, which is a supported one."""
     cls = str(stored.get("__cls__", "")).rpartition(".")[2]
@@ -68,10 +103,51 @@ def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     reason = stored_encoder_refused(stored) if cls == "TransformerWordEmbeddings" else None
     if reason is not None:
         raise refuse(source, f"the encoder of the tagger {reason}")
+    if cls == "BytePairEmbeddings":
+        _check_stored_pieces(source, stored)
     return cls
 
 
-def check_tagger(source: Source, tagger: SequenceTagger) -> None:
+def _check_stored_pieces(source: Source, stored: dict[str, Any]) -> None:
+    """Refuse word pieces that flair cannot load, before it writes them to a file.
+
+    Raises:
+        SourceError: Their vectors are in a file of another library (R005), or there is no sentencepiece model (R006).
+    """
+    if "word2vec_binary" in stored:
+        message = "the tagger uses BytePairEmbeddings whose vectors flair reads with the package 'bpemb'"
+        raise refuse(source, message, "load the tagger where bpemb is installed, and save it again with flair 0.15.1")
+    model = stored.get("spm_model_binary")
+    if not isinstance(model, bytes) or not model:
+        got = "nothing" if not model else f"a {type(model).__name__}"
+        raise damaged(source, f"the sentencepiece model of BytePairEmbeddings is {got}, expected its bytes")
+    try:
+        SentencePieceProcessor(model_proto=model).vocab_size()
+    except RuntimeError as err:
+        raise damaged(source, f"the sentencepiece model of BytePairEmbeddings cannot be read: {err}") from err
+
+
+def check_classifier(source: Source, classifier: TokenClassifier | TextClassifier) -> None:
+    """Refuse a loaded classifier with an embedding, an option or a value that cannot be assembled.
+
+    Raises:
+        SourceError: An embedding or an option cannot be assembled (R005), or a value is damaged (R006).
+    """
+    document = type(classifier.embeddings).__name__
+    if isinstance(classifier.embeddings, DocumentEmbeddings) and document not in _DOCUMENTS:
+        raise refuse(source, f"the classifier uses {document}", _DOCUMENT_HINT)
+    if classifier._custom_decoder:  # noqa: SLF001 - flair's own switch
+        raise refuse(source, "the classifier has a decoder of its own instead of a linear layer")
+    if isinstance(classifier.embeddings, DocumentEmbeddings):
+        thresholds = classifier.multi_label_threshold
+        if not all(isinstance(value, int | float) for value in thresholds.values()):
+            raise damaged(source, "a threshold of the classifier is no number")
+    elif classifier.multi_label:
+        raise refuse(source, "the classifier of tokens gives several labels to each (multi_label)")
+    check_tagger(source, classifier)
+
+
+def check_tagger(source: Source, tagger: Labeller) -> None:
     """Refuse a loaded tagger with an embedding, an option or a value that cannot be assembled.
 
     Raises:
@@ -89,7 +165,9 @@ def check_tagger(source: Source, tagger: SequenceTagger) -> None:
         if reason is not None:
             raise refuse(source, f"embedding {index} of the tagger {reason}")
     if len({each.respect_document_boundaries for each in embeddings if getattr(each, "context_length", 0)}) > 1:
-        raise refuse(source, "two encoders of the tagger read their neighbours in two ways (respect_document_boundaries)")
+        raise refuse(
+            source, "two encoders of the tagger read their neighbours in two ways (respect_document_boundaries)"
+        )
     names = [embedding.name for embedding in embeddings]
     for name in names:
         if names.count(name) > 1:
@@ -163,18 +241,17 @@ def _shown(value: object) -> str:
 
 def _option_refused(embedding: TokenEmbeddings) -> str | None:
     """Return what is said of an embedding with an option that cannot be assembled."""
-    if isinstance(embedding, FlairEmbeddings) and not embedding.tokenized_lm:
-        return "reads untokenised text (tokenized_lm=False), whose spaces a list of tokens does not have"
+    return next(_options_refused(embedding), None)
+
+
+def _options_refused(embedding: TokenEmbeddings) -> Iterator[str]:
     if isinstance(embedding, TransformerWordEmbeddings):
-        return encoder_refused(embedding)
-    if isinstance(embedding, WordEmbeddings):
-        if embedding.field is not None:
-            return f"reads the label '{embedding.field}' of each token instead of its text"
-        if sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
-            return "has a vocabulary whose rows are not numbered from 0 without gaps"
-    if isinstance(embedding, OneHotEmbeddings):
-        if embedding.field != "text":
-            return f"reads the label '{embedding.field}' of each token instead of its text"
-        if not embedding.vocab_dictionary.add_unk:
-            return "has a vocabulary without <unk>, on which flair fails at the first unknown word"
-    return None
+        yield from encoder_refused(embedding)
+    text = "text" if isinstance(embedding, OneHotEmbeddings) else None
+    field = getattr(embedding, "field", text)
+    if field != text:
+        yield f"reads the label '{field}' of each token instead of its text"
+    if isinstance(embedding, WordEmbeddings) and sorted(embedding.vocab.values()) != list(range(len(embedding.vocab))):
+        yield "has a vocabulary whose rows are not numbered from 0 without gaps"
+    if isinstance(embedding, OneHotEmbeddings) and not embedding.vocab_dictionary.add_unk:
+        yield "has a vocabulary without <unk>, on which flair fails at the first unknown word"

@@ -9,23 +9,25 @@ from __future__ import annotations
 import logging
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import flair
 from flair.data import Sentence
-from flair.embeddings import FlairEmbeddings, TokenEmbeddings, TransformerWordEmbeddings, WordEmbeddings
-from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
-from flair.models import LanguageModel, SequenceTagger
+from flair.embeddings import (
+    DocumentLMEmbeddings,
+    DocumentPoolEmbeddings,
+    FlairEmbeddings,
+    TokenEmbeddings,
+    TransformerWordEmbeddings,
+    WordEmbeddings,
+)
+from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
+from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.sources.digest import checked_digest
-from assembler.sources.flair_acceptance import (
-    check_language_model,
-    check_stored_embeddings,
-    check_tagger,
-    refuse,
-    stacked,
-)
+from assembler.sources.flair_acceptance import stacked
+from assembler.sources.flair_documents import document_weights, text_head_weights, token_head_weights
 from assembler.sources.flair_encoder import encoder_weights
 from assembler.sources.flair_extraction import (
     char_lm_weights,
@@ -33,24 +35,25 @@ from assembler.sources.flair_extraction import (
     hash_table,
     head_weights,
     one_hot_table,
+    piece_table,
     word_table,
 )
+from assembler.sources.flair_loading import load_labeller, load_language_model, stored_tasks
 from assembler.sources.flair_location import fetch, local_file
-from assembler.sources.flair_prediction import Tagged, embed, predict
-from assembler.sources.flair_sizes import check_language_model_sizes, check_tagger_sizes
-from assembler.sources.trust import damaged, load_checkpoint
+from assembler.sources.flair_prediction import Classified, Tagged, classify, embed, predict, predict_tokens
+from assembler.sources.trust import load_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from flair.models import LanguageModel
+
     from assembler.parts.kind import Weights
-    from assembler.sources.weights import Array
+    from assembler.sources.document_weights import TextHeadWeights
+    from assembler.sources.flair_loading import Labeller
+    from assembler.sources.weights import Array, TaggerHeadWeights
     from assembler.spec.model import Source
-
-
-#: What flair and torch raise on a state that does not fit the model.
-_UNFIT = (RuntimeError, LookupError, TypeError, AttributeError, ValueError, AssertionError, ArithmeticError)
 
 
 @contextmanager
@@ -82,14 +85,26 @@ class FlairSource:
     Attributes:
         source: The source in the spec.
         digest: The SHA-256 of its file.
-        tagger: The loaded tagger, or `None` if the checkpoint is a language model alone.
+        tagger: The loaded tagger or classifier; `None` of a language model alone, and of several tasks.
         language_model: The loaded language model, or `None`.
+        prefix: What its parts are called in a spec: the name of the source, or `source.tasks.NAME`.
+        tasks: The models of a MultitaskModel by name; each has embeddings of its own, equal or not.
     """
 
     source: Source
     digest: str
-    tagger: SequenceTagger | None
+    tagger: Labeller | None
     language_model: LanguageModel | None
+    prefix: str
+    tasks: Mapping[str, FlairSource] = field(default_factory=dict)
+
+    def models(self) -> tuple[FlairSource, ...]:
+        """Return the models in the checkpoint: itself, or its tasks."""
+        return tuple(self.tasks.values()) or (self,)
+
+    def model_at(self, path: str) -> FlairSource | None:
+        """Return the model that a part belongs to."""
+        return next((model for model in self.models() if f"{path}.".startswith(f"{model.prefix}.")), None)
 
     @property
     def embeddings(self) -> list[TokenEmbeddings]:
@@ -100,12 +115,14 @@ class FlairSource:
         """Return whether flair itself can tag a sentence.
 
         OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
-        as does the tokeniser of an encoder.
+        as does the tokeniser of an encoder; so do BytePairEmbeddings, and on tokens that have no pieces, such as a
+        zero-width space (TK 1474). A language model on untokenised text strips white space behind the last token, and
+        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838).
         """
-        fail = OneHotEmbeddings | HashEmbeddings | TransformerWordEmbeddings
-        if not any(isinstance(embedding, fail) for embedding in self.embeddings):
-            return True
-        return not any("\ud800" <= character <= "\udfff" for token in sentence for character in token)
+        untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
+        if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
+            return False
+        return all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence)
 
     def order(self) -> list[int]:
         """Return the places of the embeddings in the order in which flair joins them.
@@ -118,30 +135,74 @@ class FlairSource:
 
     def paths(self) -> list[str]:
         """Return what a spec can name under `weights`."""
-        name = self.source.name
+        if self.tasks:
+            return [path for model in self.tasks.values() for path in model.paths()]
         if self.tagger is None:
-            return [name]
-        crf = [f"{name}.crf"] if self.tagger.use_crf else []
-        return [*(f"{name}.embeddings.{index}" for index in range(len(self.embeddings))), f"{name}.head", *crf]
+            return [self.prefix]
+        parts = [*(f"embeddings.{index}" for index in range(len(self.embeddings))), "head"]
+        parts += ["crf"] if isinstance(self.tagger, SequenceTagger) and self.tagger.use_crf else []
+        parts += ["document"] if document_weights(self.tagger) is not None else []
+        return [f"{self.prefix}.{part}" for part in parts]
 
     def weights(self, path: str) -> Weights | None:
         """Return the weights of one part, or `None` if there is no such part."""
-        if path not in self.paths():
+        owner = self.model_at(path)
+        if owner is None or path not in owner.paths():
             return None
+        return owner._weights(path)  # noqa: SLF001 - one of our own kind
+
+    def _weights(self, path: str) -> Weights | None:
         if self.language_model is not None:
             return char_lm_weights(self.language_model, with_whitespace=True, lowercase=False)
-        if self.tagger is not None and path.endswith(".head"):
-            return head_weights(self.tagger)
-        if self.tagger is not None and path.endswith(".crf"):
+        part = path.removeprefix(f"{self.prefix}.")
+        if part == "head":
+            return self.head()
+        if part == "document":
+            return document_weights(self.tagger)
+        if part == "crf" and isinstance(self.tagger, SequenceTagger):
             return crf_weights(self.tagger)
-        return _embedding_weights(self.embeddings[int(path.rpartition(".")[2])])
+        return _embedding_weights(self.embeddings[int(part.rpartition(".")[2])])
+
+    def pools_each(self) -> bool:
+        """Return whether the documents of a classifier are pooled from each embedding alone."""
+        return isinstance(self.tagger, TextClassifier) and isinstance(self.tagger.embeddings, DocumentLMEmbeddings)
+
+    def poolings(self) -> list[str] | None:
+        """Return how a TextClassifier pools its tokens, embedding by embedding where `pools_each`; else `None`."""
+        if not isinstance(self.tagger, TextClassifier):
+            return None
+        document = self.tagger.embeddings
+        if isinstance(document, DocumentPoolEmbeddings):
+            return [document.pooling]
+        if isinstance(document, DocumentLMEmbeddings):  # embeddings/document.py 505-520
+            return ["last" if self.embeddings[place].is_forward_lm else "first" for place in self.order()]
+        return []
+
+    def head(self) -> TaggerHeadWeights | TextHeadWeights:
+        """Return the head of the model, which knows its labels."""
+        if isinstance(self.tagger, SequenceTagger):
+            return head_weights(self.tagger)
+        if isinstance(self.tagger, TokenClassifier):
+            return token_head_weights(self.tagger)
+        if isinstance(self.tagger, TextClassifier):
+            return text_head_weights(self.tagger)
+        raise TypeError(self.prefix)
 
     def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
-        """Return flair's own labels and scores, in the order of the sentences."""
-        if self.tagger is None:
-            raise TypeError(self.source.name)
+        """Return flair's own labels and scores of each token, in the order of the sentences."""
         with quiet_flair():
-            return predict(self.tagger, sentences, batch_size)
+            if isinstance(self.tagger, SequenceTagger):
+                return predict(self.tagger, sentences, batch_size)
+            if isinstance(self.tagger, TokenClassifier):
+                return predict_tokens(self.tagger, sentences, batch_size)
+        raise TypeError(self.prefix)
+
+    def classify(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Classified]:
+        """Return flair's own labels of each sentence, and the probabilities of all classes."""
+        if not isinstance(self.tagger, TextClassifier):
+            raise TypeError(self.prefix)
+        with quiet_flair():
+            return classify(self.tagger, sentences, batch_size)
 
     def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
         """Call flair's own `predict`, for measuring."""
@@ -160,10 +221,21 @@ class FlairSource:
             float32 [sentences, tokens, features], zeros behind each sentence's end, and the widths of the features.
         """
         if self.tagger is None:
-            raise TypeError(self.source.name)
+            raise TypeError(self.prefix)
         with quiet_flair():
             widths = [self.embeddings[place].embedding_length for place in self.order()]
-            return embed(self.tagger, sentences), widths
+            return embed(self.embeddings, sentences), widths
+
+
+def _can_read(embedding: TokenEmbeddings, token: str) -> bool:
+    if not isinstance(embedding, OneHotEmbeddings | HashEmbeddings | BytePairEmbeddings | TransformerWordEmbeddings):
+        return True
+    if any("\ud800" <= character <= "\udfff" for character in token):
+        return False
+    if not isinstance(embedding, BytePairEmbeddings) or not token.strip():
+        return True
+    read = embedding._preprocess(token) if embedding.do_preproc else token  # noqa: SLF001 - flair's own way to read it
+    return bool(embedding.spm.EncodeAsIds(read.lower()))
 
 
 def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
@@ -176,9 +248,14 @@ def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
         return hash_table(embedding)
     if isinstance(embedding, TransformerWordEmbeddings):
         return encoder_weights(embedding)
+    if isinstance(embedding, BytePairEmbeddings):
+        return piece_table(embedding)
     if isinstance(embedding, FlairEmbeddings):
         return char_lm_weights(
-            embedding.lm, with_whitespace=embedding.with_whitespace, lowercase=getattr(embedding, "is_lower", False)
+            embedding.lm,
+            with_whitespace=embedding.with_whitespace,
+            lowercase=getattr(embedding, "is_lower", False),
+            tokenized=embedding.tokenized_lm,
         )
     raise TypeError(embedding)
 
@@ -200,55 +277,11 @@ def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
         digest = checked_digest(source, path)
         state = load_checkpoint(source, path, trust=trust)
         if isinstance(state, dict) and "is_forward_lm" in state:
-            return FlairSource(source, digest, None, _language_model(source, state))
-        tagger = _tagger(source, state)
-    return FlairSource(source, digest, tagger, None)
-
-
-def _tagger(source: Source, state: object) -> SequenceTagger:
-    if isinstance(state, dict):
-        cls = state.get("__cls__", "SequenceTagger")
-        if cls != "SequenceTagger" or "tag_dictionary" not in state:
-            what = cls if cls != "SequenceTagger" else "neither a SequenceTagger nor a LanguageModel"
-            raise refuse(source, f"the checkpoint is {what}", "SequenceTagger and LanguageModel can be assembled")
-        if str(state.get("rnn_type", "LSTM")) not in {"LSTM", "GRU", "RNN"}:
-            raise refuse(source, f"the tagger has recurrent layers of the unknown type {state['rnn_type']!r}")
-        check_stored_embeddings(source, state.get("embeddings"))
-        check_tagger_sizes(source, state)
-        try:
-            tagger = SequenceTagger.load(state)
-        except _UNFIT as err:
-            reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
-            raise damaged(source, f"flair {flair.__version__} does not load this checkpoint: {reason}") from err
-    elif isinstance(state, SequenceTagger):
-        tagger = state.eval()
-    else:
-        raise refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
-    check_tagger(source, tagger)
-    return tagger
-
-
-def _language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
-    """Do what `LanguageModel.load_language_model` does (LM 191-212), on a state that was read safely."""
-    check_language_model_sizes(source, state)
-    try:
-        model = LanguageModel(
-            dictionary=state["dictionary"],
-            is_forward_lm=bool(state["is_forward_lm"]),
-            hidden_size=state["hidden_size"],
-            nlayers=state["nlayers"],
-            embedding_size=state["embedding_size"],
-            nout=state["nout"],
-            document_delimiter=state.get("document_delimiter", "\n"),
-            dropout=state["dropout"],
-            recurrent_type=state.get("recurrent_type", "lstm"),
-            has_decoder=False,
-        )
-        model.load_state_dict(state["state_dict"], strict=False)
-    except _UNFIT as err:
-        raise damaged(source, f"flair {flair.__version__} does not load this language model: {err}") from err
-    missing = set(model.state_dict()) - set(state["state_dict"])
-    if missing:
-        raise damaged(source, f"the checkpoint lacks {', '.join(sorted(missing))}")
-    check_language_model(source, model)
-    return model.eval()
+            return FlairSource(source, digest, None, load_language_model(source, state), source.name)
+        stored = stored_tasks(source, state)
+        if stored is None:
+            return FlairSource(source, digest, load_labeller(source, state), None, source.name)
+        tasks = {}
+        for name, task in stored.items():
+            tasks[name] = FlairSource(source, digest, load_labeller(source, task), None, f"{source.name}.tasks.{name}")
+    return FlairSource(source, digest, None, None, source.name, tasks)

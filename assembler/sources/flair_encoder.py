@@ -5,6 +5,7 @@ TF is flair 0.15.1's embeddings/transformer.py.
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,13 @@ from assembler.sources.encoder_weights import Activation, EncoderLayer, EncoderW
 from assembler.sources.weights import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from flair.embeddings import TransformerWordEmbeddings
 
     from assembler.sources.weights import Array, Arrays
 
-#: The architectures that can be built: one body, with differences in its embeddings (`model_type` of the configuration).
+#: The architectures that can be built, by their `model_type`: one body, with differences in the embeddings.
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert")
 #: Those that count positions from the padding id on.
 _PADDED = ("roberta", "xlm-roberta", "camembert")
@@ -63,8 +64,10 @@ def stored_encoder_refused(stored: Mapping[str, Any]) -> str | None:
 
 
 def _stored_tokenizer_refused(data: object) -> str | None:
+    if not isinstance(data, io.BytesIO):
+        return "has no tokeniser"
     try:
-        with zipfile.ZipFile(data) as archive:  # type: ignore[call-overload] - anything else raises, which is caught
+        with zipfile.ZipFile(data) as archive:
             files = archive.infolist()
             strange = next((entry.filename for entry in files if not entry.filename.endswith(_TOKENIZER_FILES)), None)
             if strange is not None:
@@ -79,28 +82,27 @@ def _stored_tokenizer_refused(data: object) -> str | None:
     return None
 
 
-def encoder_refused(embedding: TransformerWordEmbeddings) -> str | None:
-    """Return what is said of loaded embeddings with an option that cannot be assembled, or `None`."""
+def encoder_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    """Yield what is said of loaded embeddings with options that cannot be assembled."""
     config, tokenizer = embedding.model.config, embedding.tokenizer
     if config.model_type not in ARCHITECTURES:
-        return f"is a '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
+        yield f"is a '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
     if getattr(config, "position_embedding_type", "absolute") != "absolute":
-        return f"has positions of the sort '{config.position_embedding_type}'"
+        yield f"has positions of the sort '{config.position_embedding_type}'"
     if getattr(config, "is_decoder", False):
-        return "is a decoder"
+        yield "is a decoder"
     if _activation(config) not in _ACTIVATIONS:
-        return f"has the activation '{_activation(config)}'"
+        yield f"has the activation '{_activation(config)}'"
     if not tokenizer.is_fast:
-        return "has a tokeniser that the library 'tokenizers' does not have"
+        yield "has a tokeniser that the library 'tokenizers' does not have"
     if "attention_mask" not in tokenizer.model_input_names:
-        return "has a tokeniser without a mask, so that what it gives depends on the other sentences of a batch"
+        yield "has a tokeniser without a mask, so that what it gives depends on the other sentences of a batch"
     if tokenizer.padding_side != "right":
-        return "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
+        yield "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
     if embedding.document_embedding or not embedding.token_embedding:
-        return "gives vectors of whole sentences too"
+        yield "gives vectors of whole sentences too"
     if embedding.feature_extractor is not None or embedding.tokenizer_needs_ocr_boxes or embedding.use_lang_emb:
-        return "reads images, boxes or languages beside the text"
-    return None
+        yield "reads images, boxes or languages beside the text"
 
 
 def _activation(config: Any) -> str:  # noqa: ANN401 - transformers has no types
@@ -117,6 +119,7 @@ def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
     blocks = model.transformer.layer if config.model_type == "distilbert" else model.encoder.layer
     projection = getattr(model, "embeddings_project", None)
     padded = config.model_type in _PADDED
+    unused = table.padding_idx + 1 if padded else 0
     return EncoderWeights(
         words=_array(table.word_embeddings.weight),
         positions=_positions(table),
@@ -129,7 +132,7 @@ def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
         chosen=chosen,
         mean=embedding.layer_mean,
         pooling=embedding.subtoken_pooling,
-        subtokens=_subtokens(embedding, len(table.position_embeddings.weight) - (table.padding_idx + 1 if padded else 0)),
+        subtokens=_subtokens(embedding, len(table.position_embeddings.weight) - unused),
         reference=lambda inputs: _run(embedding, inputs),
     )
 

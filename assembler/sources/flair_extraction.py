@@ -19,6 +19,8 @@ from assembler.sources.weights import (
     CharLmWeights,
     CrfWeights,
     Linear,
+    PieceModel,
+    PieceWeights,
     Recurrent,
     RecurrentDirection,
     TableWeights,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from flair.data import Dictionary
     from flair.embeddings import WordEmbeddings
-    from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
+    from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
     from flair.models import LanguageModel, SequenceTagger
 
     from assembler.sources.weights import Array, Arrays, Cell
@@ -39,12 +41,14 @@ if TYPE_CHECKING:
 _CELLS: dict[type[torch.nn.Module], Cell] = {torch.nn.LSTM: "LSTM", torch.nn.GRU: "GRU", torch.nn.RNN: "RNN"}
 
 
-def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: bool) -> CharLmWeights:
+def char_lm_weights(
+    model: LanguageModel, *, with_whitespace: bool, lowercase: bool, tokenized: bool = True
+) -> CharLmWeights:
     """Return the weights of a language model. The decoder is not used for embeddings and left out."""
     return CharLmWeights(
-        embedding=_array(model.encoder.weight),
-        recurrent=_recurrent(model.rnn),
-        projection=_linear(model.proj) if model.proj is not None else None,
+        embedding=array_of(model.encoder.weight),
+        recurrent=recurrent_of(model.rnn),
+        projection=linear_of(model.proj) if model.proj is not None else None,
         characters=Characters(
             dictionary=_characters(model.dictionary, len(model.encoder.weight)),
             direction="forward" if model.is_forward_lm else "backward",
@@ -54,6 +58,7 @@ def char_lm_weights(model: LanguageModel, *, with_whitespace: bool, lowercase: b
             with_whitespace=with_whitespace,
             lowercase=lowercase,
             padding=_padding(model.dictionary),
+            tokenized=tokenized,
         ),
         reference=lambda inputs: _run_language_model(model, inputs),
     )
@@ -114,6 +119,19 @@ def hash_table(embedding: HashEmbeddings) -> TableWeights:
     return _table(embedding.embedding_layer, None, rule)
 
 
+def piece_table(embedding: BytePairEmbeddings) -> PieceWeights:
+    """Return the table of BytePairEmbeddings; the row behind those of all pieces is that of a blank token (TK 1469)."""
+    layer = embedding.embedding
+
+    @torch.no_grad()
+    def run(inputs: Arrays) -> Arrays:
+        rows = layer(torch.from_numpy(np.array(inputs["pieces"])))
+        return {"rows": array_of(rows.reshape(-1, embedding.embedding_length))}
+
+    model = PieceModel(embedding.spm.serialized_model_proto(), embedding.do_preproc, embedding.spm.vocab_size())
+    return PieceWeights(array_of(layer.weight), model, run)
+
+
 @torch.no_grad()
 def _table(layer: torch.nn.Embedding, norm: torch.nn.LayerNorm | None, words: Words) -> TableWeights:
     """Return a table whose rows are normalised beforehand: each is normalised by itself, so the result is the same."""
@@ -121,9 +139,9 @@ def _table(layer: torch.nn.Embedding, norm: torch.nn.LayerNorm | None, words: Wo
     @torch.no_grad()
     def run(inputs: Arrays) -> Arrays:
         rows = layer(torch.from_numpy(np.array(inputs["words"])))
-        return {"rows": _array(rows if norm is None else norm(rows))}
+        return {"rows": array_of(rows if norm is None else norm(rows))}
 
-    return TableWeights(_array(layer.weight if norm is None else norm(layer.weight)), words, run)
+    return TableWeights(array_of(layer.weight if norm is None else norm(layer.weight)), words, run)
 
 
 def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
@@ -133,9 +151,9 @@ def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
     """
     return TaggerHeadWeights(
         embedding_size=tagger.embeddings.embedding_length,
-        reprojection=_linear(tagger.embedding2nn) if tagger.reproject_embeddings else None,
-        recurrent=_recurrent(tagger.rnn) if tagger.use_rnn else None,
-        linear=_linear(tagger.linear),
+        reprojection=linear_of(tagger.embedding2nn) if tagger.reproject_embeddings else None,
+        recurrent=recurrent_of(tagger.rnn) if tagger.use_rnn else None,
+        linear=linear_of(tagger.linear),
         labels=tuple(tagger.label_dictionary.get_items()),
         label_type=tagger.label_type,
         spans=tagger.predict_spans,
@@ -147,7 +165,7 @@ def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
 def crf_weights(tagger: SequenceTagger) -> CrfWeights:
     """Return the weights of a tagger's CRF."""
     return CrfWeights(
-        transitions=_array(tagger.crf.transitions),
+        transitions=array_of(tagger.crf.transitions),
         start=tagger.viterbi_decoder.start_tag,
         stop=tagger.viterbi_decoder.stop_tag,
         reference=lambda inputs: _run_crf(tagger, inputs),
@@ -159,16 +177,19 @@ def _padding(dictionary: Dictionary) -> int:
     return int(dictionary.item2idx.get(b" ", 0))
 
 
-def _array(tensor: torch.Tensor) -> Array:
+def array_of(tensor: torch.Tensor) -> Array:
+    """Return a view on a tensor."""
     array: Array = tensor.detach().numpy()
     return array
 
 
-def _linear(layer: torch.nn.Linear) -> Linear:
-    return Linear(_array(layer.weight), _array(layer.bias))
+def linear_of(layer: torch.nn.Linear) -> Linear:
+    """Return a linear layer with its bias."""
+    return Linear(array_of(layer.weight), array_of(layer.bias))
 
 
-def _recurrent(module: torch.nn.RNNBase) -> Recurrent:
+def recurrent_of(module: torch.nn.RNNBase) -> Recurrent:
+    """Return recurrent layers."""
     suffixes = ("", "_reverse") if module.bidirectional else ("",)
     return Recurrent(
         cell=_CELLS[type(module)],
@@ -177,7 +198,7 @@ def _recurrent(module: torch.nn.RNNBase) -> Recurrent:
             tuple(
                 RecurrentDirection(
                     *(
-                        _array(getattr(module, f"{name}_l{layer}{suffix}"))
+                        array_of(getattr(module, f"{name}_l{layer}{suffix}"))
                         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
                     )
                 )
@@ -198,7 +219,7 @@ def _run_language_model(model: LanguageModel, inputs: Arrays) -> Arrays:
     states, _ = pad_packed_sequence(output, total_length=characters.shape[0])
     if model.proj is not None:
         states = model.proj(states)
-    return {"states": _array(states)}
+    return {"states": array_of(states)}
 
 
 @torch.no_grad()
@@ -216,9 +237,9 @@ def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
         tensor, _ = pad_packed_sequence(output, batch_first=True, total_length=tokens)
     emissions = tagger.linear(tensor)
     if tagger.use_crf:
-        return {"emissions": _array(emissions)}
+        return {"emissions": array_of(emissions)}
     scores, prediction = torch.max(torch.softmax(emissions, dim=-1), dim=-1)
-    return {"scores": _array(scores), "prediction": _array(prediction), "emissions": _array(emissions)}
+    return {"scores": array_of(scores), "prediction": array_of(prediction), "emissions": array_of(emissions)}
 
 
 @torch.no_grad()

@@ -56,6 +56,21 @@ def check_tagger_sizes(source: Source, state: Mapping[str, Any]) -> None:
         _check_sizes(source, state.get("state_dict"), _tagger_needs(state, stored))
 
 
+def check_classifier_sizes(source: Source, state: Mapping[str, Any], stored: object) -> None:
+    """Refuse a classifier of tokens or texts that declares more than its file holds.
+
+    Args:
+        source: The source, for problems.
+        state: The checkpoint.
+        stored: The embeddings in it; objects, of a checkpoint that was trusted, have their weights already.
+
+    Raises:
+        SourceError: A size is no whole number, or larger than what is stored (R006).
+    """
+    if isinstance(stored, dict):
+        _check_sizes(source, state.get("state_dict"), _classifier_needs(state, stored))
+
+
 def _check_sizes(source: Source, stored: object, needs: Iterator[_Need]) -> None:
     import torch
 
@@ -112,17 +127,8 @@ def _recurrent_needs(
 
 def _tagger_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[_Need]:
     """Yield what `SequenceTagger` makes (sequence_tagger_model.py 96-182)."""
-    children = stored.get("embeddings")
-    if isinstance(children, list):
-        prefixed = [(child, f"embeddings.list_embedding_{place}.") for place, child in enumerate(children)]
-    else:
-        prefixed = [(stored, "embeddings.")]
-    total = 0
-    for child, prefix in prefixed:
-        if isinstance(child, dict):
-            yield from _embedding_needs(child, prefix)
-            total += _embedding_length(child)
-    features = ("embedding_length", total)
+    yield from _stack_needs(stored, "embeddings.")
+    features = ("embedding_length", _stack_length(stored))
     labels = ("labels", _length(state.get("tag_dictionary")))
     if _is_on(state.get("reproject_embeddings", True)):
         yield _Need("embedding2nn.weight", (features, features))
@@ -134,6 +140,48 @@ def _tagger_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterat
     if _is_on(state.get("use_crf")):
         old = "transitions" in state["state_dict"]  # the name until 0.11, which flair changes when it loads
         yield _Need("transitions" if old else "crf.transitions", (labels, labels))
+
+
+def _classifier_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[_Need]:
+    """Yield what `TokenClassifier` and `TextClassifier` make (nn/model.py 590, embeddings/document.py 67-540)."""
+    old = any(str(name).startswith("document_embeddings.") for name in state.get("state_dict") or ())
+    prefix, cls = "document_embeddings." if old else "embeddings.", str(stored.get("__cls__", "")).rpartition(".")[2]
+    words = stored.get("embeddings")
+    size: tuple[tuple[str, object], ...]
+    if cls == "DocumentLMEmbeddings":
+        children = [child for child in stored["flair_embeddings"] if isinstance(child, dict)]
+        for place, child in enumerate(children):
+            yield from _embedding_needs(child, f"{prefix}lm_embedding_{place}.")
+        size = (("embedding_length", sum(map(_embedding_length, children))),)
+    elif cls.startswith("Document") and isinstance(words, dict):
+        yield from _stack_needs(words, f"{prefix}embeddings.")
+        size = (("embedding_length", _stack_length(words)),)
+        if cls == "DocumentRNNEmbeddings":
+            hidden, features = _declared(stored, "hidden_size"), _declared(stored, "reproject_words_dimension")
+            features = features if features[1] is not None and _is_on(stored.get("reproject_words")) else size[0]
+            yield _Need(f"{prefix}word_reprojection_map.weight", (features, size[0]))
+            size = (("directions", 4), hidden) if _is_on(stored.get("bidirectional")) else (hidden,)
+            yield from _recurrent_needs(f"{prefix}rnn", _declared(stored, "rnn_layers"), (features,), (hidden,))
+    else:
+        yield from _stack_needs(stored, prefix)
+        size = (("embedding_length", _stack_length(stored)),)
+    yield _Need("decoder.weight", (("labels", _length(state.get("label_dictionary"))), *size))
+
+
+def _stack_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
+    children = stored.get("embeddings")
+    if not isinstance(children, list):
+        yield from _embedding_needs(stored, prefix)
+        return
+    for place, child in enumerate(children):
+        if isinstance(child, dict):
+            yield from _embedding_needs(child, f"{prefix}list_embedding_{place}.")
+
+
+def _stack_length(stored: Mapping[str, Any]) -> int:
+    children = stored.get("embeddings")
+    children = children if isinstance(children, list) else [stored]
+    return sum(_embedding_length(child) for child in children if isinstance(child, dict))
 
 
 def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
@@ -151,10 +199,15 @@ def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
     elif cls == "HashEmbeddings":
         rows = ("num_embeddings", stored.get("num_embeddings", 1000))
         yield _Need(f"{prefix}embedding_layer.weight", (rows, length))
+    elif cls == "BytePairEmbeddings":
+        from sentencepiece import SentencePieceProcessor
+
+        pieces = SentencePieceProcessor(model_proto=stored["spm_model_binary"]).vocab_size()
+        yield _Need(f"{prefix}embedding.weight", (("pieces", pieces + 1), _declared(stored, "dim")))
 
 
 def _encoder_needs(config: object, prefix: str) -> Iterator[_Need]:
-    """Yield what transformers makes for an encoder; `_DISTILBERT` has the names of the one that has names of its own."""
+    """Yield what transformers makes for an encoder. One architecture has names of its own."""
     if not isinstance(config, dict):
         return
     names = _DISTILBERT if config.get("model_type") == "distilbert" else _BERT
@@ -207,6 +260,9 @@ def _embedding_length(stored: Mapping[str, Any]) -> int:
     parameters = stored.get("model_params")
     if isinstance(parameters, dict):
         length = parameters.get("hidden_size") if parameters.get("nout") is None else parameters["nout"]
+    elif "spm_model_binary" in stored:
+        half = stored.get("dim")
+        length = 2 * half if isinstance(half, int) else 0
     else:
         length = stored.get("embedding_length", 300)
     return length if isinstance(length, int) else 0

@@ -5,6 +5,7 @@ Arrays are views on the loaded model wherever possible, so that a stack is not h
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -82,6 +83,7 @@ class Characters:
         with_whitespace: Whether the state is taken behind a token (its following space) or at its last character.
         lowercase: Whether the text is lower-cased for the ids (offsets come from the original text).
         padding: The id that fills the shorter texts of a batch.
+        tokenized: Whether the tokens are joined by one space each, or by the spaces that are behind them.
     """
 
     dictionary: tuple[str, ...]
@@ -91,6 +93,7 @@ class Characters:
     with_whitespace: bool
     lowercase: bool
     padding: int
+    tokenized: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +134,7 @@ class Words:
         unknown: The row of a word that is not found.
         method: For `hash` the digest, by its name in `hashlib`.
         rows: The number of rows.
+        of: For a table that was cut, how many words it had before; else 0.
     """
 
     rule: Literal["word", "exact", "hash"]
@@ -138,12 +142,27 @@ class Words:
     unknown: int
     method: str
     rows: int
+    of: int = 0
 
     def as_dict(self) -> dict[str, Value]:
         """Return the record that the metadata holds."""
         if self.rule == "hash":
             return {"rule": self.rule, "method": self.method, "rows": self.rows}
-        return {"rule": self.rule, "words": list(self.words), "unknown": self.unknown}
+        cut: dict[str, Value] = {"cut": {"kept": len(self.words), "of": self.of}} if self.of else {}
+        return {"rule": self.rule, "words": list(self.words), "unknown": self.unknown, **cut}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """What was cut from a table of words.
+
+    Attributes:
+        whole: How the source finds its rows.
+        rows: The source's rows that were kept.
+    """
+
+    whole: Words
+    rows: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,11 +173,13 @@ class TableWeights:
         table: float32 [rows, features], a layer normalisation of the rows already in it.
         words: How a host finds a row.
         reference: Runs the loaded model itself.
+        cut: What was cut, or `None` where the table is the source's own.
     """
 
     table: Array
     words: Words
     reference: Callable[[Arrays], Arrays]
+    cut: Cut | None = None
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`."""
@@ -166,6 +187,49 @@ class TableWeights:
 
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `words` and give `rows`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class PieceModel:
+    """How a host finds the two rows of a token in a table of word pieces.
+
+    Attributes:
+        model: The serialised sentencepiece model.
+        zeros: Whether every decimal digit is read as 0.
+        blank: The row of a token of white space.
+    """
+
+    model: bytes
+    zeros: bool
+    blank: int
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return the record that the metadata holds."""
+        model = base64.b64encode(self.model).decode("ascii")
+        return {"rule": "pieces", "model": model, "zeros": self.zeros, "blank": self.blank}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PieceWeights:
+    """A table of word pieces, two rows of which make the embedding of a token.
+
+    Attributes:
+        table: float32 [rows, features].
+        words: How a host finds the rows.
+        reference: Runs the loaded model itself.
+    """
+
+    table: Array
+    words: PieceModel
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `embedding_size`: that of two rows."""
+        return {"embedding_size": 2 * self.table.shape[1]}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `pieces` and give `rows`."""
         return self.reference(inputs)
 
 
@@ -183,6 +247,7 @@ class TaggerHeadWeights:
         spans: Whether the labels encode spans (flair's ST 892).
         has_crf: Whether a CRF decodes the emissions, instead of softmax and its maximum.
         reference: Runs the loaded model itself.
+        reading: The class of flair's whose rules make labels and spans of the predicted classes.
     """
 
     embedding_size: int
@@ -194,6 +259,7 @@ class TaggerHeadWeights:
     spans: bool
     has_crf: bool
     reference: Callable[[Arrays], Arrays]
+    reading: Literal["sequence_tagger", "token_classifier"] = "sequence_tagger"
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`, `label_count`, and `has_crf` as 0 or 1."""
@@ -227,6 +293,36 @@ class CrfWeights:
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `emissions` and `lengths` and give `scores` and `prediction`."""
         return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterWeights:
+    """What the parts before a language model take of it: how its input is made."""
+
+    characters: Characters
+
+    def facts(self) -> Mapping[str, int]:
+        """Return nothing: no size depends on it."""
+        return {}
+
+    def run(self, _inputs: Arrays) -> Arrays | None:
+        """Return nothing: flair makes the input of its language models inside of a whole run."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWeights:
+    """What the parts behind a head take of it: its labels by class id."""
+
+    labels: tuple[str, ...]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return nothing: no size depends on it."""
+        return {}
+
+    def run(self, _inputs: Arrays) -> Arrays | None:
+        """Return nothing: flair decodes inside of a whole run."""
+        return None
 
 
 def buffer_of(array: Array) -> memoryview:

@@ -12,6 +12,7 @@ from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
 from assembler.problems import Problem, in_order, nearest
 from assembler.wiring.names import Names, resolve
+from assembler.wiring.tasks import Task, tasks_of
 from assembler.wiring.tensors import UNKNOWN, TensorType
 from assembler.wiring.unify import Unifier
 
@@ -74,24 +75,13 @@ class Wiring:
         weights = self.spec.graph[node].weights
         return None if weights is None else weights.partition(".")[0]
 
-    def decoder(self) -> str | None:
-        """Return the node whose tags are the model's: the only one, or the one of the proof's source."""
-        decoders = {
-            output.reference.owner
-            for output in self.spec.outputs.values()
-            if any(port.gives for port in self.outputs[output.reference.owner] if port.name == output.reference.port)
-        }
-        if self.spec.proof.against is not None and len(decoders) > 1:
-            decoders = {node for node in decoders if self.source_of(node) == self.spec.proof.against}
-        return next(iter(decoders)) if len(decoders) == 1 else None
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the parts whose tags or labels the model gives. The first is that of a host which knows but one."""
+        return tasks_of(self.spec, self.outputs)
 
     def gives(self, output: str) -> str | None:
-        """Return what a host finds at an output of the model: `prediction`, `scores`, or nothing that it knows."""
-        reference = self.spec.outputs[output].reference
-        if reference.owner != self.decoder():
-            return None
-        found = [port.gives for port in self.outputs[reference.owner] if port.name == reference.port]
-        return found[0] if found else None
+        """Return what a host finds at an output of the first task: `prediction`, `scores`, `probabilities`."""
+        return next((what for task in self.tasks()[:1] for what, name in task.outputs.items() if name == output), None)
 
     def feeding(self, node: str, port: str) -> tuple[Edge, ...]:
         """Return the edges into one port, in order."""

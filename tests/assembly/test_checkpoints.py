@@ -337,7 +337,7 @@ def test_a_state_that_lacks_a_weight_is_refused(shop: Workshop, tmp_path: Path) 
     [
         ([1, 2], "R005 source 'tagger': the checkpoint is a list, not a flair model"),
         ({"a": 1}, "R005 source 'tagger': the checkpoint is neither a SequenceTagger nor a LanguageModel"),
-        ({"__cls__": "TextClassifier"}, "R005 source 'tagger': the checkpoint is TextClassifier"),
+        ({"__cls__": "TextRegressor"}, "R005 source 'tagger': the checkpoint is TextRegressor"),
         (torch.zeros(2), "R005 source 'tagger': the checkpoint is a Tensor, not a flair model"),
     ],
 )
@@ -363,13 +363,6 @@ def test_two_embeddings_of_one_name_are_refused(shop: Workshop, tmp_path: Path) 
     assert "R005 source 'tagger': two embeddings of the tagger have the name 'x'" in problem(
         tmp_path / "tagger.pt", trust=True
     )
-
-
-def test_untokenised_language_models_are_refused(shop: Workshop, tmp_path: Path) -> None:
-    tagger = shop.tagger(seed=4)
-    tagger.embeddings.embeddings[1].tokenized_lm = False
-    shop.save(tagger, tmp_path / "tagger.pt")
-    assert "R005 source 'tagger': embedding 1 of the tagger reads untokenised text" in problem(tmp_path / "tagger.pt")
 
 
 # --- what flair would stumble over, or make before it looks

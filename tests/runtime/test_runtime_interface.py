@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from sentencepiece import SentencePieceTrainer
 
 from assembler.errors import ModelError
 from assembler.filling import RULES
@@ -146,16 +149,24 @@ def test_a_damaged_field_is_named_with_what_was_expected(
         _read(stacked)
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+RULES_WITHOUT_TOKENIZER = [rule for rule in RULES.values() if rule.subject != "tokenizer"]
+
+
+@pytest.mark.parametrize("rule", RULES_WITHOUT_TOKENIZER, ids=lambda rule: rule.name)
 def test_every_rule_of_the_table_can_be_read_and_filled(stacked: dict, rule: Rule) -> None:
     entry = {"name": "x", "fill": rule.name} | ({"parts": 2} if rule.counted else {})
     if rule.subject is not None:
-        entry[rule.subject] = {"language_model": "lm", "vocabulary": "table"}[rule.subject]
+        entry[rule.subject] = rule.name if rule.subject == "vocabulary" else "lm"
     stacked["interface"]["inputs"] = [entry]
-    vocabularies = {"table": {"rule": "word", "words": ["a"], "unknown": 1}}
+    written = io.BytesIO()
+    SentencePieceTrainer.train(sentence_iterator=iter(["a b"]), model_writer=written, vocab_size=6, minloglevel=2)
+    vocabularies = {
+        "words": {"rule": "word", "words": ["a"], "unknown": 1},
+        "pieces": {"rule": "pieces", "zeros": True, "blank": 6, "model": base64.b64encode(written.getvalue()).decode()},
+    }
     interface = Interface.from_metadata(stacked["interface"], stacked["dictionaries"], vocabularies)
     array = encode(interface, [["a", "b"], ["c"]])["x"]
-    assert (array.dtype, array.ndim) == (np.int64, rule.axes)
+    assert (array.dtype, array.ndim) == (np.dtype(rule.dtype), rule.axes)
 
 
 @pytest.mark.parametrize(("rule", "wants"), [("word_ids", "'word_ids'"), (None, "something that the model does not")])

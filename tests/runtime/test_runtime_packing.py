@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,18 @@ TOKENS = st.lists(st.text("abcé", min_size=1, max_size=9), min_size=1, max_size
 
 def interface(reset: int | None = RESET) -> Interface:
     models = [
-        LanguageModel(name, backward, marker, " ", whitespace, False, 2, Alphabet(LETTERS), reset)  # noqa: FBT003
+        LanguageModel(
+            name=name,
+            backward=backward,
+            start_marker=marker,
+            end_marker=" ",
+            with_whitespace=whitespace,
+            lowercase=False,
+            tokenized=True,
+            padding=2,
+            alphabet=Alphabet(LETTERS),
+            reset=reset,
+        )
         for name, backward, marker, whitespace in (("fw", False, "\n", True), ("bw", True, "\n\n", False))
     ]
     inputs = [
@@ -57,7 +70,7 @@ def test_few_texts_have_a_lane_each() -> None:
 def test_each_token_is_read_behind_the_characters_that_stand_before_it_alone(sentences: list[list[str]]) -> None:
     face = interface()
     plain = encode(face, sentences)
-    lanes = packed(face, plain, [" ".join(tokens) for tokens in sentences])
+    lanes = packed(face, plain)
     for name in ("fw", "bw"):
         assert history(lanes[name], lanes[f"{name}_rows"]) == history(plain[name], plain[f"{name}_rows"])
     assert lanes["lengths"] is plain["lengths"]
@@ -78,4 +91,4 @@ def history(ids: np.ndarray, rows: np.ndarray) -> list[list[int]]:
 def test_a_model_without_reset_characters_is_not_packed() -> None:
     assert can_pack(interface())
     assert not can_pack(interface(None))
-    assert not can_pack(Interface((), (), (), (), (), None))
+    assert not can_pack(replace(interface(), language_models=()))

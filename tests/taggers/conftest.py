@@ -94,6 +94,16 @@ class Bench:
         return SequenceTagger.load(checkpoint), Tagger(result.path)
 
 
+def english_sentences() -> list[tuple[str, ...]]:
+    """Return the tokens of all sentences of en-ewt-dev; skip the test where the corpus is not at hand."""
+    corpus = ROOT.parent / "shared" / "corpora" / "en-ewt-dev.iob2"
+    if not corpus.is_file():
+        pytest.skip(f"{corpus} is not here: real text stands beside the repository, not in it")
+    blocks = corpus.read_text(encoding="utf-8").strip().split("\n\n")
+    rows = [[line.split("\t") for line in block.splitlines() if not line.startswith("#")] for block in blocks]
+    return [tuple(cells[1] for cells in block) for block in rows]
+
+
 def flair_results(
     tagger: SequenceTagger, sentences: Sequence[Sequence[str]]
 ) -> list[tuple[list[tuple[str, float]], list[tuple[int, int, str, float]]]]:

@@ -11,7 +11,7 @@ from assembler.parts.emission import emit_parts
 from assembler.proof.sessions import open_session, run
 from assembler.surgery.single import OUTPUT, single_part
 
-from .conftest import HARD, ROOT, compare
+from .conftest import HARD, ROOT, compare, english_sentences
 
 if TYPE_CHECKING:
     from .conftest import Bench
@@ -113,12 +113,9 @@ def test_a_trained_tagger_gives_flairs_tags_scores_and_spans_on_a_whole_corpus(b
     from flair.models import SequenceTagger
 
     checkpoint = ROOT.parent / "shared" / "models" / "en-ner-small.pt"
-    corpus = ROOT.parent / "shared" / "corpora" / "en-ewt-dev.iob2"
-    if not checkpoint.is_file() or not corpus.is_file():
-        pytest.skip(f"{checkpoint} and {corpus} are not here: real models stand beside the repository, not in it")
-    blocks = corpus.read_text(encoding="utf-8").strip().split("\n\n")
-    rows = [[line.split("\t") for line in block.splitlines() if not line.startswith("#")] for block in blocks]
-    sentences = [tuple(cells[1] for cells in block) for block in rows]
+    if not checkpoint.is_file():
+        pytest.skip(f"{checkpoint} is not here: real models stand beside the repository, not in it")
+    sentences = english_sentences()
     assert len(sentences) == 2001
     source = SequenceTagger.load(checkpoint)
     _, model = bench.assembled(source)

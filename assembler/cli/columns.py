@@ -1,0 +1,65 @@
+"""Prints what a model says of sentences in columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from assembler.cli.reporting import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from assembler.runtime import ClassifiedSentence, TaggedSentence, TaskTags
+
+    Result: TypeAlias = TaggedSentence | ClassifiedSentence
+
+
+def write_columns(results: Iterable[Result]) -> None:
+    """Print a block for each tagged sentence, or a line for each classified one."""
+    from assembler.runtime import TaggedSentence
+
+    for result in results:
+        if isinstance(result, TaggedSentence):
+            _write_tags(result)
+        else:
+            _write_labels(result)
+
+
+def _write_labels(sentence: ClassifiedSentence) -> None:
+    text = " ".join(printable(token) for token in sentence.tokens)
+    for name, found in sentence.tasks.items():
+        labels = ", ".join(f"{label.value} {label.score:.4f}" for label in found.labels) or "-"
+        click.echo(f"{name}: {labels}  {text}" if sentence.further else f"{labels}  {text}")
+
+
+def _write_tags(sentence: TaggedSentence) -> None:
+    from rich.cells import cell_len
+
+    tokens = [printable(token) for token in sentence.tokens]
+    tasks = sentence.tasks
+    head = [*tasks] if sentence.further and tokens else []
+    width = max((cell_len(token) for token in tokens), default=0)
+    if head:
+        width = max(width, 1)
+    columns = [_column(name if head else "", tags) for name, tags in tasks.items()]
+    if head:
+        click.echo("  ".join([f"#{' ' * (width - 1)}", *(column[0] for column in columns)]).rstrip())
+    for row, token in enumerate(tokens, 1):
+        cells = [column[row] for column in columns]
+        click.echo("  ".join([f"{token}{' ' * (width - cell_len(token))}", *cells]))
+    for name, tags in tasks.items():
+        for span in tags.spans:
+            text = " ".join(tokens[span.start : span.end])
+            task = f"{name} " if head else ""
+            click.echo(f"# {task}{span.label} {span.score:.4f} [{span.start}, {span.end}) {text}")
+    click.echo()
+
+
+def _column(name: str, tags: TaskTags) -> list[str]:
+    """Return the cells of one task: its name, then a label and a score for each token."""
+    width = max((len(label) for label in tags.labels), default=0)
+    cells = [f"{label:<{width}}  {score:.4f}" for label, score in zip(tags.labels, tags.scores, strict=True)]
+    widest = max([len(name), *map(len, cells)])
+    return [name.ljust(widest), *(cell.ljust(widest) for cell in cells)]

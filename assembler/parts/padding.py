@@ -1,0 +1,52 @@
+"""Emits what parts on whole sentences have in common: rows as a grid of sentences, and one token of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.wiring.tensors import Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+    from assembler.parts.kind import PartView
+    from assembler.wiring.tensors import Dim
+
+PADDED_RANK = 3
+SENTENCES, TOKENS, ROWS = Variable("sentences"), Variable("tokens"), Variable("rows")
+
+
+def token_dims(part: PartView, port: str, features: int | None) -> tuple[Dim, ...]:
+    """Return the dims of tokens: one row a token, or already padded to [sentences, tokens, features]."""
+    if part.arriving(port).rank == PADDED_RANK:
+        return (SENTENCES, TOKENS, features)
+    return (ROWS, features)
+
+
+def emit_grid(emit: Emitter, tensor: str, lengths: str, features: int | None) -> str:
+    """Emit tokens as [sentences, tokens, features], however they arrive.
+
+    Args:
+        emit: The emitter of the part.
+        tensor: [rows, features], sentence-major, or the grid itself.
+        lengths: int64 [sentences].
+        features: The features, or `None` where only the run tells.
+    """
+    sentences = emit.op("Shape", [lengths], "sentences")
+    if features is not None:
+        parts = [sentences, emit.integers("tokens_and_features", [-1, features])]
+    else:
+        last = emit.op("Gather", [emit.op("Shape", [tensor], "shape"), emit.integers("last", [-1])], "size", axis=0)
+        parts = [sentences, emit.integers("any_tokens", [-1]), last]
+    return emit.op("Reshape", [tensor, emit.op("Concat", parts, "padded_shape", axis=0)], "padded")
+
+
+def emit_last(emit: Emitter, grid: str, lengths: str) -> str:
+    """Emit the last token of each sentence: [sentences, features]."""
+    end = emit.op("Sub", [lengths, emit.number("one", 1, "int64")], "end")
+    place = emit.op("Unsqueeze", [end, emit.integers("token_axis", [1])], "end_row")
+    return emit.op("GatherND", [grid, place], "last_token", batch_dims=1)
+
+
+def emit_first(emit: Emitter, grid: str) -> str:
+    """Emit the first token of each sentence: [sentences, features]."""
+    return emit.op("Gather", [grid, emit.number("zero", 0, "int64")], "first_token", axis=1)

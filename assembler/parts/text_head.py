@@ -1,0 +1,48 @@
+"""`text_head`: what a flair TextClassifier has behind its document embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.parts.padding import SENTENCES
+from assembler.wiring.tensors import TensorType
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+
+def ports(part: PartView) -> Ports:
+    """A row for each sentence in, the probability of each class out."""
+    classes = TensorType("float32", (SENTENCES, part.fact("label_count")))
+    return Ports(
+        inputs=(Port("documents", TensorType("float32", (SENTENCES, part.fact("document_size")))),),
+        outputs=(Port("probabilities", classes, gives="probabilities"), Port("emissions", classes)),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit the linear layer, and softmax, or sigmoid where there are several labels (flair's nn/model.py 865-900)."""
+    from assembler.parts.recurrent import emit_linear
+    from assembler.sources.document_weights import TextHeadWeights
+
+    weights = part.weights
+    if not isinstance(weights, TextHeadWeights):
+        raise TypeError(weights)
+    emissions = emit_linear(emit, weights.linear, emit.input("documents"), "linear")
+    emit.output("emissions", emissions)
+    if weights.multi_label:
+        emit.output("probabilities", emit.op("Sigmoid", [emissions], "sigmoid"))
+    else:
+        emit.output("probabilities", emit.op("Softmax", [emissions], "softmax", axis=-1))
+
+
+KIND = Kind(
+    name="text_head",
+    summary="The decoder of a flair TextClassifier: a linear layer and softmax, or sigmoid where a sentence can have "
+    "several labels. The labels and their thresholds stand in the model's metadata.",
+    ports=ports,
+    build=build,
+    weights=True,
+    example={"kind": "text_head", "weights": "classifier.head", "inputs": {"documents": "document.documents"}},
+)

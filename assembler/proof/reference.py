@@ -1,0 +1,52 @@
+"""What every reference of a proof has: a comparison with a written model, and a record of what it compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from assembler.proof.budget import Losses
+    from assembler.proof.stepwise import Gap
+    from assembler.spec.yaml_text import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one comparison found.
+
+    Attributes:
+        cases: Sentences, or sets of inputs.
+        tokens: Tokens compared in each batch shape; 0 where no tags were.
+        classes: Classes of sentences compared in each batch shape; 0 where sentences are not labelled.
+        largest: The largest difference of a score or of any output.
+        losses: What a lossy profile has changed, within its budget.
+    """
+
+    cases: int
+    tokens: int
+    classes: int
+    largest: float
+    losses: Losses | None = None
+
+
+class Reference(Protocol):
+    """One thing that a model is compared with."""
+
+    @property
+    def against(self) -> str:
+        """What it is called: the model of a source, or `each part alone`."""
+
+    def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
+        """Compare a written model with it.
+
+        Raises:
+            ParityError: They differ (P001 for tags and scores, P002 for tensors).
+            ModelError: The model cannot be run.
+        """
+
+    def record(self) -> Mapping[str, Value]:
+        """Return what the metadata say of it; figures that depend on the machine stay out of it."""

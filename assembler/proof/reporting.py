@@ -1,0 +1,26 @@
+"""What a failed proof says: the first part that diverges, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.proof.stepwise import Gap
+
+
+def divergence_lines(gaps: Sequence[Gap]) -> list[str]:
+    """Return the lines on the first part that diverges."""
+    if not gaps:
+        return ["  no part diverges when the parts are compared one by one"]
+    return [f"  the first part whose output diverges is '{gaps[0].tensor.partition('.')[0]}'", f"    {gaps[0]}"]
+
+
+def failure_hint(changed: int, largest: float) -> str:
+    """Return what to do: about changed tags, or about a tolerance that is too small."""
+    if changed or not np.isfinite(largest):
+        return "nothing was written; compare the spec with `assemble init` of the same source"
+    return f"nothing was written; scores_within: {largest * 1.1:.1e} would have passed"

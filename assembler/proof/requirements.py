@@ -1,0 +1,67 @@
+"""What a spec must say for its proof to mean anything: how inputs are filled, and a reference that can be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.errors import SpecError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from assembler.wiring.graph import Wiring
+
+
+def require_comparable(wiring: Wiring, against: str) -> None:
+    """Refuse a reference that nothing would be compared with: a request for a proof is never dropped in silence.
+
+    Raises:
+        SpecError: No head of the reference is in the stack (W012), or an input before it cannot be filled (W017).
+    """
+    heads = [
+        node
+        for node in wiring.order
+        if wiring.spec.graph[node].kind == "tagger_head" and wiring.source_of(node) == against
+    ]
+    if not heads:
+        message = f"proof: nothing that the stack gives can be compared with '{against}': it has no head of it"
+        hint = "leave 'against' out: each part is then compared with its source, run alone"
+        raise SpecError(Problem.at(wiring.spec.proof.mark, "W012", message, hint))
+    if any(wiring.feeding(head, "embeddings")[0].reference.owner in wiring.spec.graph for head in heads):
+        require_fills(wiring)
+
+
+def require_fills(wiring: Wiring) -> None:
+    """Refuse a tagger with an input that nobody could fill.
+
+    Raises:
+        SpecError: With the inputs (W017).
+    """
+    from assembler.filling import RULES
+    from assembler.wiring.interface import fills
+
+    problems = [
+        Problem.at(
+            wiring.spec.inputs[name].mark,
+            "W017",
+            _unfilled(wiring, name),
+            f"say 'fill:' with one of: {', '.join(RULES)}",
+        )
+        for name, fill in fills(wiring).items()
+        if fill.rule is None
+    ]
+    if problems:
+        raise SpecError(*problems)
+
+
+def _unfilled(wiring: Wiring, name: str) -> str:
+    """Say why nobody can fill an input: nothing tells how, or two parts want it filled in two ways."""
+    wants = {
+        f"{edge.node}.{edge.port} wants its {port.fill}"
+        for edges in wiring.edges.values()
+        for edge in edges
+        for port in wiring.inputs[edge.node]
+        if edge.reference.text == name and port.name == edge.port and port.fill
+    }
+    if len(wants) > 1:
+        return f"the input '{name}' would have to be filled in two ways: {', '.join(sorted(wants))}"
+    return f"neither the wiring nor the spec tells how a host fills the input '{name}'"

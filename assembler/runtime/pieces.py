@@ -1,0 +1,104 @@
+"""The word pieces of flair's BytePairEmbeddings: the first and the last piece of a token.
+
+TK is flair 0.15.1's embeddings/token.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from assembler.runtime.fields import Fields
+
+#: The rule of such a vocabulary in the metadata.
+RULE = "pieces"
+_ROWS = range(2**31)
+_DIGIT = re.compile(r"\d")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    r"""How tokens find the two rows of their pieces: a sentencepiece model, run by the library `sentencepiece`.
+
+    Attributes:
+        name: The node of the spec that the table is.
+        model: The serialised sentencepiece model.
+        zeros: Whether every decimal digit of Unicode is read as 0 (TK 1455: `\d`).
+        blank: The row of a token of white space (TK 1469).
+    """
+
+    name: str
+    model: bytes = field(repr=False)
+    zeros: bool
+    blank: int
+    _processor: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Load the model, if the library is there; without it the model's file can be looked at all the same.
+
+        Raises:
+            RuntimeError: It is no sentencepiece model.
+        """
+        try:
+            from sentencepiece import SentencePieceProcessor
+        except ImportError:
+            object.__setattr__(self, "_processor", None)
+        else:
+            object.__setattr__(self, "_processor", SentencePieceProcessor(model_proto=self.model))
+
+    @classmethod
+    def from_metadata(cls, name: str, fields: Fields) -> Pieces:
+        """Return the pieces that the metadata of a model state.
+
+        Raises:
+            ModelError: M013 for a field that is missing or damaged.
+        """
+        text, zeros, blank = fields.text("model"), fields.flag("zeros"), fields.number("blank", _ROWS)
+        place = "model"
+        try:
+            model = base64.b64decode(text, validate=True)
+            if model:
+                return cls(name, model, zeros, blank)
+        except (binascii.Error, ValueError, RuntimeError) as err:
+            raise fields.error(place, f"no sentencepiece model in base64: {err}") from err
+        raise fields.error(place, "expected a sentencepiece model in base64, got nothing")
+
+    def require_library(self, file: str | None = None) -> None:
+        """Refuse to go on without the library.
+
+        Raises:
+            ModelError: M018 if it is not installed.
+        """
+        if self._processor is None:
+            message = f"'{self.name}' splits tokens into pieces, which needs the package 'sentencepiece'"
+            hint = "install it, or this package with its extra 'bytepair': pip install '.[bytepair]'"
+            raise ModelError(Problem("M018", message, hint, file))
+
+    def rows_of(self, tokens: Iterable[str]) -> list[tuple[int, int]]:
+        """Return the rows of the first and of the last piece of each token.
+
+        flair fails on half a surrogate pair and on a token that the model makes no piece of, such as one of zero-width
+        characters. Here the one is read as U+FFFD, and the other has the rows of a blank token.
+
+        Raises:
+            ModelError: M018 if the library is not installed.
+        """
+        self.require_library()
+        return [self._ends(token) for token in tokens]
+
+    def _ends(self, token: str) -> tuple[int, int]:
+        if not token.strip():
+            return self.blank, self.blank
+        read = _DIGIT.sub("0", token) if self.zeros else token
+        ids = self._processor.EncodeAsIds(_SURROGATE.sub("\ufffd", read.lower()))
+        return (ids[0], ids[-1]) if ids else (self.blank, self.blank)

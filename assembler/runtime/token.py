@@ -1,0 +1,55 @@
+"""A token that knows the white space behind it, which language models on untokenised text read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Token(str):
+    """A token, and the spaces between it and the next one.
+
+    It is a string in every other way. A plain string has the spaces that flair's `Sentence` of a list gives it.
+
+    Attributes:
+        spaces: The number of spaces behind it; flair's `Token.whitespace_after`.
+    """
+
+    __slots__ = ("spaces",)
+    spaces: int
+
+    def __new__(cls, text: str, spaces: int) -> Token:  # noqa: PYI034 - there is one class of tokens
+        """Return the token."""
+        token = super().__new__(cls, text)
+        token.spaces = spaces
+        return token
+
+
+def spaces_behind(words: Sequence[str]) -> list[int]:
+    """Return the spaces behind each word of a list, as flair's `Sentence` counts them (flair 0.15.1, data.py 862-887).
+
+    flair joins the words by spaces and looks each up in the result. That is one space, except before a word of spaces,
+    which is found in the joining space itself, and before an empty word, which is found at once.
+    """
+    joined = " ".join(words)
+    spaces, end = [0] * len(words), 0
+    for number, word in enumerate(words):
+        start = joined.index(word, end)
+        if number:
+            spaces[number - 1] = start - end
+        end = start + len(word)
+    return spaces
+
+
+def without_empty(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the words that are not empty, which flair drops; those that stay keep the spaces they had before."""
+    given = tuple(words)
+    if all(given):
+        return given
+    return tuple(
+        word if isinstance(word, Token) else Token(word, spaces)
+        for word, spaces in zip(given, spaces_behind(given), strict=True)
+        if word
+    )

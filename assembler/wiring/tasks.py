@@ -1,0 +1,78 @@
+"""The tasks of a stack: the parts whose tags or labels a host reads off the model's outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.parts.kind import Port
+    from assembler.spec.model import Spec
+
+#: What a host needs: a class and its score for each token, or the probability of each class for each sentence.
+_WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
+#: What the part gives that decides. Others say more of what it has decided: labels in words, spans.
+_DECIDED = frozenset({"prediction", "scores", "probabilities"})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A part that decides, and where its decisions leave the model.
+
+    Attributes:
+        node: The part.
+        outputs: For each thing that a host reads (`parts.kind.Port.gives`) the output of the model.
+    """
+
+    node: str
+    outputs: Mapping[str, str]
+
+    @property
+    def whole(self) -> bool:
+        """Whether a host finds all that it needs."""
+        return any(needed <= set(self.outputs) for needed in _WHOLE)
+
+    @property
+    def by_sentence(self) -> bool:
+        """Whether it labels sentences, not tokens."""
+        return "probabilities" in self.outputs
+
+
+def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, ...]:
+    """Return the tasks of a spec: whole ones first, of these the one of the proof's source, then by outputs.
+
+    Args:
+        spec: The spec.
+        ports: For each node its output ports.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name, output in spec.outputs.items():
+        node = output.reference.owner
+        for port in ports[node]:
+            if port.name == output.reference.port and port.gives is not None:
+                found.setdefault(node, {}).setdefault(port.gives, name)
+    against = spec.proof.against
+    tasks = [
+        Task(node, {**outputs, **_said(spec, found, node)})
+        for node, outputs in found.items()
+        if _DECIDED & set(outputs)
+    ]
+
+    def rank(task: Task) -> tuple[bool, bool]:
+        weights = spec.graph[task.node].weights or ""
+        return not task.whole, against is not None and weights.partition(".")[0] != against
+
+    return tuple(sorted(tasks, key=rank))
+
+
+def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> dict[str, str]:
+    """Return what parts that decide nothing say of a decision: those of its own model, or without weights."""
+    said: dict[str, str] = {}
+    model = (spec.graph[decider].weights or "").rpartition(".")[0]
+    for node, outputs in found.items():
+        weights = spec.graph[node].weights
+        if not _DECIDED & set(outputs) and (weights is None or weights.rpartition(".")[0] == model):
+            said.update(outputs)
+    return said

