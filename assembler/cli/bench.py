@@ -100,8 +100,8 @@ def _print(report: Report) -> None:
     )
     click.echo(f"{report.sentences} sentences in batches")
     width = max(len(speed.name) for speed in report.speeds)
-    head = f"{'':<{width}}  {'':13}  sentences/s  ratio  of busy cores  (median)  ms: half  19 of 20  of peak  tags changed"
-    click.echo(head)
+    columns = "sentences/s  ratio  of busy cores  (median)  ms: half  19 of 20  of peak  tags changed"
+    click.echo(f"{'':<{width}}  {'':13}  {columns}")
     for speed in report.speeds:
         half = "" if speed.latency_median is None else f"{speed.latency_median:.1f}"
         most = "" if speed.latency_p95 is None else f"{speed.latency_p95:.1f}"
