@@ -21,6 +21,7 @@ import assembler.runtime
 from assembler import assemble, verify
 from assembler.cli.main import main
 from assembler.errors import ModelError, ParityError, SourceError
+from assembler.flair import OnnxTextClassifier
 from assembler.initialisation import write_spec
 from assembler.parts import registry
 from assembler.runtime import Tagger
@@ -287,3 +288,43 @@ def test_names_of_weights_from_before_0_12_are_read(bench: Bench) -> None:
     spec = bench.folder / "old.yaml"
     spec.write_text(write_spec(str(bench.folder / "old.pt"), bench.folder), encoding="utf-8")
     compare(TextClassifier.load(bench.folder / "old.pt"), assemble(spec, bench.folder / "old.onnx").path)
+
+
+@pytest.mark.parametrize("thresholds", [None, 0.5])
+def test_inside_flair_labels_and_evaluation_are_flairs(bench: Bench, thresholds: float | None) -> None:
+    model = classifier(DocumentPoolEmbeddings(models(bench)), thresholds=thresholds)
+    model.decoder.weight.data *= 30
+    source, path = assembled(bench, model)
+    tagger = OnnxTextClassifier.load(path)
+    ours, theirs = [[Sentence(list(words)) for words in (*HARD, ())] for _ in range(2)]
+    for options in ({}, {"return_probabilities_for_all_classes": True, "label_name": "all"}):
+        assert tagger.predict(ours, **options) is source.predict(theirs, **options) is None
+        name = options.get("label_name", "mood")
+        for one, other in zip(ours, theirs, strict=True):
+            labels = [
+                [(label.value, round(label.score, 4)) for label in each.get_labels(name)] for each in (one, other)
+            ]
+            assert labels[0] == labels[1]
+    for number, sentence in enumerate(ours + theirs):
+        sentence.add_label("gold", ("GOOD", "BAD")[number % 2])
+    results = [each.evaluate(ours[:-1], "gold", return_loss=False) for each in (tagger, source)]
+    assert results[0].main_score == results[1].main_score
+    assert results[0].detailed_results == results[1].detailed_results
+
+
+def test_what_needs_weights_in_torch_is_refused(bench: Bench) -> None:
+    _, path = assembled(bench, classifier(DocumentPoolEmbeddings(models(bench))))
+    tagger = OnnxTextClassifier.load(path)
+    assert tagger.predict([]) == []
+    with pytest.raises(NotImplementedError, match="an assembled model gives no loss"):
+        tagger.predict(Sentence("ja"), return_loss=True)
+    with pytest.raises(NotImplementedError, match="an assembled model gives no stored embeddings"):
+        tagger.predict(Sentence("ja"), embedding_storage_mode="cpu")
+    with pytest.raises(NotImplementedError, match="an assembled model gives no training"):
+        tagger.forward_loss([Sentence("ja")])
+    with pytest.raises(NotImplementedError, match=r"an assembled model gives no checkpoint; .* the \.onnx file"):
+        tagger.save("x.pt")
+    with pytest.raises(ValueError, match="there is no task 'x' in the model, which has mood"):
+        OnnxTextClassifier.load(path, task="x")
+    with pytest.raises(TypeError, match="expected the path of an assembled model, got dict"):
+        OnnxTextClassifier.load({})
