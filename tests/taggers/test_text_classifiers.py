@@ -301,10 +301,9 @@ def test_inside_flair_labels_and_evaluation_are_flairs(bench: Bench, thresholds:
         assert tagger.predict(ours, **options) is source.predict(theirs, **options) is None
         name = options.get("label_name", "mood")
         for one, other in zip(ours, theirs, strict=True):
-            labels = [
-                [(label.value, round(label.score, 4)) for label in each.get_labels(name)] for each in (one, other)
-            ]
-            assert labels[0] == labels[1]
+            found, expected = one.get_labels(name), other.get_labels(name)
+            assert [label.value for label in found] == [label.value for label in expected]
+            assert [label.score for label in found] == pytest.approx([label.score for label in expected], abs=1e-5)
     for number, sentence in enumerate(ours + theirs):
         sentence.add_label("gold", ("GOOD", "BAD")[number % 2])
     results = [each.evaluate(ours[:-1], "gold", return_loss=False) for each in (tagger, source)]
