@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test lint types tests docs format clean
+.PHONY: demo test lint types tests clients docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -23,6 +23,12 @@ types: $(READY)
 
 tests: $(READY)
 	$(BIN)/pytest -q
+
+# The programs in examples/ against our own run time. What a machine lacks is installed where that can be done, and a
+# test whose tools are not there says so and is skipped.
+clients: $(READY)
+	bash tools/client_tools.sh
+	$(BIN)/pytest -q tests/clients
 
 # What is generated: the schema for editors, and the pages made from it.
 docs: $(READY)

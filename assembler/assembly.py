@@ -126,6 +126,9 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
     yield Path(spec.document.file), "is the spec itself"
     if spec.proof.sentences is not None:
         yield spec.folder / spec.proof.sentences, "holds the sentences of the proof"
+    for node in spec.graph.values():
+        if node.kind == "embedding" and isinstance(kept := node.parameters.get("keep"), str):
+            yield spec.folder / kept, f"holds the words that '{node.name}' keeps"
     for source in spec.sources.values():
         path = spec.folder / source.location
         yield path, "is a source of the spec"

@@ -18,7 +18,7 @@ Subject: TypeAlias = Literal["language_model", "vocabulary", "tokenizer"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A way to fill an input with int64 values.
+    """A way to fill an input.
 
     Attributes:
         name: The word that a spec writes after `fill:`, and that stands in the metadata.
@@ -27,6 +27,7 @@ class Rule:
         derived: The port, or the place in the graph, from which the wiring derives the rule, for the documentation.
         subject: What the values speak of, or `None`: the node in question stands in the metadata.
         counted: Whether the metadata tell a number of interleaved parts.
+        dtype: The element type of the input.
         lacks: What is wrong with an input of this rule that speaks of no part; `None` where it needs to speak of none.
     """
 
@@ -36,6 +37,7 @@ class Rule:
     derived: str
     subject: Subject | None = None
     counted: bool = False
+    dtype: str = "int64"
     lacks: str | None = None
 
 
@@ -137,6 +139,14 @@ _TABLE = (
         "`gather.indices` behind a `concat` along axis 0",
         counted=True,
         lacks="is used in a stack without a char_lm, and with no concat on axis 0, whose parts would be interleaved",
+    ),
+    Rule(
+        "text",
+        2,
+        "[sentences, characters]: the Unicode code points of each sentence's tokens joined by single spaces, padded "
+        "with 0",
+        "`text_tokens.text`",
+        dtype="int32",
     ),
 )
 #: The rules by name, in the order of the documentation.

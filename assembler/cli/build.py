@@ -70,6 +70,7 @@ def command(
                     "tokens": proven.tokens,
                     "largest_difference": proven.largest,
                     "within": proven.within,
+                    "left_out": proven.left_out,
                 },
             }
         )
@@ -91,5 +92,7 @@ def command(
             f"proven against {proven.against}: {proven.cases} sets of inputs, all outputs within {proven.largest:.1e} "
             f"(allowed {proven.within:.0e})"
         )
+    if proven is not None and proven.left_out:
+        click.echo(f"left out of the proof: {proven.left_out} sentences with words that were cut from a table")
     for name in result.unpinned:
         print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")

@@ -19,7 +19,7 @@ from assembler.cli.reporting import format_option, print_json
     type=click.Choice(["indices", "text"]),
     default="indices",
     show_default=True,
-    help="What the model takes. So far: character ids and indices.",
+    help="What the model takes: character ids and indices, or text; a model that takes text gives labels as text.",
 )
 @click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
@@ -30,8 +30,8 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     Of several, one spec is written, whose model has the tags of each; language models and tables that several of them
     have become one part, and run once.
     """
-    if interface == "text":
-        message = "the text interface cannot be written yet; 'indices' can"
+    if interface == "text" and len(sources) > 1:
+        message = "the text interface is that of one tagger: name one SOURCE"
         raise click.BadParameter(message, param_hint="--interface")
     if output is not None and output.exists() and not force:
         message = f"'{output}' is there already; --force replaces it"
@@ -42,7 +42,7 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     from assembler.initialisation import write_spec
     from assembler.staging import write_text
 
-    text = write_spec(sources, output.parent if output else Path(), trust=trust)
+    text = write_spec(sources, output.parent if output else Path(), trust=trust, text=interface == "text")
     if output is None:
         if form == "json":
             print_json({"spec": text})

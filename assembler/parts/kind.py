@@ -38,8 +38,9 @@ class Port:
             input binds is a new dynamic dim.
         variadic: The port takes a list of one or more tensors.
         fill: For an input port that a host feeds directly, the rule by which it does; one of `filling.RULES`.
-        gives: For an output port that a host reads, what it finds there: `prediction` and `scores` of each token, or
-            the `probabilities` of the classes of each sentence.
+        gives: For an output port that a host reads, what it finds there: `prediction`, `scores` or `labels` of each
+            token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
+            `span_sentence`, `_start`, `_end`, `_label` and `_score`.
     """
 
     name: str

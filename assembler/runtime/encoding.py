@@ -21,22 +21,27 @@ from assembler.runtime.interface import (
     SubtokenIds,
     SubtokenMask,
     SubtokenWords,
+    Text,
     TokenLengths,
     Unfilled,
     Words,
 )
+from assembler.runtime.text import encode_text
 from assembler.runtime.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from assembler.runtime.interface import Input, Interface, LanguageModel, OfTokenizer
     from assembler.runtime.subtokens import Subtokens
 
+    Encoded: TypeAlias = "NDArray[np.int64] | NDArray[np.int32]"
 
-def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext]) -> dict[str, NDArray[np.int64]]:
+
+def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext]) -> dict[str, Encoded]:
     """Return the inputs of a model for one batch.
 
     The layouts are the contract with every host. With S sentences, T tokens in the longest of them and C characters in
@@ -52,6 +57,7 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
     - subtoken words `[P, L]`: `sentence * T + position` of the token that a subtoken is a part of, or -1.
     - pieces `[S * T, 2]`: the rows of each token's first and last piece, sentence-major; 0 behind a shorter sentence.
     - striping `[parts * S * T]`: each row of all parts in turn, `0, N, 1, N + 1, …` for two parts of `N = S * T` rows.
+    - text `[S, C]`, int32: the code points of the tokens joined by one space, padded with 0.
 
     Positions count the characters of the text as it was given, also where the language model reads it lowercased: one
     "İ" becomes two characters, and flair's positions behind it are off by one (flair 0.15.1, embeddings/token.py 801
@@ -66,20 +72,24 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
             neighbours of a sentence too, those are its neighbours here, unless it is given with a context of its own.
 
     Returns:
-        A C-contiguous int64 array for each input, by the input's name, in the interface's order.
+        A C-contiguous array for each input, int64 unless it says otherwise above, by the input's name, in the
+        interface's order.
 
     Raises:
-        ValueError: If there is no sentence, or a sentence without tokens or with an empty one.
+        ValueError: If there is no sentence, or a sentence without tokens or with an empty one; for a text also if a
+            token holds a space.
         ModelError: M014 for an input that cannot be filled from text, M018 if its library is not installed, M019 for a
             sentence too long for an encoder.
     """
     given = _with_contexts(sentences, interface.context)
     grid = _Grid.of([sentence.tokens for sentence in given])
+    fed = (entry for entry in interface.inputs if isinstance(entry, Characters | CharacterLengths | Indices))
+    models = {entry.language_model.name: entry.language_model for entry in fed}
     read = {
-        tokenized: Texts.of([sentence.tokens for sentence in given], grid.widths, tokenized=tokenized)
-        for tokenized in sorted({model.tokenized for model in interface.language_models})
+        tokenized: Texts.of(grid.sentences, grid.widths, tokenized=tokenized)
+        for tokenized in sorted({model.tokenized for model in models.values()})
     }
-    framed = {model.name: _Framed(model, read[model.tokenized]) for model in interface.language_models}
+    framed = {name: _Framed(model, read[model.tokenized]) for name, model in models.items()}
     cut = {tokenizer.name: tokenizer.encode(given) for tokenizer in interface.tokenizers}
     return {entry.name: _fill(entry, grid, framed, cut) for entry in interface.inputs}
 
@@ -99,12 +109,14 @@ class _Grid:
         widths: Code points in each token, 0 behind the sentence's end, int64 `[S, T]`.
         filled: Where the grid holds a token, bool `[S, T]`.
         tokens: The tokens, sentence by sentence.
+        sentences: The tokens of each sentence.
     """
 
     counts: NDArray[np.int64]
     widths: NDArray[np.int64]
     filled: NDArray[np.bool_]
     tokens: tuple[str, ...]
+    sentences: Sequence[Sequence[str]]
 
     @classmethod
     def of(cls, sentences: Sequence[Sequence[str]]) -> _Grid:
@@ -122,12 +134,12 @@ class _Grid:
         widths = np.zeros(filled.shape, dtype=np.int64)
         tokens = tuple(token for sentence in sentences for token in sentence)
         widths[filled] = [len(token) for token in tokens]
-        return cls(counts, widths, filled, tokens)
+        return cls(counts, widths, filled, tokens, sentences)
 
 
-def _fill(  # noqa: PLR0911 - one return for each rule
+def _fill(  # noqa: C901, PLR0911 - one return for each rule
     entry: Input, grid: _Grid, framed: Mapping[str, _Framed], cut: dict[str, Subtokens]
-) -> NDArray[np.int64]:
+) -> Encoded:
     match entry:
         case Characters(language_model=model):
             return framed[model.name].characters()
@@ -150,6 +162,8 @@ def _fill(  # noqa: PLR0911 - one return for each rule
         case Striping(parts=parts):
             rows = np.arange(parts * grid.filled.size, dtype=np.int64)
             return rows.reshape(parts, -1).T.ravel()
+        case Text():
+            return encode_text(grid.sentences)
         case Unfilled():
             raise ModelError(entry.problem())
 

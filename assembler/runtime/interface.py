@@ -153,6 +153,13 @@ class Striping:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unfilled:
     """An input that cannot be filled from text: by a rule that is not known here, or by none (`None`)."""
 
@@ -167,14 +174,13 @@ class Unfilled:
 
 
 OfTokenizer: TypeAlias = SubtokenIds | SubtokenMask | FirstSubtokens | LastSubtokens | SubtokenWords
-Input: TypeAlias = (
-    Characters | Indices | CharacterLengths | TokenLengths | Words | PieceRows | OfTokenizer | Striping | Unfilled
-)
+OfText: TypeAlias = Characters | Indices | CharacterLengths | TokenLengths | Words | PieceRows | Text
+Input: TypeAlias = OfText | OfTokenizer | Striping | Unfilled
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output and what it gives: `scores`, `prediction`, or `None` where it is none of the runtime's business."""
+    """An output and what it gives, as `parts.kind.Port` lists it, or `None` where no host knows."""
 
     name: str
     gives: str | None
@@ -263,7 +269,7 @@ class Interface:
         return all(encoder.documents for encoder in self.tokenizers if encoder.context)
 
     def output(self, gives: str) -> str | None:
-        """Return the name of the output that gives `scores` or `prediction`, or `None` if none does."""
+        """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
 
     def require_libraries(self, file: str | None = None) -> None:
@@ -331,6 +337,7 @@ _READERS: Mapping[str, Callable[[str, Fields, _Described], Input]] = {
     "last_subtokens": lambda name, fields, known: LastSubtokens(name, known.encoder(fields)),
     "subtoken_words": lambda name, fields, known: SubtokenWords(name, known.encoder(fields)),
     "token_lengths": lambda name, _fields, _known: TokenLengths(name),
+    "text": lambda name, _fields, _known: Text(name),
     "striping": lambda name, fields, _known: Striping(name, fields.number("parts", _PARTS)),
 }
 

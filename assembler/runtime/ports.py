@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
-from assembler.runtime.interface import Unfilled
+from assembler.runtime.interface import Text, Unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from assembler.runtime.session import Session
 
 INT64 = "tensor(int64)"
+INT32 = "tensor(int32)"
 FLOAT32 = "tensor(float)"
 
 
@@ -37,12 +38,12 @@ def require_ports(interface: Interface, session: Session, outputs: Mapping[str, 
 
 
 def _unfit_inputs(interface: Interface, inputs: Mapping[str, str]) -> Iterator[str]:
-    filled = {entry.name for entry in interface.inputs}
+    filled = {entry.name: INT32 if isinstance(entry, Text) else INT64 for entry in interface.inputs}
     for name, kind in inputs.items():
         if name not in filled:
             yield f"input '{name}' has no entry in assembler.interface, so nobody knows what fills it"
-        elif kind != INT64:
-            yield f"input '{name}' is {kind}, expected {INT64}"
+        elif kind != filled[name]:
+            yield f"input '{name}' is {kind}, expected {filled[name]}"
     for entry in interface.inputs:
         if entry.name not in inputs:
             yield f"input '{entry.name}' of assembler.interface is not in the model, which has {', '.join(inputs)}"

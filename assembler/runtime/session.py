@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from assembler.runtime.encoding import Encoded
+
 Provider: TypeAlias = "str | tuple[str, dict[str, str]]"
 
 _CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
@@ -40,7 +42,7 @@ class _InferenceSession(Protocol):
     def get_inputs(self) -> list[_Port]: ...
     def get_outputs(self) -> list[_Port]: ...
     def get_modelmeta(self) -> _ModelMeta: ...
-    def run(self, names: list[str], feeds: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.generic]]: ...
+    def run(self, names: list[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Session:
             raise ModelError(problem) from err
         return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, session)
 
-    def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[np.int64]]) -> list[NDArray[np.generic]]:
+    def run(self, names: Sequence[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
         """Return the outputs called `names`.
 
         Raises:

@@ -77,7 +77,7 @@ def _rows(wiring: Wiring, node: str) -> Fill:
 
 
 def joined_embeddings(wiring: Wiring, node: str) -> list[tuple[str, ...]]:
-    """Return for each tensor that a `concat` joins the nodes with weights behind it."""
+    """Return for each tensor that a `concat` joins the nodes with weights behind it, which are those of embeddings."""
     return [_behind(wiring, edge.reference.owner) for edge in wiring.feeding(node, "inputs")]
 
 
@@ -86,5 +86,7 @@ def _behind(wiring: Wiring, owner: str) -> tuple[str, ...]:
         return ()
     if wiring.spec.graph[owner].weights is not None:
         return (owner,)
-    found = (model for edge in wiring.edges[owner] for model in _behind(wiring, edge.reference.owner))
+    # what computes the indices of a gather has weights in its name too, but no vectors come from it
+    edges = (edge for edge in wiring.edges[owner] if edge.port != "indices")
+    found = (model for edge in edges for model in _behind(wiring, edge.reference.owner))
     return tuple(dict.fromkeys(found))

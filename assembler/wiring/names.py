@@ -21,7 +21,7 @@ Entry = tuple["Reference", str, str, int]
 #: Which form of source each kind takes its weights from; other kinds take either.
 _OF_FLAIR = (
     "char_lm", "transformer", "embedding", "piece_embedding", "tagger_head", "crf", "word_layers", "document_rnn",
-    "text_head",
+    "text_head", "text_characters", "text_indices", "labels", "spans",
 )  # fmt: skip
 _FORMS = {**dict.fromkeys(_OF_FLAIR, "flair"), "onnx": "onnx"}
 
@@ -136,14 +136,15 @@ def _bounds(entry: Input) -> tuple[float, float]:
 def _fills(spec: Spec) -> Iterator[Problem]:
     for name, entry in spec.inputs.items():
         if entry.fill is not None and not _has_layout(entry):
-            axes = RULES[entry.fill].axes
+            axes, dtype = RULES[entry.fill].axes, RULES[entry.fill].dtype
             mark = spec.document.mark(("inputs", name, "fill"))
-            message = f"{name}: the fill '{entry.fill}' is int64 with {axes} {'axis' if axes == 1 else 'axes'}, "
+            message = f"{name}: the fill '{entry.fill}' is {dtype} with {axes} {'axis' if axes == 1 else 'axes'}, "
             yield Problem.at(mark, "W020", f"{message}the input is {entry.type}")
 
 
 def _has_layout(entry: Input) -> bool:
-    return entry.type.dtype == "int64" and entry.type.rank == RULES[entry.fill or ""].axes
+    rule = RULES[entry.fill or ""]
+    return entry.type.dtype == rule.dtype and entry.type.rank == rule.axes
 
 
 def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> Iterator[Problem]:

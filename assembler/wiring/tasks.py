@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: What a host needs: a class and its score for each token, or the probability of each class for each sentence.
 _WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
+#: What the part gives that decides. Others say more of what it has decided: labels in words, spans.
+_DECIDED = frozenset({"prediction", "scores", "probabilities"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Task:
 
     Attributes:
         node: The part.
-        outputs: For each thing that it gives (`prediction`, `scores`, `probabilities`) the output of the model.
+        outputs: For each thing that a host reads (`parts.kind.Port.gives`) the output of the model.
     """
 
     node: str
@@ -52,10 +54,25 @@ def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, .
             if port.name == output.reference.port and port.gives is not None:
                 found.setdefault(node, {}).setdefault(port.gives, name)
     against = spec.proof.against
-    tasks = [Task(node, outputs) for node, outputs in found.items()]
+    tasks = [
+        Task(node, {**outputs, **_said(spec, found, node)})
+        for node, outputs in found.items()
+        if _DECIDED & set(outputs)
+    ]
 
     def rank(task: Task) -> tuple[bool, bool]:
         weights = spec.graph[task.node].weights or ""
         return not task.whole, against is not None and weights.partition(".")[0] != against
 
     return tuple(sorted(tasks, key=rank))
+
+
+def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> dict[str, str]:
+    """Return what parts that decide nothing say of a decision: those of its own model, or without weights."""
+    said: dict[str, str] = {}
+    model = (spec.graph[decider].weights or "").rpartition(".")[0]
+    for node, outputs in found.items():
+        weights = spec.graph[node].weights
+        if not _DECIDED & set(outputs) and (weights is None or weights.rpartition(".")[0] == model):
+            said.update(outputs)
+    return said

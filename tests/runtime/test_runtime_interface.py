@@ -166,7 +166,7 @@ def test_every_rule_of_the_table_can_be_read_and_filled(stacked: dict, rule: Rul
     }
     interface = Interface.from_metadata(stacked["interface"], stacked["dictionaries"], vocabularies)
     array = encode(interface, [["a", "b"], ["c"]])["x"]
-    assert (array.dtype, array.ndim) == (np.int64, rule.axes)
+    assert (array.dtype, array.ndim) == (np.dtype(rule.dtype), rule.axes)
 
 
 @pytest.mark.parametrize(("rule", "wants"), [("word_ids", "'word_ids'"), (None, "something that the model does not")])

@@ -1,0 +1,88 @@
+"""`text_indices`: at which state of a character language model each token is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.wiring.tensors import TensorType, Variable
+
+if TYPE_CHECKING:
+    from assembler.parts.emitter import Emitter
+
+_SENTENCES, _TOKENS = Variable("sentences"), Variable("total_tokens")
+_INT64 = "int64"
+
+
+def ports(_part: PartView) -> Ports:
+    """Where tokens start and end in; the indices that a `gather` behind a `char_lm` takes out."""
+    per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (_TOKENS,))
+    return Ports(
+        inputs=(
+            Port("starts", per_token),
+            Port("ends", per_token),
+            Port("sizes", per_sentence),
+            Port("counts", per_sentence),
+        ),
+        outputs=(Port("indices", per_token),),
+    )
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit `position * sentences + sentence`, sentence-major (flair's TK 819-842).
+
+    Behind a sentence's last token stands its position 0.
+
+    Raises:
+        TypeError: The weights are those of something else than a language model.
+    """
+    from assembler.sources.weights import CharacterWeights
+
+    weights = part.weights
+    if not isinstance(weights, CharacterWeights):
+        raise TypeError(weights)
+    about = weights.characters
+    sizes = emit.input("sizes")
+    rows = emit.op("Concat", [emit.op("Shape", [sizes], "rows"), emit.integers("rest", [-1])], "grid_shape", axis=0)
+    if about.direction == "backward":
+        column = emit.op("Unsqueeze", [sizes, emit.integers("size_axis", [1])], "size_column")
+        starts = emit.op("Reshape", [emit.input("starts"), rows], "starts")
+        places = emit.op("Sub", [column, starts], "turned")
+    else:
+        places = emit.op("Reshape", [emit.input("ends"), rows], "ends")
+    offset = len(about.start_marker) - (0 if about.with_whitespace else 1)
+    positions = emit.op("Add", [places, emit.number("offset", offset, _INT64)], "positions")
+    shape = emit.op("Shape", [places], "shape")
+    sentences, tokens = (
+        emit.op("Gather", [shape, emit.number(f"{name}/axis", axis, _INT64)], name, axis=0)
+        for axis, name in enumerate(("sentences", "tokens"))
+    )
+    zero, one = emit.number("zero", 0, _INT64), emit.number("one", 1, _INT64)
+    counts = emit.op("Unsqueeze", [emit.input("counts"), emit.integers("count_axis", [1])], "count_column")
+    filled = emit.op("Less", [emit.op("Range", [zero, tokens, one], "columns"), counts], "filled")
+    positions = emit.op("Where", [filled, positions, zero], "positions_or_0")
+    numbers = emit.op("Range", [zero, sentences, one], "numbers")
+    numbers = emit.op("Unsqueeze", [numbers, emit.integers("number_axis", [1])], "number_column")
+    indices = emit.op("Add", [emit.op("Mul", [positions, sentences], "row_starts"), numbers], "grid")
+    emit.output("indices", emit.op("Reshape", [indices, emit.integers("flat", [-1])], "indices"))
+
+
+KIND = Kind(
+    name="text_indices",
+    summary="For each token the state of a character language model that stands for it, from what a part of kind "
+    "`text_tokens` gives: `position * sentences + sentence`. Its weights are those of the language model, of which it "
+    "takes the direction and the markers.",
+    ports=ports,
+    build=build,
+    weights=True,
+    example={
+        "kind": "text_indices",
+        "weights": "tagger.embeddings.0",
+        "inputs": {
+            "starts": "tokens.starts",
+            "ends": "tokens.ends",
+            "sizes": "tokens.sizes",
+            "counts": "tokens.counts",
+        },
+    },
+)

@@ -1,0 +1,179 @@
+"""Compares what a model says in words: labels, lengths and spans, also of texts that are written carelessly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.errors import ParityError
+from assembler.problems import Problem
+from assembler.proof.reference import Found
+from assembler.proof.reporting import divergence_lines, failure_hint
+from assembler.runtime.encoding import encode
+from assembler.runtime.interface import Text
+from assembler.runtime.metadata import Metadata
+from assembler.runtime.session import Session
+from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
+from assembler.runtime.text import NULL
+from assembler.wiring.interface import fills
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from assembler.proof.parity import TaggedTokens
+    from assembler.proof.stepwise import Gap
+    from assembler.proof.tag_reference import TagReference
+    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.interface import Interface
+    from assembler.sources.weights import Array
+    from assembler.spec.yaml_text import Value
+    from assembler.tasks import SourceTask
+    from assembler.wiring.graph import Wiring
+
+#: The sentences of a run: an odd number.
+_BATCH = 7
+_MOST_LINES = 5
+_SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
+#: What a model can say beside tags and scores.
+_SAID = ("labels", "lengths", *_SPAN)
+
+
+def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the sentences that the model's inputs can express: in a text, no token holds a space."""
+    spaceless = any(fill.rule == "text" for fill in fills(wiring).values())
+    return [[*tokens] for tokens in sentences if not (spaceless and any(" " in token for token in tokens))]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextReference:
+    """The labels and spans of one loaded model, for what a model says of them in words.
+
+    Attributes:
+        task: What the model calls the task, with its outputs.
+        tag: The loaded model's labels and scores.
+    """
+
+    task: SourceTask
+    tag: TagReference
+
+    @staticmethod
+    def fits(task: SourceTask) -> bool:
+        """Return whether the model says more of a task than classes and scores."""
+        return any(gives in task.task.outputs for gives in _SAID)
+
+    @property
+    def against(self) -> str:
+        """What the loaded model is called."""
+        return self.tag.against
+
+    def record(self) -> Mapping[str, Value]:
+        """Return nothing: the tags have their own record."""
+        return {}
+
+    def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
+        """Compare labels, lengths and spans.
+
+        Raises:
+            ParityError: They differ, or a span's score by more than is allowed (P001).
+            ModelError: The model cannot be run (M010 to M015).
+        """
+        session = Session.open(path)
+        interface = Metadata.read(session.metadata, session.file).interface
+        wrong: list[str] = []
+        largest = 0.0
+        for start in range(0, len(self.tag.sentences), _BATCH):
+            batch = [[token for token in tokens if token] for tokens in self.tag.sentences[start : start + _BATCH]]
+            tagged = self.tag.tagged[start : start + _BATCH]
+            for feeds, rows in _written(interface, batch):
+                differences, gap = self._differences(session, feeds, batch, tagged, rows)
+                wrong += differences
+                largest = max(largest, gap)
+        if wrong:
+            lines = [f"the model does not give the labels and spans of '{self.against}'", *wrong[:_MOST_LINES]]
+            lines += divergence_lines(diagnose())
+            raise ParityError(Problem.at(self.tag.spec.proof.mark, "P001", "\n".join(lines), failure_hint(1, largest)))
+        return Found(len(self.tag.sentences), 0, 0, largest)
+
+    def _differences(
+        self,
+        session: Session,
+        feeds: Mapping[str, Encoded],
+        batch: Sequence[Sequence[str]],
+        tagged: Sequence[TaggedTokens],
+        rows: Sequence[int],
+    ) -> tuple[list[str], float]:
+        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in _SAID}
+        outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
+        wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
+        spans = [_spans(self.task, each) for each in tagged]
+        differences, gap = _span_differences(outputs, batch, spans, (rows, self.tag.spec.proof.scores_within))
+        return [*wrong, *differences], gap
+
+
+def _spans(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
+    """Return the spans that the task's own model reads from its tags."""
+    if getattr(task.head, "reading", "") == "token_classifier":
+        return decode_classifier_spans(tagged.labels)
+    return decode_spans(tagged.labels, tagged.scores)
+
+
+def _written(interface: Interface, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
+    """Yield the inputs of a batch, and for each of its sentences its row there.
+
+    A text is also written with spaces at its ends and two between tokens, with empty sentences around, which nothing
+    of its own may come of.
+    """
+    feeds = encode(interface, batch)
+    yield feeds, [*range(len(batch))]
+    texts = [entry.name for entry in interface.inputs if isinstance(entry, Text)]
+    if not texts or len(feeds) != len(texts):
+        return
+    loose = [[], *([f" {token} " for token in tokens] for tokens in batch), []]
+    codes = [[ord(letter) or NULL for letter in " ".join(tokens)] for tokens in loose]
+    rows = np.zeros((len(codes), max(map(len, codes)) + 3), np.int32)
+    for row, text in zip(rows, codes, strict=True):
+        row[: len(text)] = text
+    yield dict.fromkeys(texts, rows), [*range(1, len(batch) + 1)]
+
+
+def _word_differences(
+    outputs: Mapping[str, Array], batch: Sequence[Sequence[str]], labels: Sequence[Sequence[str]], rows: Sequence[int]
+) -> Iterator[str]:
+    """Yield a line for each sentence with other labels or another length, and for words where there is no sentence."""
+    for row in sorted({*range(len(next(iter(outputs.values())))), *rows}) if "labels" in outputs else ():
+        here = rows.index(row) if row in rows else None
+        expected = [] if here is None else list(labels[here])
+        text = "an empty sentence" if here is None else repr(" ".join(batch[here]))
+        given = outputs["labels"][row].tolist()
+        if given != expected + [""] * (len(given) - len(expected)):
+            yield f"  {text}: the labels are {given}, expected {expected}"
+        if "lengths" in outputs and outputs["lengths"][row] != len(expected):
+            yield f"  {text}: the length is {outputs['lengths'][row]}, expected {len(expected)}"
+
+
+def _span_differences(
+    outputs: Mapping[str, Array],
+    batch: Sequence[Sequence[str]],
+    spans: Sequence[Sequence[Span]],
+    options: tuple[Sequence[int], float],
+) -> tuple[list[str], float]:
+    """Return a line for each sentence with other spans, and the largest difference of a score."""
+    rows, within = options
+    if not set(_SPAN) <= set(outputs):
+        return [], 0.0
+    found: dict[int, list[Span]] = {}
+    for row, start, end, label, score in zip(*(outputs[name].tolist() for name in _SPAN), strict=True):
+        found.setdefault(row, []).append(Span(start, end, label, score))
+    wrong, largest = [], 0.0
+    for row, tokens, expected in zip(rows, batch, spans, strict=True):
+        given = found.pop(row, [])
+        places = [[(span.start, span.end, span.label) for span in side] for side in (given, expected)]
+        gaps = [abs(one.score - other.score) for one, other in zip(given, expected, strict=False)]
+        largest = max([largest, *gaps])
+        if places[0] != places[1] or any(not gap <= within for gap in gaps):
+            wrong.append(f"  {' '.join(tokens)!r}: the spans are {given}, expected {[*expected]}")
+    wrong += [f"  sentence {row} has no tokens, but the spans {extra}" for row, extra in found.items()]
+    return wrong, largest

@@ -1,0 +1,27 @@
+// Tags sentences with a text model:   node tag.mjs MODEL < sentences.txt     (one a line, tokens separated by spaces)
+import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-node";
+
+// Code points, never UTF-16 units: a string's iterator gives the former, its index the latter.
+const codePoints = text => Array.from(text, character => character.codePointAt(0));
+
+async function tag(session, sentences) {
+  const rows = sentences.map(codePoints);
+  const width = Math.max(...rows.map(row => row.length));
+  const text = new Int32Array(rows.length * width);   // zeros behind the shorter ones
+  rows.forEach((row, number) => text.set(row, number * width));
+  const feeds = { text: new ort.Tensor("int32", text, [rows.length, width]) };
+  const { labels, scores, lengths } = await session.run(feeds);
+  const tokens = labels.dims[1];
+  return sentences.map((sentence, number) =>
+    sentence.split(" ").filter(Boolean).slice(0, Number(lengths.data[number])).map((token, place) => ({
+      token,
+      label: labels.data[number * tokens + place],
+      score: scores.data[number * tokens + place],
+    })));
+}
+
+const sentences = readFileSync(0, "utf8").replace(/\n$/, "").split("\n");
+const session = await ort.InferenceSession.create(process.argv[2]);
+for (const sentence of await tag(session, sentences))
+  process.stdout.write(sentence.map(({ token, label }) => `${token}\t${label}\n`).join("") + "\n");

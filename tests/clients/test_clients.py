@@ -1,0 +1,125 @@
+"""Hosts without our package give the tags that our run time gives, from the same text model.
+
+Each runs where its tools are: `make clients` installs what it can. Texts hold characters beyond the BMP, for which
+UTF-16 hosts go wrong first.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assembler import assemble
+from assembler.runtime import Tagger
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+MOST_LINES = 60
+TEXT = """\
+Wir sehen uns am 😀 Bahnhof .
+
+  Die   Katze 👩‍👩‍👧 schläft
+\U0001d510orgen
+Das 🏳️‍🌈 Fest in Zu\u0308rich begann 2024 , Привет 你好 !
+"""
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clients") / "demo-text.onnx"
+    return assemble(ROOT / "specs" / "demo-text.yaml", path, proof=False).path
+
+
+@pytest.fixture(scope="session")
+def expected(model: Path) -> str:
+    """Return what each client is to print: tokens and labels, an empty line behind each sentence."""
+    sentences = [[token for token in line.split(" ") if token] for line in TEXT.splitlines()]
+    return "".join(
+        "".join(f"{token}\t{label}\n" for token, label in zip(tagged.tokens, tagged.labels, strict=True)) + "\n"
+        for tagged in Tagger(model).tag(sentences)
+    )
+
+
+def tool(*names: str) -> str:
+    """Return the first of some programs that is here."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"{' or '.join(names)} is not here: `make clients` installs it where it can")
+    return found
+
+
+def package(name: str) -> None:
+    if not (EXAMPLES / "node_modules" / name).is_dir():
+        pytest.skip(f"the npm package {name} is not here: `make clients` installs it")
+
+
+def runtime_library(folder: Path) -> Path:
+    """Return a folder in which the C library of the installed wheel has the names that compilers and loaders want."""
+    import onnxruntime
+
+    found = sorted(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
+    if not found:
+        pytest.skip("this wheel of onnxruntime carries no libonnxruntime.so")
+    for name in ("libonnxruntime.so", "libonnxruntime.so.1"):
+        (folder / name).symlink_to(found[0])
+    return folder
+
+
+def output(*command: str | Path, library: Path | None = None) -> str:
+    """Return what a client prints for the text, which goes to its standard input."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"} | ({"LD_LIBRARY_PATH": str(library)} if library else {})  # noqa: S108 - a home that a browser can write to
+    done = subprocess.run(
+        list(map(str, command)), input=TEXT.encode(), capture_output=True, check=False, env=environment, timeout=120
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_the_text_shows_what_a_client_could_get_wrong(expected: str) -> None:
+    assert expected.splitlines().count("") == 5
+    assert len({line.split("\t")[1] for line in expected.splitlines() if line}) > 5
+
+
+def test_python_without_our_package(model: Path, expected: str) -> None:
+    assert output(sys.executable, "-I", EXAMPLES / "python" / "tag.py", model) == expected
+
+
+def test_node(model: Path, expected: str) -> None:
+    package("onnxruntime-node")
+    assert output(tool("node"), EXAMPLES / "node" / "tag.mjs", model) == expected
+
+
+def test_a_browser(model: Path, expected: str) -> None:
+    package("onnxruntime-web")
+    package("playwright-core")
+    browser = tool("chromium", "chromium-browser", "google-chrome")
+    assert output(tool("node"), EXAMPLES / "browser" / "drive.mjs", model, browser) == expected
+
+
+def test_c(model: Path, expected: str, tmp_path: Path) -> None:
+    compiler, library = tool("cc", "gcc", "clang"), runtime_library(tmp_path)
+    flags = ("-std=c99", "-Wall", "-Wextra", "-Werror")
+    subprocess.run(
+        [compiler, *flags, EXAMPLES / "c" / "tag.c", "-o", tmp_path / "tag", f"-L{library}", "-lonnxruntime"],
+        check=True,
+    )
+    assert output(tmp_path / "tag", model, library=library) == expected
+
+
+def test_csharp(model: Path, expected: str, tmp_path: Path) -> None:
+    compiler, mono, library = tool("mcs"), tool("mono"), runtime_library(tmp_path)
+    program = tmp_path / "Tag.exe"
+    subprocess.run([compiler, "-warnaserror", f"-out:{program}", EXAMPLES / "csharp" / "Tag.cs"], check=True)
+    assert output(mono, program, model, library=library) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["python/tag.py", "node/tag.mjs", "browser/index.html", "browser/drive.mjs", "c/tag.c", "csharp/Tag.cs"]
+)
+def test_a_client_is_short(name: str) -> None:
+    lines = (EXAMPLES / name).read_text(encoding="utf-8").splitlines()
+    assert len(lines) < MOST_LINES
