@@ -117,6 +117,19 @@ def test_documents_of_language_models_get_flairs_labels(bench: Bench, chosen: sl
     compare(*assembled(bench, classifier(DocumentLMEmbeddings(models(bench)[chosen]))))
 
 
+@pytest.mark.parametrize("opset", [13, 18, 22])
+@pytest.mark.parametrize("pooling", ["mean", "max", "min", None])
+def test_documents_are_the_same_at_every_opset(bench: Bench, pooling: str | None, opset: int) -> None:
+    parts = models(bench)
+    document = DocumentPoolEmbeddings(parts, pooling=pooling) if pooling else DocumentLMEmbeddings(parts)
+    classifier(document).save(bench.folder / "classifier.pt")
+    text = write_spec(str(bench.folder / "classifier.pt"), bench.folder)
+    spec = bench.folder / "classifier.yaml"
+    spec.write_text(text.replace("version: 1\n", f"version: 1\nopset: {opset}\n"), encoding="utf-8")
+    path = assemble(spec, bench.folder / "classifier.onnx").path
+    compare(TextClassifier.load(bench.folder / "classifier.pt"), path)
+
+
 @pytest.mark.parametrize("thresholds", [0.5, {"default": 0.3, "BAD": 0.7}, {"default": 0.9}])
 def test_any_number_of_labels_above_their_thresholds(bench: Bench, thresholds: float | dict[str, float]) -> None:
     model = classifier(DocumentPoolEmbeddings(models(bench)), "BAD", "O", "GOOD", "MIXED", thresholds=thresholds)
