@@ -29,8 +29,10 @@ def text_spec(given: Sequence[Given]) -> str:
         SourceError: It reads something that standard operators cannot make of text, or there are several (R005).
     """
     opened = given[0].opened
-    if len(given) > 1:
+    if len(given) > 1 or opened.tasks:
         raise _refused(opened, "the text interface is that of one tagger, not of several")
+    if opened.poolings() is not None:
+        raise _refused(opened, "the text interface is that of taggers, not of classifiers of sentences")
     models = _language_models(opened)
     head = opened.weights("tagger.head")
     if not isinstance(head, TaggerHeadWeights):
