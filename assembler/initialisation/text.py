@@ -25,10 +25,12 @@ def text_spec(opened: FlairSource, given: str) -> str:
     Raises:
         SourceError: It reads something that standard operators cannot make of text (R005).
     """
-    models = _language_models(opened)
+    if opened.tagger is None:
+        raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     head = opened.weights("tagger.head")
     if not isinstance(head, TaggerHeadWeights):
-        raise TypeError(head)
+        raise _refused(opened, "the model labels sentences, not tokens; the text interface is that of taggers")
+    models = _language_models(opened)
     description = in_quotes(f"Tags of the type {head.label_type}, as flair's own tagger gives them.")
     lines = head_lines(opened, given, stack_name(given), description)
     lines += ["# The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md."]
@@ -55,8 +57,6 @@ def text_spec(opened: FlairSource, given: str) -> str:
 
 def _language_models(opened: FlairSource) -> list[CharLmWeights]:
     """Return the language models of a tagger that has nothing else before its head."""
-    if opened.tagger is None:
-        raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     found = [opened.weights(f"tagger.embeddings.{place}") for place in range(len(opened.embeddings))]
     models = []
     for place, weights in enumerate(found):
