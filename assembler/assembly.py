@@ -16,11 +16,12 @@ from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from assembler.model import Model
     from assembler.proof.proving import Proven, References
     from assembler.serialisation import Layout
+    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.wiring.graph import Wiring
@@ -125,6 +126,9 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
     yield Path(spec.document.file), "is the spec itself"
     if spec.proof.sentences is not None:
         yield spec.folder / spec.proof.sentences, "holds the sentences of the proof"
+    for node in spec.graph.values():
+        if node.kind == "embedding" and isinstance(kept := node.parameters.get("keep"), str):
+            yield spec.folder / kept, f"holds the words that '{node.name}' keeps"
     for source in spec.sources.values():
         path = spec.folder / source.location
         yield path, "is a source of the spec"
@@ -177,10 +181,25 @@ def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:
         raise SpecError(*in_order(problems))
     wiring = wire(spec, sources.weights)
     models = [model for source in sources.flair.values() for model in source.models()]
-    problems = order_problems(wiring, {model.prefix: model.order() for model in models})
+    orders = {model.prefix: model.order() for model in models}
+    problems = order_problems(wiring, orders, _same_parts(models) if len(models) > 1 else {})
     if problems:
         raise SpecError(*in_order(problems))
     return wiring, sources
+
+
+def _same_parts(models: Sequence[FlairSource]) -> dict[str, str]:
+    """Return for each embedding the first that has the same weights, so that models can share one part."""
+    from assembler.sources.fingerprint import fingerprint
+
+    first: dict[str, str] = {}
+    same = {}
+    for model in models:
+        for path in model.paths():
+            weights = model.weights(path) if ".embeddings." in path else None
+            if weights is not None:
+                same[path] = first.setdefault(fingerprint(weights), path)
+    return same
 
 
 def _declared_sizes(spec: Spec, sources: OpenSources) -> list[Problem]:

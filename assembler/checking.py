@@ -85,6 +85,11 @@ def outside_problems(spec: Spec) -> list[Problem]:
     places: list[tuple[Mark, str]] = [(source.mark, source.location) for source in spec.sources.values()]
     if spec.proof.sentences is not None:
         places.append((spec.proof.sentences_mark, spec.proof.sentences))
+    places += [
+        (spec.document.mark(("graph", node.name, "keep")), str(node.parameters["keep"]))
+        for node in spec.graph.values()
+        if node.kind == "embedding" and "keep" in node.parameters
+    ]
     problems = []
     folder = Path(os.path.realpath(spec.folder))  # `resolve` raises, in some versions of Python, on links in a circle
     for mark, location in places:

@@ -50,6 +50,7 @@ class Inspection:
         outputs: Name and type.
         parts: The parts in the order of computation.
         language_models: Name, and what a host must know.
+        vocabularies: Name, and how many words it has, of how many.
         labels: The labels by class id.
         label_type: What the labels are, such as `upos`.
         spans: Whether they encode spans. All three are those of the first task.
@@ -70,6 +71,7 @@ class Inspection:
     outputs: list[tuple[str, ...]]
     parts: list[Part]
     language_models: list[tuple[str, ...]]
+    vocabularies: list[tuple[str, ...]]
     labels: list[str]
     label_type: str
     spans: bool
@@ -133,6 +135,10 @@ def inspect(path: Path) -> Inspection:
         language_models=[
             (name, _language_model(_table(_table(interface, "language_models"), name), entries, name))
             for name in _table(interface, "language_models")
+        ],
+        vocabularies=[
+            (name, _vocabulary(_table(_table(entries, "vocabularies"), name)))
+            for name in _table(entries, "vocabularies")
         ],
         labels=[str(label) for label in _list(entries, "labels")],
         label_type=str(tags.get("label_type", "")),
@@ -201,4 +207,16 @@ def _source(name: str, source: Mapping[str, object]) -> tuple[str, ...]:
 def _proof(proof: Mapping[str, object]) -> str:
     if proof.get("status") != "passed":
         return f"not proven ({proof.get('reason', 'no record')})"
-    return f"equal to {proof.get('against')} on {proof.get('cases')} cases, scores within {proof.get('scores_within')}"
+    without = f" ({proof['left_out']} more left out, whose words were cut)" if proof.get("left_out") else ""
+    equal = f"equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
+    return f"{equal}, scores within {proof.get('scores_within')}"
+
+
+def _vocabulary(vocabulary: Mapping[str, object]) -> str:
+    rule, cut = vocabulary.get("rule"), _table(vocabulary, "cut")
+    if rule == "pieces":
+        return "word pieces of a sentencepiece model"
+    if rule == "hash":
+        return f"{vocabulary.get('rows')} rows by the hash {vocabulary.get('method')}"
+    of = f" of {cut.get('of'):,}; the others were cut" if isinstance(cut.get("of"), int) else ""
+    return f"{len(_list(vocabulary, 'words')):,} words{of}"

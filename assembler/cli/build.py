@@ -70,6 +70,7 @@ def command(
                     "tokens": proven.tokens,
                     "largest_difference": proven.largest,
                     "within": proven.within,
+                    "left_out": proven.left_out,
                 },
             }
         )
@@ -79,9 +80,11 @@ def command(
         click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
     if proven is None:
         click.echo("not proven (--no-proof)")
-    elif proven.tokens:
+    elif proven.tokens or proven.classes:
+        counts = {"tokens": proven.tokens, "classes of sentences": proven.classes}
+        compared = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         click.echo(
-            f"proven against {proven.against}: {proven.cases} sentences, {proven.tokens} tokens, no tag differs, "
+            f"proven against {proven.against}: {proven.cases} sentences, {compared}, no tag differs, "
             f"scores within {proven.largest:.1e} (allowed {proven.within:.0e})"
         )
     else:
@@ -89,5 +92,7 @@ def command(
             f"proven against {proven.against}: {proven.cases} sets of inputs, all outputs within {proven.largest:.1e} "
             f"(allowed {proven.within:.0e})"
         )
+    if proven is not None and proven.left_out:
+        click.echo(f"left out of the proof: {proven.left_out} sentences with words that were cut from a table")
     for name in result.unpinned:
         print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")

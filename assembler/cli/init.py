@@ -10,7 +10,7 @@ from assembler.cli.reporting import format_option, print_json
 
 
 @click.command()
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The spec to write.  [default: stdout]"
 )
@@ -24,8 +24,15 @@ from assembler.cli.reporting import format_option, print_json
 @click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 @format_option
-def command(source: str, output: Path | None, interface: str, trust: bool, force: bool, form: str) -> None:  # noqa: FBT001
-    """Write a commented, minimal spec for SOURCE: a flair checkpoint, or a name that flair knows."""
+def command(sources: tuple[str, ...], output: Path | None, interface: str, trust: bool, force: bool, form: str) -> None:  # noqa: FBT001
+    """Write a commented, minimal spec for SOURCE: a flair checkpoint, or a name that flair knows.
+
+    Of several, one spec is written, whose model has the tags of each; language models and tables that several of them
+    have become one part, and run once.
+    """
+    if interface == "text" and len(sources) > 1:
+        message = "the text interface is that of one tagger: name one SOURCE"
+        raise click.BadParameter(message, param_hint="--interface")
     if output is not None and output.exists() and not force:
         message = f"'{output}' is there already; --force replaces it"
         raise click.BadParameter(message, param_hint="-o")
@@ -35,7 +42,7 @@ def command(source: str, output: Path | None, interface: str, trust: bool, force
     from assembler.initialisation import write_spec
     from assembler.staging import write_text
 
-    text = write_spec(source, output.parent if output else Path(), trust=trust, text=interface == "text")
+    text = write_spec(sources, output.parent if output else Path(), trust=trust, text=interface == "text")
     if output is None:
         if form == "json":
             print_json({"spec": text})

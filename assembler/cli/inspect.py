@@ -50,6 +50,7 @@ def _print(found: Inspection) -> None:
         ],
     )
     _section("language models", found.language_models)
+    _section("vocabularies", found.vocabularies)
     if len(found.tasks) > 1:
         _section("tasks", found.tasks)
     elif found.labels:

@@ -1,53 +1,74 @@
-"""Writes the spec of a loaded flair checkpoint."""
+"""Writes the spec of loaded flair checkpoints."""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.errors import SourceError
+from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
-from assembler.problems import Mark
+from assembler.problems import Mark, Problem
 from assembler.spec.model import Source
 from assembler.spec.reading import parse_spec
 
 if TYPE_CHECKING:
-    from assembler.sources.flair_checkpoint import FlairSource
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["write_spec"]
 
 
-def write_spec(location: str, folder: Path, *, trust: bool = False, text: bool = False) -> str:
-    """Return a commented, minimal spec for a flair checkpoint.
+def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False) -> str:
+    """Return a commented, minimal spec for one or several flair checkpoints.
 
     Args:
-        location: A local checkpoint, relative to the current folder, or a name that flair knows (`name@revision`).
-        folder: The folder that the spec will lie in; the path of the checkpoint is made relative to it.
+        locations: Local checkpoints, relative to the current folder, or names that flair knows (`name@revision`).
+            Language models and tables that several of them have become one part.
+        folder: The folder that the spec will lie in; the paths of the checkpoints are made relative to it.
         trust: Whether object pickles, which can run code, may be read.
         text: Whether the model is to take text, and to give labels, instead of ids and indices.
 
     Raises:
-        SourceError: The checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
+        SourceError: A checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
             from text alone (R005).
     """
-    from assembler.sources.opening import open_flair_source
-
-    name, _, revision = location.partition("@") if not Path(location).exists() else (location, "", "")
-    source = Source("tagger", "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))
-    try:
-        opened = open_flair_source(source, Path(), trust=trust)
-        given = os.path.relpath(name, folder) if Path(name).is_file() else name
-        written = text_spec(opened, given) if text else _spec(opened, given)
-    except SourceError as err:  # there is no spec yet that could have lines
-        problems = [replace(problem, line=None, column=None) for problem in err.problems]
-        raise SourceError(*problems) from err
+    wanted = [locations] if isinstance(locations, str) else list(locations)
+    names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
+    with _without_lines():
+        given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
+        written = text_spec(given) if text else _spec(given)
     parse_spec(written, str(folder / "spec.yaml"))  # a spec of ours must pass our own schema
     return written
 
 
-def _spec(opened: FlairSource, given: str) -> str:
-    return language_model_spec(opened, given) if opened.tagger is None else tagger_spec(opened, given)
+@contextmanager
+def _without_lines() -> Iterator[None]:
+    """Take the lines from problems in the block: there is no spec yet that could have any."""
+    try:
+        yield
+    except SourceError as err:
+        raise SourceError(*(replace(problem, line=None, column=None) for problem in err.problems)) from err
+
+
+def _spec(given: Sequence[Given]) -> str:
+    alone = next((each for each in given if each.opened.language_model is not None), None)
+    if alone is None:
+        return tagger_spec(given)
+    if len(given) > 1:
+        message = "the checkpoint is a language model alone, which has nothing to share with a tagger's head"
+        raise SourceError(Problem("R005", message, "name checkpoints of taggers and classifiers", alone.location))
+    return language_model_spec(alone)
+
+
+def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:
+    from assembler.sources.opening import open_flair_source
+
+    name, _, revision = location.partition("@") if not Path(location).exists() else (location, "", "")
+    source = Source(called, "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))
+    opened = open_flair_source(source, Path(), trust=trust)
+    return Given(opened, os.path.relpath(name, folder) if Path(name).is_file() else name)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assembler.sources.encoder_weights import EncoderWeights
+from assembler.sources.fingerprint import fingerprint
 from assembler.sources.weights import CharLmWeights, PieceWeights, TableWeights
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.parts.kind import Weights
     from assembler.sources.flair_checkpoint import FlairSource
+
+
+#: A table of more words is worth a hint at how to cut it.
+_MANY = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +37,57 @@ class Embedding:
     rows: str
 
 
-def embeddings(opened: FlairSource) -> list[Embedding]:
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """The embeddings of one or several models.
+
+    Attributes:
+        parts: Each once, also where several models have the same.
+        orders: For each model, by its name in the spec, its embeddings in the order in which flair joins them.
+    """
+
+    parts: list[Embedding]
+    orders: dict[str, list[Embedding]]
+
+    def of(self, model: FlairSource) -> list[Embedding]:
+        """Return the embeddings of a model in the order in which flair joins them."""
+        return self.orders[model.prefix]
+
+
+def embeddings(models: Sequence[FlairSource]) -> Embeddings:
     """Name the embeddings: as hosts know them for a pair of both directions, by numbers where it takes them."""
-    found = [(place, opened.weights(f"tagger.embeddings.{place}")) for place in range(len(opened.embeddings))]
+    found: list[Weights] = []
+    paths: list[str] = []
+    places: dict[str, list[int]] = {}
+    known: dict[str, int] = {}
+    for model in models:
+        own = []
+        for place in range(len(model.embeddings)):
+            path = f"{model.prefix}.embeddings.{place}"
+            weights = model.weights(path)
+            if weights is None:
+                raise TypeError(path)
+            mark = fingerprint(weights) if len(models) > 1 else path
+            if mark not in known:
+                known[mark] = len(found)
+                found.append(weights)
+                paths.append(path)
+            own.append(known[mark])
+        places[model.prefix] = [own[place] for place in model.order()]
+    parts = [_at(part, paths[part.place]) for part in _named(list(enumerate(found)))]
+    return Embeddings(parts, {prefix: [parts[place] for place in own] for prefix, own in places.items()})
+
+
+def _at(part: Embedding, path: str) -> Embedding:
+    """Return a part that names the path of its weights, which the parts of all models are numbered without."""
+    return replace(part, lines=[line.replace(_weights(part.place), f"weights: {path}") for line in part.lines])
+
+
+def _weights(place: int) -> str:
+    return f"weights: tagger.embeddings.{place}"
+
+
+def _named(found: list[tuple[int, Weights]]) -> list[Embedding]:
     models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
     tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
     encoders = [(place, each) for place, each in found if isinstance(each, EncoderWeights)]
@@ -69,6 +125,8 @@ def _table(place: int, weights: TableWeights, number: str) -> Embedding:
         f"    weights: tagger.embeddings.{place}",
         f"    inputs: {{words: {words}}}",
     ]
+    if rows > _MANY:
+        lines += [f"    # keep_first: {_MANY}   # a smaller model: the other words are dropped, as its proof then says"]
     return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
 
 

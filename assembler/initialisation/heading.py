@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.initialisation.naming import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assembler.sources.flair_checkpoint import FlairSource
 
 
-def head_lines(opened: FlairSource, given: str, name: str, description: str) -> list[str]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """A checkpoint.
+
+    Attributes:
+        opened: It, read.
+        location: Where it lies, as the spec says it.
+    """
+
+    opened: FlairSource
+    location: str
+
+    def line(self) -> str:
+        """Return the line of the source."""
+        source = self.opened.source
+        revision = f", revision: {quoted(source.revision)}" if source.revision else ""
+        location = quoted(Path(self.location).as_posix())
+        return f"  {source.name}: {{flair: {location}{revision}, sha256: {self.opened.digest}}}"
+
+
+def head_lines(given: Sequence[Given], name: str, description: str) -> list[str]:
     """Return the lines in front of the inputs."""
-    location = Path(given).as_posix()
-    revision = f", revision: {quoted(opened.source.revision)}" if opened.source.revision else ""
     return [
         "version: 1",
         f"name: {quoted(name)}",
@@ -22,7 +43,7 @@ def head_lines(opened: FlairSource, given: str, name: str, description: str) -> 
         "",
         "# The digest pins the file: another one under the same name is refused.",
         "sources:",
-        f"  tagger: {{flair: {quoted(location)}{revision}, sha256: {opened.digest}}}",
+        *(each.line() for each in given),
         "",
     ]
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from assembler.initialisation.embeddings import language_model_lines
-from assembler.initialisation.heading import head_lines, input_lines
+from assembler.initialisation.heading import Given, head_lines, input_lines
 from assembler.initialisation.naming import stack_name
 from assembler.sources.weights import CharLmWeights
 
-if TYPE_CHECKING:
-    from assembler.sources.flair_checkpoint import FlairSource
 
-
-def language_model_spec(opened: FlairSource, given: str) -> str:
+def language_model_spec(given: Given) -> str:
     """Return the spec of a language model alone."""
-    weights = opened.weights("tagger")
+    weights = given.opened.weights("tagger")
     if not isinstance(weights, CharLmWeights):
         raise TypeError(weights)
-    lines = head_lines(opened, given, stack_name(given), "The hidden states of a character language model.")
+    lines = head_lines([given], stack_name(given.location), "The hidden states of a character language model.")
     lines += [*input_lines({"characters": "[characters, sentences]", "characterLengths": "[sentences]"}), "", "graph:"]
     lines += language_model_lines("lm", weights, "tagger", "characters", "characterLengths")
     lines += ["", "outputs:", "  states: lm.states"]

@@ -1,44 +1,122 @@
-"""The spec of a tagger."""
+"""The spec of taggers and classifiers: one, or several that share what they have in common."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from assembler.initialisation.documents import document_lines
 from assembler.initialisation.embeddings import embeddings
-from assembler.initialisation.heading import head_lines, input_lines
+from assembler.initialisation.heading import Given, head_lines, input_lines
 from assembler.initialisation.naming import in_quotes, stack_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.initialisation.embeddings import Embedding
     from assembler.sources.flair_checkpoint import FlairSource
 
+#: Names that parts of embeddings begin with.
+_TAKEN = re.compile(r"(forward|backward|table|encoder|pieces)\d*")
 
-def tagger_spec(opened: FlairSource, given: str) -> str:
-    """Return the spec of a tagger: its embeddings, joined in its own order, and its head."""
-    found = embeddings(opened)
-    order = [embedding for place in opened.order() for embedding in found if embedding.place == place]
-    label_type = str(getattr(opened.tagger, "label_type", "tags"))
-    description = in_quotes(f"Tags of the type {label_type}, as flair's own tagger gives them.")
-    lines = head_lines(opened, given, stack_name(given), description)
-    inputs = {name: shape for embedding in found for name, shape in embedding.inputs.items()}
+
+@dataclass(slots=True)
+class _Stack:
+    """What has been written of a spec.
+
+    Attributes:
+        lines: The parts.
+        outputs: For each output what feeds it.
+        joined: For each list of rows that were joined, the tensor.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    joined: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+
+def tagger_spec(given: Sequence[Given]) -> str:
+    """Return the spec of one or several checkpoints: embeddings, joined in each model's own order, and heads.
+
+    Embeddings with the same weights become one part, whichever checkpoint they are in.
+    """
+    models = [model for each in given for model in each.opened.models()]
+    found = embeddings(models)
+    types = dict.fromkeys(model.head().label_type for model in models)
+    kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
+    whose = "tagger gives" if len(models) == 1 else "models give"
+    description = in_quotes(f"Tags of the {kind}, as flair's own {whose} them.")
+    name = "-".join(dict.fromkeys(stack_name(each.location) for each in given))[:100].rstrip("-._")
+    lines = head_lines(given, name, description)
+    inputs = {name: shape for embedding in found.parts for name, shape in embedding.inputs.items()}
     lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
     lines += input_lines({**inputs, "lengths": "[sentences]"})
-    lines += ["", "graph:", *(line for embedding in found for line in embedding.lines)]
-    rows = order[0].rows
-    if len(order) > 1:
-        lines += ["  # flair joins embeddings in the order of their names, which is not always that of the stack."]
-        lines += ["  words:", "    kind: concat"]
-        lines += [f"    inputs: [{', '.join(embedding.rows for embedding in order)}]"]
-        rows = "words.rows"
-    lines += ["  head:", "    kind: tagger_head", "    weights: tagger.head"]
-    lines += [f"    inputs: {{embeddings: {rows}, lengths: lengths}}"]
-    decoder = "head"
-    if f"{opened.source.name}.crf" in opened.paths():
-        decoder = "crf"
-        lines += ["  crf:   # Viterbi decoding; head.emissions can be an output too"]
-        lines += ["    kind: crf", "    weights: tagger.crf"]
-        lines += ["    inputs: {emissions: head.emissions, lengths: lengths}"]
-    lines += ["", "outputs:", f"  scores: {decoder}.scores", f"  prediction: {decoder}.prediction", ""]
-    lines += ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
-    lines += ["# proof: {against: tagger, sentences: sentences.txt}   # one a line, tokens separated by spaces"]
-    lines += ["proof: {against: tagger}"]
-    return "\n".join(lines) + "\n"
+    lines += ["", "graph:", *(line for embedding in found.parts for line in embedding.lines)]
+    stack = _Stack()
+    for base, model in _bases(models).items():
+        _add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model))
+    lines += stack.lines
+    lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
+    return "\n".join([*lines, *_proof_lines(given)]) + "\n"
+
+
+def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
+    """Name each model by its task, or by its type of labels."""
+    bases: dict[str, FlairSource] = {}
+    for model in models:
+        wanted = model.prefix.rpartition(".")[2] if ".tasks." in model.prefix else model.head().label_type
+        wanted = re.sub(r"\W+", "_", wanted, flags=re.ASCII).strip("_") or "task"
+        wanted = f"task_{wanted}" if wanted[0].isdigit() or _TAKEN.fullmatch(wanted) else wanted
+        base, number = wanted, 1
+        while base in bases:
+            number += 1
+            base = f"{wanted}{number}"
+        bases[base] = model
+    return bases
+
+
+def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding]) -> None:
+    """Add what a model has behind its embeddings."""
+    if model.poolings() is not None:
+        lines, fed = document_lines(base, model, order, lambda: _words(stack, base, order))
+        stack.lines += lines
+        stack.lines += [f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]
+        stack.lines += [f"    inputs: {{documents: {fed}}}"]
+        stack.outputs[f"{base}probabilities"] = f"{base}head.probabilities"
+        return
+    rows = _words(stack, base, order)
+    stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {model.prefix}.head"]
+    stack.lines += [f"    inputs: {{embeddings: {rows}, lengths: lengths}}"]
+    decoder = f"{base}head"
+    if f"{model.prefix}.crf" in model.paths():
+        decoder = f"{base}crf"
+        stack.lines += [f"  {decoder}:   # Viterbi decoding; {base}head.emissions can be an output too"]
+        stack.lines += ["    kind: crf", f"    weights: {model.prefix}.crf"]
+        stack.lines += [f"    inputs: {{emissions: {base}head.emissions, lengths: lengths}}"]
+    stack.outputs[f"{base}scores"] = f"{decoder}.scores"
+    stack.outputs[f"{base}prediction"] = f"{decoder}.prediction"
+
+
+def _words(stack: _Stack, base: str, order: Sequence[Embedding]) -> str:
+    """Return the tensor of a model's words, joined from its embeddings where there are several."""
+    rows = tuple(embedding.rows for embedding in order)
+    if len(rows) == 1:
+        return rows[0]
+    if rows not in stack.joined:
+        name = "words" if not stack.joined else f"{base}words"
+        stack.lines += [
+            "  # flair joins embeddings in the order of their names, which is not always that of the stack."
+        ]
+        stack.lines += [f"  {name}:", "    kind: concat", f"    inputs: [{', '.join(rows)}]"]
+        stack.joined[rows] = f"{name}.rows"
+    return stack.joined[rows]
+
+
+def _proof_lines(given: Sequence[Given]) -> list[str]:
+    about = ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
+    if len(given) > 1:  # each head is compared with its own source
+        return [*about, "# proof: {sentences: sentences.txt}   # one a line, tokens separated by spaces"]
+    name = given[0].opened.source.name
+    example = f"# proof: {{against: {name}, sentences: sentences.txt}}   # one a line, tokens separated by spaces"
+    return [*about, example, f"proof: {{against: {name}}}"]

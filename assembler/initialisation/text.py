@@ -13,26 +13,32 @@ from assembler.problems import Problem
 from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.initialisation.heading import Given
     from assembler.sources.flair_checkpoint import FlairSource
 
 _HINT = "--interface indices: the host, or our run time, then makes what the model takes"
 _SPANS = ("sentence", "start", "end", "label", "score")
 
 
-def text_spec(opened: FlairSource, given: str) -> str:
+def text_spec(given: Sequence[Given]) -> str:
     """Return the spec of a tagger whose host feeds text, and nothing else.
 
     Raises:
-        SourceError: It reads something that standard operators cannot make of text (R005).
+        SourceError: It reads something that standard operators cannot make of text, or there are several (R005).
     """
+    opened = given[0].opened
+    if len(given) > 1 or opened.tasks:
+        raise _refused(opened, "the text interface is that of one tagger, not of several")
     if opened.tagger is None:
         raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     head = opened.weights("tagger.head")
     if not isinstance(head, TaggerHeadWeights):
-        raise _refused(opened, "the model labels sentences, not tokens; the text interface is that of taggers")
+        raise _refused(opened, "the text interface is that of taggers, not of classifiers of sentences")
     models = _language_models(opened)
     description = in_quotes(f"Tags of the type {head.label_type}, as flair's own tagger gives them.")
-    lines = head_lines(opened, given, stack_name(given), description)
+    lines = head_lines(given, stack_name(given[0].location), description)
     lines += ["# The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md."]
     lines += ["inputs:", "  text: {type: int32, shape: [sentences, characters]}", "", "graph:"]
     lines += ["  tokens:", "    kind: text_tokens", "    inputs: {text: text}"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
+from assembler.parts.kind import LARGEST_SIZE, Complaint, Kind, PartView, Port, Ports
 from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.parts.emitter import Emitter
 
 _ROWS = Variable("rows")
@@ -19,6 +21,12 @@ def ports(part: PartView) -> Ports:
         inputs=(Port("words", TensorType("int64", (_ROWS,)), fill="words"),),
         outputs=(Port("rows", TensorType("float32", (_ROWS, part.fact("embedding_size")))),),
     )
+
+
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of two ways to cut the table."""
+    if "keep" in part.parameters and "keep_first" in part.parameters:
+        yield Complaint(("keep_first",), "'keep' says already which words are kept", "take one of both")
 
 
 def build(part: PartView, emit: Emitter) -> None:
@@ -46,8 +54,25 @@ KIND = Kind(
             "description": "The features of a row, so that `check` can compare sizes without the weights. Loaded "
             "weights of another size are an error.",
             "examples": [300],
-        }
+        },
+        "keep": {
+            "type": "string",
+            "minLength": 1,
+            "description": "A file of the words to keep, one a line as the table spells them; relative to this file. "
+            "All others are dropped, and looked up like words that the table never had. The model says so, and its "
+            "proof leaves out sentences with dropped words.",
+            "examples": ["words.txt"],
+        },
+        "keep_first": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": LARGEST_SIZE,
+            "description": "The number of words to keep, from the first row on: most tables are sorted by frequency. "
+            "As `keep` otherwise.",
+            "examples": [100000],
+        },
     },
     weights=True,
+    check=check,
     example={"kind": "embedding", "weights": "tagger.embeddings.0", "inputs": {"words": "wordIndices"}},
 )

@@ -43,6 +43,8 @@ def ports(_part: PartView) -> Ports:
 
 def check(part: PartView) -> Iterator[Complaint]:
     """Complain of a language model that reads something else than the characters of its tokens."""
+    if part.weights is None:
+        return
     from assembler.sources.weights import CharacterWeights
 
     if isinstance(part.weights, CharacterWeights):

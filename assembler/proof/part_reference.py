@@ -70,7 +70,7 @@ class PartReference:
             if largest > within:
                 wrong = [entry for entry in gaps if entry.largest > within]
                 raise ParityError(self._problem(case, wrong, diagnose()))
-        return Found(len(self.tensors), 0, largest)
+        return Found(len(self.tensors), 0, 0, largest)
 
     def record(self) -> Mapping[str, Value]:
         """Return the name of the reference."""

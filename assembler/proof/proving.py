@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError
+from assembler.errors import ParityError, SpecError
 from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
 from assembler.proof.divergence import wiring_gaps
@@ -17,6 +17,7 @@ from assembler.proof.samples import proof_sentences, vocabulary_sentences
 from assembler.proof.stepwise import Gap, Stepwise
 from assembler.proof.tag_reference import TagReference
 from assembler.proof.text_reference import TextReference, expressible
+from assembler.sources.vocabulary_cut import sentences_that_keep
 from assembler.sources.weights import TableWeights
 from assembler.tasks import source_tasks
 
@@ -42,6 +43,7 @@ class References:
         tags: The loaded models, one for each task.
         texts: The same for what the model says in words and spans.
         parts: The parts, for outputs that no loaded model gives; or `None` without any.
+        left_out: How many sentences were left out, because a word of theirs was cut from a table.
     """
 
     spec: Spec
@@ -49,6 +51,7 @@ class References:
     tags: tuple[TagReference, ...]
     texts: tuple[TextReference, ...]
     parts: PartReference | None
+    left_out: int
 
     def all(self) -> tuple[Reference, ...]:
         """Return them in the order of the comparison."""
@@ -68,16 +71,20 @@ class Proven:
     Attributes:
         against: The reference: the names of the models, or `each part alone`.
         cases: Sentences, or sets of inputs.
-        tokens: Tokens compared in each batch shape, or classes of sentences; 0 for stacks without tags.
+        tokens: Tokens compared in each batch shape; 0 for stacks without tags.
+        classes: Classes of sentences compared in each batch shape; 0 for stacks that label no sentences.
         largest: The largest difference of a score or of any output.
         within: The tolerance.
+        left_out: Sentences that were left out, because a word of theirs was cut from a table.
     """
 
     against: str
     cases: int
     tokens: int
+    classes: int
     largest: float
     within: float
+    left_out: int
 
 
 def reference_results(wiring: Wiring, sources: OpenSources) -> References:
@@ -87,23 +94,26 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     compared with their parts run alone, and what reaches a tagger's head with the loaded tagger's own embeddings.
 
     Raises:
-        SpecError: The sentences of the spec cannot be read, or an input has no rule by which to fill it (W014, W017).
+        SpecError: The sentences of the spec cannot be read, an input has no rule by which to fill it, or tables were
+            cut so far that no sentence is left (W014, W017, W021).
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
     spec = wiring.spec
-    sentences = expressible(wiring, proof_sentences(spec))
+    sentences: Sequence[Sequence[str]] = expressible(wiring, proof_sentences(spec))
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
     tags: tuple[TagReference, ...] = ()
     texts: tuple[TextReference, ...] = ()
     if tasks:
         require_fills(wiring)
         sentences = expressible(wiring, _readable(tasks, sources, sentences))
+    sentences, left_out = _kept(spec, sentences, sources)
+    if tasks:
         tags = tuple(TagReference.of(spec, task, sentences) for task in tasks)
         texts = tuple(
             TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
         )
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
-        return References(spec, sentences, tags, texts, None)
+        return References(spec, sentences, tags, texts, None, left_out)
     if spec.proof.against is not None and not any(
         task.model is not None and task.model.source.name == spec.proof.against for task in tasks
     ):
@@ -113,10 +123,25 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     if gaps:
         lines = ["what reaches the head of a tagger is not what its own embeddings give", *divergence_lines(gaps)]
         raise ParityError(Problem.at(spec.proof.mark, "P002", "\n".join(lines), failure_hint(1, gaps[0].largest)))
-    return References(spec, sentences, tags, texts, PartReference.of(wiring, sources, sentences, stepwise))
+    return References(spec, sentences, tags, texts, PartReference.of(wiring, sources, sentences, stepwise), left_out)
 
 
-def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: list[list[str]]) -> list[list[str]]:
+def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) -> tuple[Sequence[Sequence[str]], int]:
+    """Return the sentences without words that were cut from a table, and how many others there are.
+
+    Raises:
+        SpecError: There is none (W021).
+    """
+    tables = [each for each in sources.weights.values() if isinstance(each, TableWeights)]
+    kept = sentences_that_keep(sentences, tables)
+    if not kept:
+        message = "proof: each sentence has a word that was cut from a table, so nothing can be compared"
+        hint = "keep more words, or name sentences of kept words"
+        raise SpecError(Problem.at(spec.proof.mark, "W021", message, hint))
+    return kept, len(sentences) - len(kept)
+
+
+def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     """Return the sentences that every model can read, with some of the words of each vocabulary."""
     words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
     models = [task.model for task in tasks if task.model is not None]
@@ -132,7 +157,9 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
     if references is None:
         return {"status": "skipped", "reason": "--no-proof"}
     tags, parts = references.tags, references.parts
+    left_out: dict[str, Value] = {"left_out": references.left_out} if references.left_out else {}
     record: dict[str, Value] = {
+        **left_out,
         "status": "passed",
         "against": references.against,
         "batch_sizes": list(BATCH_SIZES) if tags else [],
@@ -164,6 +191,8 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         references.against,
         max(each.cases for each in tagged),
         sum(each.tokens for each in tagged),
+        sum(each.classes for each in tagged),
         max(each.largest for each in found),
         references.spec.proof.scores_within,
+        references.left_out,
     )

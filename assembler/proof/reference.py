@@ -20,11 +20,13 @@ class Found:
     Attributes:
         cases: Sentences, or sets of inputs.
         tokens: Tokens compared in each batch shape; 0 where no tags were.
+        classes: Classes of sentences compared in each batch shape; 0 where sentences are not labelled.
         largest: The largest difference of a score or of any output.
     """
 
     cases: int
     tokens: int
+    classes: int
     largest: float
 
 

@@ -74,7 +74,8 @@ class TagReference:
         comparison = self.compare(path)
         if not comparison.equal:
             raise ParityError(self._problem(comparison, diagnose()))
-        return Found(comparison.sentences, comparison.tokens, comparison.largest)
+        tokens, classes = (0, comparison.tokens) if self.by_sentence else (comparison.tokens, 0)
+        return Found(comparison.sentences, tokens, classes, comparison.largest)
 
     def compare(self, path: Path) -> Comparison:
         """Run a written model on the sentences, in every batch shape, and compare."""

@@ -95,7 +95,7 @@ class TextReference:
             lines = [f"the model does not give the labels and spans of '{self.against}'", *wrong[:_MOST_LINES]]
             lines += divergence_lines(diagnose())
             raise ParityError(Problem.at(self.tag.spec.proof.mark, "P001", "\n".join(lines), failure_hint(1, largest)))
-        return Found(len(self.tag.sentences), 0, largest)
+        return Found(len(self.tag.sentences), 0, 0, largest)
 
     def _differences(
         self,

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import flair
 from flair.data import Sentence
-from flair.embeddings import FlairEmbeddings, TokenEmbeddings, TransformerWordEmbeddings, WordEmbeddings
+from flair.embeddings import (
+    DocumentLMEmbeddings,
+    DocumentPoolEmbeddings,
+    FlairEmbeddings,
+    TokenEmbeddings,
+    TransformerWordEmbeddings,
+    WordEmbeddings,
+)
 from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
 from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
@@ -155,6 +162,21 @@ class FlairSource:
         if part == "crf" and isinstance(self.tagger, SequenceTagger):
             return crf_weights(self.tagger)
         return _embedding_weights(self.embeddings[int(part.rpartition(".")[2])])
+
+    def pools_each(self) -> bool:
+        """Return whether the documents of a classifier are pooled from each embedding alone."""
+        return isinstance(self.tagger, TextClassifier) and isinstance(self.tagger.embeddings, DocumentLMEmbeddings)
+
+    def poolings(self) -> list[str] | None:
+        """Return how a TextClassifier pools its tokens, embedding by embedding where `pools_each`; else `None`."""
+        if not isinstance(self.tagger, TextClassifier):
+            return None
+        document = self.tagger.embeddings
+        if isinstance(document, DocumentPoolEmbeddings):
+            return [document.pooling]
+        if isinstance(document, DocumentLMEmbeddings):  # embeddings/document.py 505-520
+            return ["last" if self.embeddings[place].is_forward_lm else "first" for place in self.order()]
+        return []
 
     def head(self) -> TaggerHeadWeights | TextHeadWeights:
         """Return the head of the model, which knows its labels."""

@@ -88,7 +88,7 @@ def stored_tasks(source: Source, state: object) -> dict[str, object] | None:
             raise refuse(source, f"a task of the MultitaskModel is named {name!r:.60}", hint)
         cls = _class(task) if isinstance(task, dict) else type(task).__name__
         if cls not in {"SequenceTagger", "TokenClassifier", "TextClassifier"}:
-            raise refuse(source, f"the task '{name}' of the MultitaskModel is a {cls}", _HINT)
+            raise refuse(source, f"the task '{name}' of the MultitaskModel is of the class {cls}", _HINT)
     return tasks
 
 

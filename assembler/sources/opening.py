@@ -53,6 +53,7 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
         trust: Whether object pickles, which can run code, may be read.
 
     Raises:
+        SpecError: The words to keep of a table cannot be told (W021).
         SourceError: A source is missing, pinned otherwise, not trusted, damaged or not supported (R001 to R007).
         ModelError: An ONNX file has another opset (M001, M002).
     """
@@ -71,10 +72,18 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
         if node.weights is not None:
             given = _part(node, flair, onnx, problems)
             if given is not None:
-                weights[node.name] = given
+                weights[node.name] = _as_told(spec, node, given)
     if problems:
         raise SourceError(*in_order(problems))
     return OpenSources(flair, onnx, weights)
+
+
+def _as_told(spec: Spec, node: Node, given: Weights) -> Weights:
+    """Return the weights with what the spec wants changed of them."""
+    from assembler.sources.vocabulary_cut import cut_as_told
+    from assembler.sources.weights import TableWeights
+
+    return cut_as_told(spec, node, given) if isinstance(given, TableWeights) else given
 
 
 def open_flair_source(source: Source, folder: Path, *, trust: bool) -> FlairSource:

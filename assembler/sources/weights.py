@@ -134,6 +134,7 @@ class Words:
         unknown: The row of a word that is not found.
         method: For `hash` the digest, by its name in `hashlib`.
         rows: The number of rows.
+        of: For a table that was cut, how many words it had before; else 0.
     """
 
     rule: Literal["word", "exact", "hash"]
@@ -141,12 +142,27 @@ class Words:
     unknown: int
     method: str
     rows: int
+    of: int = 0
 
     def as_dict(self) -> dict[str, Value]:
         """Return the record that the metadata holds."""
         if self.rule == "hash":
             return {"rule": self.rule, "method": self.method, "rows": self.rows}
-        return {"rule": self.rule, "words": list(self.words), "unknown": self.unknown}
+        cut: dict[str, Value] = {"cut": {"kept": len(self.words), "of": self.of}} if self.of else {}
+        return {"rule": self.rule, "words": list(self.words), "unknown": self.unknown, **cut}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """What was cut from a table of words.
+
+    Attributes:
+        whole: How the source finds its rows.
+        rows: The source's rows that were kept.
+    """
+
+    whole: Words
+    rows: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,11 +173,13 @@ class TableWeights:
         table: float32 [rows, features], a layer normalisation of the rows already in it.
         words: How a host finds a row.
         reference: Runs the loaded model itself.
+        cut: What was cut, or `None` where the table is the source's own.
     """
 
     table: Array
     words: Words
     reference: Callable[[Arrays], Arrays]
+    cut: Cut | None = None
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`."""

@@ -17,6 +17,7 @@ from assembler.parts import recurrent, registry
 from assembler.proof.parity import compare
 from assembler.proof.samples import HARD
 from assembler.proof.stepwise import gap
+from assembler.proof.task_results import ModelTask
 from assembler.runtime import TaggedSentence
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def test_checker_load_and_parity_come_before_the_name(
 ) -> None:
     spec, target = shop.spec(folder), folder / "stack.onnx"
     seen: list[str] = []
-    from assembler.proof import checking, task_results
+    from assembler.proof import checking, tag_reference
 
     def watched(name: str, function: Callable[..., object]) -> Callable[..., object]:
         def call(path: Path, *rest: object) -> object:
@@ -261,7 +262,13 @@ def test_checker_load_and_parity_come_before_the_name(
         return call
 
     monkeypatch.setattr(checking, "check_file", watched("checker", checking.check_file))
-    monkeypatch.setattr(task_results, "Tagger", watched("load", task_results.Tagger))
+
+    def load(path: Path, *_: object, **options: bool) -> ModelTask:
+        seen.append("load")
+        assert not target.exists()
+        return ModelTask(path, "upos", **options)
+
+    monkeypatch.setattr(tag_reference, "ModelTask", load)
     shop.build(spec)
     assert seen == ["checker", "load"]
     assert target.exists()

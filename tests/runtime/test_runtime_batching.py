@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 
 from assembler.runtime.batching import batches, read_sentences, windows
+from assembler.runtime.context import InContext
 
 
 def test_batches_hold_the_longest_sentences_first_and_equal_ones_in_order() -> None:
     sentences = [("a",), ("a", "b"), ("c",), ("a", "b", "c"), ("d", "e")]
-    assert list(batches(sentences, 2)) == [[3, 1], [4, 0], [2]]
+    assert list(batches([InContext(tokens) for tokens in sentences], 2)) == [[3, 1], [4, 0], [2]]
 
 
 def test_sentences_without_tokens_are_in_no_batch() -> None:
-    assert list(batches([(), ("a",), ()], 2)) == [[1]]
-    assert list(batches([(), ()], 2)) == []
+    assert list(batches([InContext(()), InContext(("a",)), InContext(())], 2)) == [[1]]
+    assert list(batches([InContext(()), InContext(())], 2)) == []
 
 
 def test_empty_tokens_are_dropped_and_blank_ones_kept() -> None:
-    assert read_sentences([["", "a", " ", ""], [""], ("\t",)]) == [("a", " "), (), ("\t",)]
+    assert list(read_sentences([["", "a", " ", ""], [""], ("\t",)])) == [("a", " "), (), ("\t",)]
 
 
 @pytest.mark.parametrize(
@@ -34,18 +35,18 @@ def test_empty_tokens_are_dropped_and_blank_ones_kept() -> None:
 )
 def test_a_sentence_that_is_no_list_is_named(sentence: object, message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        read_sentences([["a"], ["b"], sentence])
+        list(read_sentences([["a"], ["b"], sentence]))
 
 
 def test_an_array_is_no_list_of_tokens() -> None:
     with pytest.raises(TypeError, match="sentence 0: expected a list of tokens, got ndarray"):
-        read_sentences([np.array(["a"])])
+        list(read_sentences([np.array(["a"])]))
 
 
 @pytest.mark.parametrize(("token", "got"), [(3, "int: 3"), (None, "NoneType: None"), (["b"], r"list: \['b'\]")])
 def test_a_token_that_is_no_string_is_named(token: object, got: str) -> None:
     with pytest.raises(TypeError, match=f"sentence 1, token 2: expected a string, got {got}"):
-        read_sentences([["a"], ["a", "", token]])
+        list(read_sentences([["a"], ["a", "", token]]))
 
 
 def test_a_text_in_place_of_the_sentences_is_refused() -> None:
@@ -55,19 +56,19 @@ def test_a_text_in_place_of_the_sentences_is_refused() -> None:
 
 def test_a_message_does_not_repeat_a_long_text() -> None:
     with pytest.raises(TypeError) as caught:
-        read_sentences(["x" * 100_000])
+        list(read_sentences(["x" * 100_000]))
     assert len(str(caught.value)) < 200
 
 
 def test_windows_read_no_further_than_they_must() -> None:
     source = count()
-    read = windows(([str(number)] for number in source), 3)
+    read = windows(read_sentences([str(number)] for number in source), 3)
     assert next(read) == [("0",), ("1",), ("2",)]
     assert next(source) == 3
 
 
 def test_windows_name_a_bad_sentence_by_its_number_in_the_whole() -> None:
-    read = windows([["a"], ["b"], "c"], 2)
+    read = windows(read_sentences([["a"], ["b"], "c"]), 2)
     next(read)
     with pytest.raises(TypeError, match="sentence 2: expected a list of tokens, got str: 'c'"):
         next(read)

@@ -63,6 +63,7 @@ def test_types_follow_the_glue_chain_to_its_end() -> None:
     assert str(tensors["twice.rows"]) == "float32[wanted, 6]"
     assert str(tensors["top.tensor"]) == "float32[wanted]"
     assert str(tensors["best.tensor"]) == "int64[wanted]"
+    assert str(tensors["tokens.rows"]) == "float32[wanted, 6]"
     assert str(tensors["pooled.documents"]) == "float32[documents, 6]"
 
 
