@@ -6,6 +6,8 @@
     tagger.predict(sentence)
     print(sentence.get_spans("ner"))
 
+`OnnxTextClassifier` does the same for classifiers of texts.
+
 Importing this module imports flair and torch; no weights of theirs are loaded. ST is flair 0.15.1's
 models/sequence_tagger_model.py.
 """
@@ -21,12 +23,16 @@ from flair.data import Dictionary, Sentence
 from flair.models import SequenceTagger
 from tqdm import tqdm
 
-from assembler.runtime import InContext, Tagger, Token
+from assembler.flair_sentences import placed, refuse
+from assembler.flair_texts import OnnxTextClassifier
+from assembler.runtime import Tagger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.runtime import TaskTags
+
+__all__ = ["OnnxSequenceTagger", "OnnxTextClassifier"]
 
 
 class OnnxSequenceTagger(SequenceTagger):
@@ -103,9 +109,9 @@ class OnnxSequenceTagger(SequenceTagger):
         Raises:
             NotImplementedError: For what is not possible.
         """
-        _refuse(return_probabilities_for_all_classes, "the probabilities of all classes")
-        _refuse(return_loss, "a loss")
-        _refuse(embedding_storage_mode not in {"none", None}, "stored embeddings")
+        refuse(return_probabilities_for_all_classes, "the probabilities of all classes")
+        refuse(return_loss, "a loss")
+        refuse(embedding_storage_mode not in {"none", None}, "stored embeddings")
         if not sentences:
             return sentences if isinstance(sentences, list) else [sentences]
         given = [sentences] if isinstance(sentences, Sentence) else list(sentences)
@@ -116,7 +122,7 @@ class OnnxSequenceTagger(SequenceTagger):
         Sentence.set_context_for_sentences(given)  # as ST 484 does, on all of them
         with tqdm(total=len(filled), desc="Tagging", disable=not verbose) as bar:
             tagged = self._tagger.tag_in_context(
-                [self._in_context(sentence) for sentence in filled],
+                [placed(sentence, self._tagger.interface) for sentence in filled],
                 batch_size=mini_batch_size,
                 progress=bar.update,
             )
@@ -128,14 +134,6 @@ class OnnxSequenceTagger(SequenceTagger):
                 by_token=force_token_predictions or not self.predict_spans,
             )
         return None
-
-    def _in_context(self, sentence: Sentence) -> InContext:
-        """Return a sentence with the context that flair gives it: a dataset's, or its neighbours in this call."""
-        length, boundaries = self._tagger.interface.context, self._tagger.interface.respects_documents
-        left = sentence.left_context(length, boundaries) if length else []
-        right = sentence.right_context(length, boundaries) if length else []
-        context = (tuple(token.text for token in part) for part in (left, right))
-        return InContext(tuple(Token(token.text, token.whitespace_after) for token in sentence.tokens), *context)
 
     def _label(self, sentence: Sentence, result: TaskTags, name: str, *, by_token: bool) -> None:
         sentence.remove_labels(name)
@@ -153,23 +151,17 @@ class OnnxSequenceTagger(SequenceTagger):
         Raises:
             NotImplementedError: With `return_loss=True`.
         """
-        _refuse(return_loss, "a loss")
+        refuse(return_loss, "a loss")
         return super().evaluate(*args, **{**options, "return_loss": False})
 
     def forward(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - flair's own
         """Refuse: there are no layers in torch."""
-        _refuse(True, "a forward pass in torch")  # noqa: FBT003
+        refuse(True, "a forward pass in torch")  # noqa: FBT003
 
     def forward_loss(self, sentences: Sequence[Sentence]) -> Any:  # noqa: ANN401, ARG002
         """Refuse: an assembled model cannot be trained."""
-        _refuse(True, "training")  # noqa: FBT003
+        refuse(True, "training")  # noqa: FBT003
 
     def save(self, model_file: str | Path, checkpoint: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """Refuse: the file is there already."""
-        _refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003
-
-
-def _refuse(asked: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if asked:
-        message = f"an assembled model gives no {what.removeprefix('a ').removeprefix('the ')}"
-        raise NotImplementedError(message)
+        refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003

@@ -28,6 +28,8 @@ COMMANDS = {
     "tag": "Tag text with a model.",
     "inspect": "Show what is in a model.",
     "graph": "Draw the parts of a spec and their typed edges.",
+    "page": "Write a page that tags text in the browser.",
+    "serve": "Serve a page to this machine alone.",
     "diff": "Compare two models.",
     "bench": "Measure a model side by side with flair.",
     "schema": "Print the JSON Schema of the spec language.",

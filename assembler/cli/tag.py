@@ -17,7 +17,7 @@ from assembler.errors import ModelError
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from assembler.cli.columns import Result
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _BATCHES = 32
 #: A progress bar is worth its lines above this many sentences.
 _LONG_INPUT = 200
+
+
+#: As `runtime.tokenization` has them; importing that here would import numpy for --help.
+TOKENIZERS = ("segtok", "whitespace")
 
 
 @click.command()
@@ -37,6 +41,12 @@ _LONG_INPUT = 200
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one run.  [default: ONNX Runtime's choice]")
 @click.option("--force-tokens", is_flag=True, help="Give a label per token, without spans, also where tags are spans.")
+@click.option(
+    "--tokenizer",
+    type=click.Choice(TOKENIZERS),
+    help="Split lines of raw text: 'segtok' as flair's Sentence does, 'whitespace' at white space.  "
+    "[default: lines are tokens separated by spaces]",
+)
 @format_option
 def command(
     model: Path,
@@ -44,6 +54,7 @@ def command(
     batch_size: int | None,
     threads: int | None,
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
+    tokenizer: str | None,
     form: str,
 ) -> None:
     """Tag FILE, or standard input, with MODEL: one sentence a line, tokens separated by spaces.
@@ -52,7 +63,8 @@ def command(
     array with one sentence a line. Where the tags are spans, each follows its sentence as a line of its own,
     '# LABEL SCORE [first token, end) text'. A model of several tasks has a label and a score of each, in columns under
     a line with their names. A model that labels sentences prints a line for each: its labels with their scores, and the
-    text. An empty line of the input is an empty sentence. Standard input is tagged in windows of 32 batches.
+    text. An empty line of the input is an empty sentence. With --tokenizer a line is raw text, and --format json says
+    where each token stands in it. Standard input is tagged in windows of 32 batches.
     """
     write = _write_json if form == "json" else write_columns
     stream = _stream(model, threads, batch_size, force_tokens=force_tokens)
@@ -61,19 +73,19 @@ def command(
             message = "standard input is closed; name a file"
             raise click.UsageError(message)
         with _progress(None) as advance:
-            lines = read_lines(sys.stdin.buffer, "<stdin>")
+            lines = _tokens(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer)
             write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
     count = _count(file)  # before anything is printed, so that a damaged file gives an error and no half result
     with file.open("rb") as opened, _progress(count) as advance:
-        write(stream(read_lines(opened, str(file)), window=_BATCHES, progress=advance))
+        write(stream(_tokens(read_lines(opened, str(file)), tokenizer), window=_BATCHES, progress=advance))
 
 
 class _Stream(Protocol):
     """Reads sentences and gives results, one after the other."""
 
     def __call__(
-        self, sentences: Iterator[list[str]], /, *, window: int, progress: Callable[[int], None] | None
+        self, sentences: Iterator[Sequence[str]], /, *, window: int, progress: Callable[[int], None] | None
     ) -> Iterator[Result]: ...
 
 
@@ -94,8 +106,17 @@ def _count(file: Path) -> int:
         return sum(1 for _ in read_lines(opened, str(file)))
 
 
-def read_lines(stream: BinaryIO, name: str) -> Iterator[list[str]]:
-    """Yield the tokens of each line. A byte order mark and the ends of lines, Windows' too, are no part of the text.
+def _tokens(lines: Iterator[str], tokenizer: str | None) -> Iterator[Sequence[str]]:
+    """Return the tokens of each line."""
+    if tokenizer is None:
+        return ([token for token in line.split(" ") if token] for line in lines)
+    from assembler.runtime import tokenize
+
+    return tokenize(lines, tokenizer)
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """Yield the lines. A byte order mark and the ends of lines, Windows' too, are no part of the text.
 
     Raises:
         ModelError: A line is not UTF-8 (T001).
@@ -108,7 +129,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[list[str]]:
             column = len(line[: err.start].decode("utf-8", "replace")) + 1
             message = f"is not UTF-8: byte 0x{line[err.start]:02x}"
             raise ModelError(Problem("T001", message, "save the text as UTF-8", name, number, column)) from err
-        yield [token for token in text.removesuffix("\n").removesuffix("\r").split(" ") if token]
+        yield text.removesuffix("\n").removesuffix("\r")
 
 
 @contextmanager

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from assembler.sources.flair_checkpoint import FlairSource
 
 
+#: A table of more words is worth a hint at how to cut it.
+_MANY = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class Embedding:
     """One embedding of a tagger, as the spec has it.
@@ -121,6 +125,8 @@ def _table(place: int, weights: TableWeights, number: str) -> Embedding:
         f"    weights: tagger.embeddings.{place}",
         f"    inputs: {{words: {words}}}",
     ]
+    if rows > _MANY:
+        lines += [f"    # keep_first: {_MANY}   # a smaller model: the other words are dropped, as its proof then says"]
     return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
 
 

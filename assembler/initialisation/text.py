@@ -29,12 +29,14 @@ def text_spec(given: Sequence[Given]) -> str:
         SourceError: It reads something that standard operators cannot make of text, or there are several (R005).
     """
     opened = given[0].opened
-    if len(given) > 1:
+    if len(given) > 1 or opened.tasks:
         raise _refused(opened, "the text interface is that of one tagger, not of several")
-    models = _language_models(opened)
+    if opened.language_model is not None:
+        raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     head = opened.weights("tagger.head")
     if not isinstance(head, TaggerHeadWeights):
-        raise TypeError(head)
+        raise _refused(opened, "the text interface is that of taggers, not of classifiers of sentences")
+    models = _language_models(opened)
     description = in_quotes(f"Tags of the type {head.label_type}, as flair's own tagger gives them.")
     lines = head_lines(given, stack_name(given[0].location), description)
     lines += ["# The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md."]
@@ -61,8 +63,6 @@ def text_spec(given: Sequence[Given]) -> str:
 
 def _language_models(opened: FlairSource) -> list[CharLmWeights]:
     """Return the language models of a tagger that has nothing else before its head."""
-    if opened.tagger is None:
-        raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     found = [opened.weights(f"tagger.embeddings.{place}") for place in range(len(opened.embeddings))]
     models = []
     for place, weights in enumerate(found):

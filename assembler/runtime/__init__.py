@@ -22,6 +22,7 @@ from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
 from assembler.runtime.tasks import SentenceTask, TokenTask
 from assembler.runtime.token import Token
+from assembler.runtime.tokenization import tokenize
 from assembler.runtime.vocabulary import Vocabulary
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "decode_classifier_spans",
     "decode_spans",
     "encode",
+    "tokenize",
 ]

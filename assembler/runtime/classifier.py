@@ -112,11 +112,12 @@ class TextClassifier:
         """Load the model at `path`; arguments and errors are those of `Tagger`.
 
         Raises:
-            ModelError: M010 to M013 as for `Tagger`, M014 if it classifies no sentences.
+            ModelError: As for `Tagger`; M014 if it classifies no sentences.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         self._session = Session.open(path, threads=threads, providers=providers)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
+        self._metadata.interface.require_libraries(self._session.file)
         self._tasks = tuple(task for task in self._metadata.tasks if isinstance(task, SentenceTask))
         if not self._tasks:
             message = f"the model classifies no sentences: its outputs are {', '.join(self._session.outputs)}"
@@ -124,6 +125,7 @@ class TextClassifier:
             raise ModelError(Problem("M014", message, hint, self._session.file))
         outputs = {task.probabilities: FLOAT32 for task in self._tasks}
         require_ports(self._metadata.interface, self._session, outputs)
+        self._metadata.interface.require_libraries(self._session.file)
 
     @property
     def tasks(self) -> tuple[SentenceTask, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from assembler.runtime.token import places
+
 if TYPE_CHECKING:
     from assembler.runtime.spans import Span
 
@@ -50,6 +52,11 @@ class TaggedSentence:
     further: tuple[tuple[str, TaskTags], ...] = ()
 
     @property
+    def offsets(self) -> tuple[tuple[int, int], ...]:
+        """Where each token starts and ends in the raw text, in code points; empty where tokens were given."""
+        return places(self.tokens)
+
+    @property
     def tasks(self) -> dict[str, TaskTags]:
         """What each task says, by the tasks' names; the first is what stands in the sentence itself."""
         return {self.task: TaskTags(self.labels, self.scores, self.spans), **dict(self.further)}
@@ -57,9 +64,12 @@ class TaggedSentence:
     def as_dict(self) -> dict[str, object]:
         """Return the sentence as values that `json.dumps` takes, with the names of the attributes as keys.
 
-        Of a model with several tasks, `tasks` has the tags of each by its name.
+        Of a model with several tasks, `tasks` has the tags of each by its name. Of raw text, `offsets` has the place of
+        each token in it; that of a span is from the first of its tokens to the last.
         """
         record = {"tokens": list(self.tokens), **TaskTags(self.labels, self.scores, self.spans).as_dict()}
+        if self.offsets:
+            record["offsets"] = [list(place) for place in self.offsets]
         if self.further:
             record["tasks"] = {name: tags.as_dict() for name, tags in self.tasks.items()}
         return record

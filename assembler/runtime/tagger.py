@@ -13,6 +13,7 @@ from assembler.runtime.metadata import Metadata
 from assembler.runtime.packing import can_pack, packed
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.session import Session
+from assembler.runtime.tokenization import tokenize
 
 if TYPE_CHECKING:
     import os
@@ -98,8 +99,9 @@ class Tagger:
         batch_size: int | None = None,
         progress: Progress | None = None,
         force_tokens: bool = False,
+        tokenizer: str | None = None,
     ) -> list[TaggedSentence]:
-        """Tag sentences that are split into tokens.
+        """Tag sentences, which are split into tokens unless a tokeniser is named.
 
         Args:
             sentences: A list of tokens for each sentence. Empty tokens are dropped, as flair drops them; a sentence
@@ -109,16 +111,19 @@ class Tagger:
                 By default 32, as in flair, or 128 where the language models let sentences share a lane.
             progress: Called with the number of sentences that have been finished since the call before.
             force_tokens: Whether to leave out the spans.
+            tokenizer: One of `tokenization.TOKENIZERS` for sentences that are raw text, a string each. Results then
+                have the place of each token in it: `offsets`.
 
         Returns:
             A result for each sentence, in the order of `sentences`.
 
         Raises:
-            TypeError: If a sentence is not a list of strings: the message says which one.
-            ValueError: If `batch_size` is below 1.
+            TypeError: If a sentence is not a list of strings, or with a tokeniser no string: the message says which.
+            ValueError: If `batch_size` is below 1, or there is no such tokeniser.
             ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
         """
-        found = in_context(read_sentences(sentences), self.interface.context)
+        tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
+        found = in_context(read_sentences(tokens), self.interface.context)
         return self.tag_in_context(list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens)
 
     def tag_in_context(
@@ -156,6 +161,7 @@ class Tagger:
         window: int = _BATCHES_IN_A_WINDOW,
         progress: Progress | None = None,
         force_tokens: bool = False,
+        tokenizer: str | None = None,
     ) -> Iterator[TaggedSentence]:
         """Tag any number of sentences with bounded memory: the same results as `tag`, one after the other.
 
@@ -166,6 +172,7 @@ class Tagger:
             window: Batches that are read and sorted together. More make fuller batches, fewer a quicker first result.
             progress: As for `tag`.
             force_tokens: As for `tag`.
+            tokenizer: As for `tag`.
 
         Returns:
             The results in the order of `sentences`. Nothing is read before the first is asked for.
@@ -177,7 +184,8 @@ class Tagger:
         """
         in_one = self._size(batch_size)
         size = in_one * require_positive("window", window)
-        read = windows(in_context(read_sentences(sentences), self.interface.context), size)
+        tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
+        read = windows(in_context(read_sentences(tokens), self.interface.context), size)
         return (tagged for block in read for tagged in self._tag(block, in_one, progress, force_tokens=force_tokens))
 
     def _size(self, batch_size: int | None) -> int:

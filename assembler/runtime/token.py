@@ -15,15 +15,18 @@ class Token(str):
 
     Attributes:
         spaces: The number of spaces behind it; flair's `Token.whitespace_after`.
+        place: Where it starts and ends in the text that it was found in, in code points, or `None`.
     """
 
-    __slots__ = ("spaces",)
+    __slots__ = ("place", "spaces")
     spaces: int
+    place: tuple[int, int] | None
 
-    def __new__(cls, text: str, spaces: int) -> Token:  # noqa: PYI034 - there is one class of tokens
+    def __new__(cls, text: str, spaces: int, place: tuple[int, int] | None = None) -> Token:  # noqa: PYI034 - one class
         """Return the token."""
         token = super().__new__(cls, text)
         token.spaces = spaces
+        token.place = place
         return token
 
 
@@ -53,3 +56,9 @@ def without_empty(words: Iterable[str]) -> tuple[str, ...]:
         for word, spaces in zip(given, spaces_behind(given), strict=True)
         if word
     )
+
+
+def places(tokens: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Return where each token stands in the text that all were found in; nothing where one does not know."""
+    found = [token.place for token in tokens if isinstance(token, Token) and token.place is not None]
+    return tuple(found) if len(found) == len(tokens) else ()

@@ -36,8 +36,16 @@ if TYPE_CHECKING:
 #: The embeddings whose parts can be built.
 _SUPPORTED = (
     "StackedEmbeddings", "FlairEmbeddings", "TransformerWordEmbeddings", "WordEmbeddings", "OneHotEmbeddings",
-    "HashEmbeddings", "BytePairEmbeddings",
+    "HashEmbeddings", "BytePairEmbeddings", "NILCEmbeddings",
 )  # fmt: skip
+#: Why others are not; the lines are those of flair 0.15.1's embeddings/token.py.
+_REASONS = {
+    "CharacterEmbeddings": "which gives a word that stands twice another word's vector (token.py 493-531)",
+    "PooledFlairEmbeddings": "which changes while it predicts (token.py 936-979)",
+    "FastTextEmbeddings": "whose vectors of unknown words the library gensim makes (token.py 1064)",
+    "MuseCrosslingualEmbeddings": "which downloads a table for the language that it guesses (token.py 1332)",
+    "ELMoEmbeddings": "which flair 0.15.1 runs with the library allennlp",
+}
 #: The embeddings of documents whose parts can be built.
 _DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
 _DOCUMENT_HINT = f"embeddings of documents that can be assembled: {', '.join(_DOCUMENTS)}"
@@ -95,11 +103,15 @@ def check_stored_document(source: Source, stored: object) -> None:
             raise refuse(source, f"the language models of the classifier hold {model['__cls__']}", _DOCUMENT_HINT)
 
 
+def _with_reason(cls: str) -> str:
+    return f"{cls}, {_REASONS[cls]}" if cls in _REASONS else cls
+
+
 def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     """Return the class of stored embeddings, which is a supported one."""
     cls = str(stored.get("__cls__", "")).rpartition(".")[2]
     if cls not in _SUPPORTED:
-        raise refuse(source, f"the tagger uses {cls or 'embeddings without a class'}", _HINT)
+        raise refuse(source, f"the tagger uses {_with_reason(cls) or 'embeddings without a class'}", _HINT)
     reason = stored_encoder_refused(stored) if cls == "TransformerWordEmbeddings" else None
     if reason is not None:
         raise refuse(source, f"the encoder of the tagger {reason}")
@@ -159,7 +171,7 @@ def check_tagger(source: Source, tagger: Labeller) -> None:
     embeddings = stacked(tagger)
     for index, embedding in enumerate(embeddings):
         if type(embedding).__name__ not in _SUPPORTED[1:]:
-            raise refuse(source, f"embedding {index} of the tagger is {type(embedding).__name__}", _HINT)
+            raise refuse(source, f"embedding {index} of the tagger is {_with_reason(type(embedding).__name__)}", _HINT)
         _check_embedding(source, f"embedding {index} of the tagger", embedding)
         reason = _option_refused(embedding)
         if reason is not None:

@@ -189,7 +189,7 @@ def _embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[_Need]:
     length = ("embedding_length", stored.get("embedding_length", 300))  # as in token.py 1111 and 1210
     if cls == "FlairEmbeddings" and isinstance(parameters := stored.get("model_params"), dict):
         yield from _language_model_needs(parameters, f"{prefix}lm.")
-    elif cls == "WordEmbeddings":
+    elif cls in {"WordEmbeddings", "NILCEmbeddings"}:  # flair loads the latter as the former (token.py 1603)
         yield _Need(f"{prefix}embedding.weight", (("words", _length(stored.get("vocab")) + 1), length))
     elif cls == "OneHotEmbeddings":
         words = ("words", _length(stored.get("vocab_dictionary")))

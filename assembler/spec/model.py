@@ -135,7 +135,8 @@ class Proof:
     """What the assembled model must equal.
 
     Attributes:
-        against: The source whose loaded tagger is the reference, or `None`: that of the part which gives the tags.
+        against: The source whose loaded tagger is the reference, and whose task the first; or `None`: that of each part
+            which gives tags.
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
         tags_changed: The share of tags that a lossy profile may change, or `None` for what the profile says.

@@ -256,8 +256,10 @@ def _proof() -> dict[str, Value]:
             "against": {
                 "type": "string",
                 "pattern": NAME,
-                "description": "The source whose loaded tagger is the reference; by default that of the part with the "
-                "tags. Whatever else a model gives is compared with its parts run alone, one after the other.",
+                "description": "The source that the model must equal. Every part that gives tags or labels is compared "
+                "with its own loaded model, whether it is named here or not; of several, that of the source named "
+                "here is the model's first. Whatever else a model gives is compared with its parts run alone, one "
+                "after the other.",
                 "examples": ["tagger"],
             },
             "sentences": _text(

@@ -350,10 +350,10 @@ def test_embeddings_that_cannot_be_assembled_are_named_before_flair_makes_them(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     state = saved_state(checkpoint)
-    state["embeddings"]["embeddings"][1]["__cls__"] = "flair.embeddings.token.TransformerWordEmbeddings"
+    state["embeddings"]["embeddings"][1]["__cls__"] = "flair.embeddings.token.FastTextEmbeddings"
     torch.save(state, tmp_path / "tagger.pt", pickle_protocol=4)
     text = problem(tmp_path / "tagger.pt")
-    assert text.startswith("R005 source 'tagger': the tagger uses TransformerWordEmbeddings")
+    assert text.startswith("R005 source 'tagger': the tagger uses FastTextEmbeddings")
     assert "FlairEmbeddings" in text
 
 

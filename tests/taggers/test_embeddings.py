@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from flair.data import Dictionary
+import torch
+from flair.data import Dictionary, Sentence
 from flair.embeddings import FlairEmbeddings, WordEmbeddings
 from flair.embeddings.token import CharacterEmbeddings, HashEmbeddings, OneHotEmbeddings
+from flair.models import SequenceTagger
 
-from assembler import SourceError, SpecError, assemble
+from assembler import ModelError, SourceError, SpecError, assemble
 from assembler.initialisation import write_spec
+from assembler.runtime import Tagger
 from assembler.runtime.vocabulary import Vocabulary
 
 from .conftest import HARD, compare
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Bench
 
 WORDS = ("der", "die", "hund", "Hund", "#.#", "0000", "x", "istanbul", "\u0661\u0662", "ja")
@@ -109,10 +114,68 @@ def refused(bench: Bench, *embeddings: object) -> str:
     return str(caught.value)
 
 
-def test_character_embeddings_are_refused(bench: Bench) -> None:
-    assert "R005 source 'tagger': the tagger uses CharacterEmbeddings" in refused(
-        bench, words(), CharacterEmbeddings(Dictionary())
-    )
+def test_character_embeddings_are_refused_for_what_they_do(bench: Bench) -> None:
+    embedding = CharacterEmbeddings(dictionary("thelpan"))
+    sentence, alone = Sentence(["the", "elephant", "the"]), Sentence(["elephant"])
+    embedding.embed([sentence, alone])
+    assert torch.allclose(sentence[0].embedding, alone[0].embedding, atol=1e-6)  # the reason for the refusal
+    message = refused(bench, words(), embedding)
+    assert "R005 source 'tagger': the tagger uses CharacterEmbeddings, which gives a word that stands twice" in message
+
+
+def dictionary(characters: str) -> Dictionary:
+    made = Dictionary(add_unk=True)
+    for character in characters:
+        made.add_item(character)
+    return made
+
+
+def saved_as(bench: Bench, cls: str) -> Path:
+    """Save a tagger with a table of words whose class has another name, as a tagger of that class would have it."""
+    checkpoint = bench.folder / "other.pt"
+    bench.tagger(words()).save(checkpoint)
+    state = torch.load(checkpoint, weights_only=False)
+    state["embeddings"]["embeddings"][0]["__cls__"] = cls
+    torch.save(state, checkpoint, pickle_protocol=4)
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    ("cls", "reason"),
+    [
+        ("PooledFlairEmbeddings", ", which changes while it predicts"),
+        ("FastTextEmbeddings", ", whose vectors of unknown words the library gensim makes"),
+        ("MuseCrosslingualEmbeddings", ", which downloads a table for the language"),
+        ("ELMoEmbeddings", ", which flair 0.15.1 runs with the library allennlp"),
+        ("OtherEmbeddings", "\n    hint: embeddings that can be assembled: StackedEmbeddings, "),
+    ],
+)
+def test_other_embeddings_are_refused_with_the_reason(bench: Bench, cls: str, reason: str) -> None:
+    with pytest.raises(SourceError, match="R005 source 'tagger': the tagger uses") as caught:
+        write_spec(str(saved_as(bench, cls)), bench.folder)
+    assert f"the tagger uses {cls}{reason}" in str(caught.value)
+
+
+def test_nilc_embeddings_are_tables_of_words(bench: Bench) -> None:
+    """flair itself saves the class, and loads a table of words."""
+    checkpoint = saved_as(bench, "NILCEmbeddings")
+    spec = bench.folder / "nilc.yaml"
+    spec.write_text(write_spec(str(checkpoint), bench.folder), encoding="utf-8")
+    result = assemble(spec, bench.folder / "nilc.onnx")
+    compare(SequenceTagger.load(checkpoint), Tagger(result.path), HARD)
+
+
+def test_a_large_table_goes_beside_the_model(bench: Bench) -> None:
+    many = tuple(f"word{number}" for number in range(5000))
+    tagger = bench.tagger(words(vocabulary=many, size=20), FlairEmbeddings(bench.language_model(), name="f"))
+    source, _ = bench.assembled(tagger)
+    result = assemble(bench.folder / "tagger.yaml", bench.folder / "large.onnx", external_above=100_000)
+    assert result.data is not None
+    assert result.size < 300_000 < result.data_size  # the words are in the metadata, the vectors are not
+    compare(source, Tagger(result.path), (*HARD, many[-3:]))
+    result.data.unlink()
+    with pytest.raises(ModelError, match=r"M01[01]"):
+        Tagger(result.path)
 
 
 def test_embeddings_of_labels_are_refused(bench: Bench) -> None:

@@ -21,6 +21,7 @@ import assembler.runtime
 from assembler import assemble, verify
 from assembler.cli.main import main
 from assembler.errors import ModelError, ParityError, SourceError
+from assembler.flair import OnnxTextClassifier
 from assembler.initialisation import write_spec
 from assembler.parts import registry
 from assembler.runtime import Tagger
@@ -114,6 +115,19 @@ def test_documents_of_recurrent_layers_get_flairs_labels(bench: Bench, options: 
 @pytest.mark.parametrize("chosen", [slice(0, 2), slice(0, 1), slice(1, 2)])
 def test_documents_of_language_models_get_flairs_labels(bench: Bench, chosen: slice) -> None:
     compare(*assembled(bench, classifier(DocumentLMEmbeddings(models(bench)[chosen]))))
+
+
+@pytest.mark.parametrize("opset", [13, 18, 22])
+@pytest.mark.parametrize("pooling", ["mean", "max", "min", None])
+def test_documents_are_the_same_at_every_opset(bench: Bench, pooling: str | None, opset: int) -> None:
+    parts = models(bench)
+    document = DocumentPoolEmbeddings(parts, pooling=pooling) if pooling else DocumentLMEmbeddings(parts)
+    classifier(document).save(bench.folder / "classifier.pt")
+    text = write_spec(str(bench.folder / "classifier.pt"), bench.folder)
+    spec = bench.folder / "classifier.yaml"
+    spec.write_text(text.replace("version: 1\n", f"version: 1\nopset: {opset}\n"), encoding="utf-8")
+    path = assemble(spec, bench.folder / "classifier.onnx").path
+    compare(TextClassifier.load(bench.folder / "classifier.pt"), path)
 
 
 @pytest.mark.parametrize("thresholds", [0.5, {"default": 0.3, "BAD": 0.7}, {"default": 0.9}])
@@ -287,3 +301,52 @@ def test_names_of_weights_from_before_0_12_are_read(bench: Bench) -> None:
     spec = bench.folder / "old.yaml"
     spec.write_text(write_spec(str(bench.folder / "old.pt"), bench.folder), encoding="utf-8")
     compare(TextClassifier.load(bench.folder / "old.pt"), assemble(spec, bench.folder / "old.onnx").path)
+
+
+@pytest.mark.parametrize("thresholds", [None, 0.5])
+def test_inside_flair_labels_and_evaluation_are_flairs(bench: Bench, thresholds: float | None) -> None:
+    model = classifier(DocumentPoolEmbeddings(models(bench)), thresholds=thresholds)
+    model.decoder.weight.data *= 30
+    source, path = assembled(bench, model)
+    tagger = OnnxTextClassifier.load(path)
+    ours, theirs = [[Sentence(list(words)) for words in (*HARD, ())] for _ in range(2)]
+    for options in ({}, {"return_probabilities_for_all_classes": True, "label_name": "all"}):
+        assert tagger.predict(ours, **options) is source.predict(theirs, **options) is None
+        name = options.get("label_name", "mood")
+        for one, other in zip(ours, theirs, strict=True):
+            found, expected = one.get_labels(name), other.get_labels(name)
+            assert [label.value for label in found] == [label.value for label in expected]
+            assert [label.score for label in found] == pytest.approx([label.score for label in expected], abs=1e-5)
+    for number, sentence in enumerate(ours + theirs):
+        sentence.add_label("gold", ("GOOD", "BAD")[number % 2])
+    results = [each.evaluate(ours[:-1], "gold", return_loss=False) for each in (tagger, source)]
+    assert results[0].main_score == results[1].main_score
+    assert results[0].detailed_results == results[1].detailed_results
+
+
+def test_what_needs_weights_in_torch_is_refused(bench: Bench) -> None:
+    _, path = assembled(bench, classifier(DocumentPoolEmbeddings(models(bench))))
+    tagger = OnnxTextClassifier.load(path)
+    assert tagger.predict([]) == []
+    with pytest.raises(NotImplementedError, match="an assembled model gives no loss"):
+        tagger.predict(Sentence("ja"), return_loss=True)
+    with pytest.raises(NotImplementedError, match="an assembled model gives no stored embeddings"):
+        tagger.predict(Sentence("ja"), embedding_storage_mode="cpu")
+    with pytest.raises(NotImplementedError, match="an assembled model gives no training"):
+        tagger.forward_loss([Sentence("ja")])
+    with pytest.raises(NotImplementedError, match=r"an assembled model gives no checkpoint; .* the \.onnx file"):
+        tagger.save("x.pt")
+    with pytest.raises(ValueError, match="there is no task 'x' in the model, which has mood"):
+        OnnxTextClassifier.load(path, task="x")
+    with pytest.raises(TypeError, match="expected the path of an assembled model, got dict"):
+        OnnxTextClassifier.load({})
+
+
+def test_the_text_interface_is_not_that_of_classifiers(bench: Bench) -> None:
+    tagger, text = bench.tagger(), classifier(DocumentPoolEmbeddings(models(bench)))
+    text.save(bench.folder / "classifier.pt")
+    MultitaskModel([tagger, text], ["names", "mood"]).save(bench.folder / "multi.pt")
+    with pytest.raises(SourceError, match="R005 source 'tagger': the model labels sentences, not tokens"):
+        write_spec(str(bench.folder / "classifier.pt"), bench.folder, text=True)
+    with pytest.raises(SourceError, match="R005 source 'tagger': the text interface is that of one tagger, not of sev"):
+        write_spec(str(bench.folder / "multi.pt"), bench.folder, text=True)

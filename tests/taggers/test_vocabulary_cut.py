@@ -13,6 +13,7 @@ from flair.embeddings.token import HashEmbeddings
 from onnx import numpy_helper
 
 from assembler import ModelError, SpecError, assemble, check
+from assembler.cli.main import main
 from assembler.initialisation import write_spec
 from assembler.inspection import inspect
 from assembler.runtime import Tagger
@@ -94,6 +95,29 @@ def test_the_file_says_what_was_cut_and_what_the_proof_left_out(bench: Bench) ->
     found = inspect(result.path)
     assert found.vocabularies == [("table", "6 words of 10; the others were cut")]
     assert f"({result.proven.left_out} more left out, whose words were cut)" in found.proof
+
+
+def test_the_commands_tell_of_the_cut(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    _, result = cut(bench, bench.tagger(words()), "keep_first: 6")
+    assert result.proven is not None
+    for arguments in ([bench.folder / "tagger.yaml", "-o", result.path], ["inspect", result.path]):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"left out of the proof: {result.proven.left_out} sentences with words that were cut from a table" in shown
+    assert "table  6 words of 10; the others were cut" in shown
+
+
+def test_a_long_table_is_written_with_a_hint_at_how_to_cut_it(bench: Bench) -> None:
+    many = tuple(f"word{number}" for number in range(100_000))
+    checkpoint = bench.folder / "long.pt"
+    bench.tagger(words(size=1, vocabulary=many)).save(checkpoint)
+    text = write_spec(str(checkpoint), bench.folder)
+    assert "    # keep_first: 100000   # a smaller model" in text
+    spec = bench.folder / "long.yaml"
+    spec.write_text(text.replace("    # keep_first: 100000 ", "    keep_first: 99999 "), encoding="utf-8")
+    assert len(Tagger(assemble(spec, bench.folder / "long.onnx").path).interface.vocabularies[0].words) == 99_999
 
 
 def test_a_whole_table_says_nothing_of_a_cut(bench: Bench) -> None:

@@ -1,0 +1,136 @@
+"""Writes a static folder that tags text in the browser: a page, the model, and ONNX Runtime for the web."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from assembler.errors import AssemblerError, ModelError
+from assembler.inspection import inspect, model_entries, model_header
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from assembler.spec.yaml_text import Value
+
+#: The files of onnxruntime-web that a page needs: its module, and the processor's code with the module that loads it.
+RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+_ASSETS = ("index.html", "page.css", "page.js")
+_GIVEN = ("labels", "scores", "lengths")
+_MOST_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that was written.
+
+    Attributes:
+        folder: Its folder.
+        size: The bytes of all its files.
+    """
+
+    folder: Path
+    size: int
+
+
+def find_runtime(start: Path) -> Path | None:
+    """Return the folder of onnxruntime-web's files that npm has installed here, or in a folder above."""
+    for folder in (start, *start.parents):
+        found = folder / "node_modules" / "onnxruntime-web" / "dist"
+        if all((found / name).is_file() for name in RUNTIME_FILES):
+            return found
+    return None
+
+
+def write_page(model: Path, folder: Path, runtime: Path, *, replace: bool = False) -> Page:
+    """Write the page of a model.
+
+    Args:
+        model: A model that takes text.
+        folder: The folder to write. It gets its name when all is in it.
+        runtime: The folder with `RUNTIME_FILES`.
+        replace: Whether a folder that is there is replaced.
+
+    Raises:
+        ModelError: The model takes something else than text, or keeps its weights beside it (M014), is none of ours
+            (M010 to M013), or the folder cannot be written (M009).
+    """
+    described = _described(model)
+    stage = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.partial")
+    try:
+        stage.mkdir()
+        _fill(stage, model, runtime, described)
+        size = sum(path.stat().st_size for path in stage.rglob("*") if path.is_file())
+        if replace and folder.exists():
+            shutil.rmtree(folder)
+        stage.rename(folder)
+    except OSError as err:
+        problem = Problem("M009", f"cannot be written: {err.strerror or err}", "choose another folder", str(folder))
+        raise ModelError(problem) from err
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return Page(folder, size)
+
+
+def _fill(stage: Path, model: Path, runtime: Path, described: Mapping[str, Value]) -> None:
+    assets = resources.files("assembler.page") / "assets"
+    for name in _ASSETS:
+        (stage / name).write_bytes((assets / name).read_bytes())
+    (stage / "model.json").write_text(json.dumps(described, ensure_ascii=False, indent=1), encoding="utf-8")
+    shutil.copyfile(model, stage / "model.onnx")
+    (stage / "ort").mkdir()
+    for name in RUNTIME_FILES:
+        shutil.copyfile(runtime / name, stage / "ort" / name)
+    drawing = _drawing(str(described["spec"]))
+    if drawing is not None:
+        (stage / "graph.svg").write_text(drawing, encoding="utf-8")
+
+
+def _described(model: Path) -> dict[str, Value]:
+    """Return what the page says of the model, and how it feeds it."""
+    entries = model_entries(model, model_header(model))
+    interface, tasks = entries.get("interface"), entries.get("tasks")
+    inputs = interface.get("inputs", []) if isinstance(interface, dict) else []
+    outputs = tasks[0].get("outputs", {}) if isinstance(tasks, list) and tasks and isinstance(tasks[0], dict) else {}
+    if [entry.get("fill") for entry in inputs] != ["text"] or not set(_GIVEN) <= set(outputs):
+        hint = "write its spec with `assemble init SOURCE --interface text`, and assemble it again"
+        message = "a page needs a model that takes text and gives labels, scores and lengths"
+        raise ModelError(Problem("M014", message, hint, str(model)))
+    found = inspect(model)
+    if _has_data_beside(model):
+        message = "its weights are in a file beside it, which a page cannot load"
+        raise ModelError(Problem("M014", message, "assemble it without --external-above", str(model)))
+    spec, proof = entries.get("spec"), entries.get("proof")
+    golden = proof.get("golden", []) if isinstance(proof, dict) else []
+    return {
+        "about": json.loads(json.dumps(found.as_dict())),
+        "spec": spec.get("text", "") if isinstance(spec, dict) else "",
+        "input": inputs[0]["name"],
+        "outputs": {gives: outputs[gives] for gives in _GIVEN},
+        "examples": [" ".join(entry["tokens"]) for entry in golden[:_MOST_EXAMPLES]],
+    }
+
+
+def _has_data_beside(model: Path) -> bool:
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    return any(map(uses_external_data, onnx.load(model, load_external_data=False).graph.initializer))
+
+
+def _drawing(text: str) -> str | None:
+    """Return the drawing of a spec, or `None` where a kind of part is not installed here."""
+    from assembler.drawing.svg import svg
+    from assembler.spec.reading import parse_spec
+    from assembler.wiring.graph import wire
+
+    with suppress(AssemblerError):
+        return svg(wire(parse_spec(text, "spec.yaml")))
+    return None

@@ -1,0 +1,145 @@
+"""The page tags in a real browser, on a desktop and on a phone, by mouse and keyboard, in light and dark."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from click.testing import CliRunner
+
+from assembler import assemble
+from assembler.cli.main import cli
+from assembler.errors import ModelError
+from assembler.page.writing import RUNTIME_FILES, find_runtime, write_page
+from assembler.runtime import Tagger
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "demo-text.onnx"
+    return assemble(ROOT / "specs" / "demo-text.yaml", path).path
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Path:
+    """Return a folder with files that are named like those of onnxruntime-web."""
+    folder = tmp_path / "node_modules" / "onnxruntime-web" / "dist"
+    folder.mkdir(parents=True)
+    for name in RUNTIME_FILES:
+        (folder / name).write_text(name, encoding="utf-8")
+    return folder
+
+
+def test_the_page_works_in_a_browser(model: Path, tmp_path: Path) -> None:
+    runtime = find_runtime(ROOT / "examples")
+    browser, node = shutil.which("chromium"), shutil.which("node")
+    if runtime is None or browser is None or node is None:
+        pytest.skip("node, chromium or the npm packages of examples/ are not here: `make clients` installs them")
+    folder = write_page(model, tmp_path / "page", runtime).folder
+    with subprocess.Popen(
+        [sys.executable, "-m", "assembler", "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        try:
+            address = serving.stdout.readline().strip()
+            command = [node, str(ROOT / "tests" / "clients" / "page.mjs"), address, browser, str(tmp_path)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
+        finally:
+            serving.terminate()
+    assert done.returncode == 0, done.stderr.decode()
+    seen = json.loads(done.stdout)
+    assert (seen["errors"], seen["elsewhere"]) == ([], [])
+    assert seen["title"] == "demo-text"
+    typed = [["Wir", "sehen", "uns", "am", "😀", "Bahnhof", "."], ["Die", "Katze", "(", "👩‍👩‍👧", ")", "schläft", "!"]]
+    expected = [pair for each in Tagger(model).tag(typed) for pair in zip(each.tokens, each.labels, strict=True)]
+    assert [tuple(pair) for pair in seen["typed"]] == expected
+    assert seen["unsplit"][5:] == ["Bahnhof.", "Die", "Katze", "(👩‍👩‍👧)", "schläft!"]
+    assert seen["hover"][0].startswith("VERB 0.")
+    assert seen["hover"][1] == "1"
+    assert seen["focused"].startswith("uns: PRON, score 0.")
+    assert "2 sentences, 10 tokens" in seen["figures"]
+    assert "onnxruntime-web" in seen["figures"]
+    assert "equal to tagger" in seen["about"]
+    assert seen["graph"] > 300
+    assert seen["light"] != seen["dark"]
+    assert seen["overflow"] == 0
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("light.png", "dark.png"))
+
+
+def test_a_page_is_a_folder_of_its_own(model: Path, stand_in: Path, tmp_path: Path) -> None:
+    page = write_page(model, tmp_path / "page", stand_in)
+    files = {str(path.relative_to(page.folder)) for path in page.folder.rglob("*") if path.is_file()}
+    own = {"index.html", "page.css", "page.js", "model.json", "model.onnx", "graph.svg"}
+    assert files == own | {f"ort/{name}" for name in RUNTIME_FILES}
+    assert (page.folder / "model.onnx").read_bytes() == model.read_bytes()
+    assert page.size == sum(path.stat().st_size for path in page.folder.rglob("*") if path.is_file())
+    described = json.loads((page.folder / "model.json").read_text(encoding="utf-8"))
+    assert described["outputs"] == {"labels": "labels", "scores": "scores", "lengths": "lengths"}
+    assert described["examples"][0].startswith("Im Frühling")
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_page_is_served_to_this_machine_with_the_types_that_browsers_want(
+    model: Path, stand_in: Path, tmp_path: Path
+) -> None:
+    folder = write_page(model, tmp_path / "page", stand_in).folder
+    command = [sys.executable, "-m", "assembler", "serve", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        try:
+            address = serving.stdout.readline().strip()
+            assert address.startswith("http://127.0.0.1:")
+            types = {}
+            for name in ("index.html", "page.js", f"ort/{RUNTIME_FILES[0]}", f"ort/{RUNTIME_FILES[2]}", "graph.svg"):
+                with urlopen(address + name) as answer:  # noqa: S310 - our own server on loopback
+                    types[name] = answer.headers["content-type"]
+                    assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
+        finally:
+            serving.terminate()
+    assert [kind.partition(";")[0] for kind in types.values()] == [
+        "text/html", "text/javascript", "text/javascript", "application/wasm", "image/svg+xml"
+    ]  # fmt: skip
+
+
+def test_a_model_that_takes_indices_has_no_page(stand_in: Path, tmp_path: Path) -> None:
+    path = assemble(ROOT / "specs" / "demo-pos.yaml", tmp_path / "demo-pos.onnx", proof=False).path
+    with pytest.raises(ModelError, match=r"M014 a page needs a model that takes text.*\n.*--interface text"):
+        write_page(path, tmp_path / "page", stand_in)
+    assert not (tmp_path / "page").exists()
+
+
+def test_a_model_with_weights_beside_it_has_no_page(stand_in: Path, tmp_path: Path) -> None:
+    path = assemble(ROOT / "specs" / "demo-text.yaml", tmp_path / "m.onnx", proof=False, external_above=0).path
+    with pytest.raises(ModelError, match="M014 its weights are in a file beside it"):
+        write_page(path, tmp_path / "page", stand_in)
+
+
+def test_the_command_refuses_what_it_cannot_write(
+    model: Path, stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke
+    written = run(cli, ["page", str(model), "-o", "page"])
+    assert (written.exit_code, written.output) == (0, f"page: {written.output.split(': ')[1]}")
+    again = run(cli, ["page", str(model), "-o", "page"])
+    assert again.exit_code == 2
+    assert "'page' is there already; --force replaces a page" in again.output
+    assert run(cli, ["page", str(model), "-o", "page", "--force"]).exit_code == 0
+    (tmp_path / "own").mkdir()
+    assert run(cli, ["page", str(model), "-o", "own", "--force"]).exit_code == 2
+    (stand_in / RUNTIME_FILES[1]).unlink()
+    missing = run(cli, ["page", str(model), "-o", "other"])
+    assert "onnxruntime-web is not here: npm install --ignore-scripts onnxruntime-web" in missing.output
+    named = run(cli, ["page", str(model), "-o", "other", "--runtime", str(stand_in)])
+    assert f"has no {RUNTIME_FILES[1]}" in named.output
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_page_in_a_folder_that_is_not_there_is_a_problem(model: Path, stand_in: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="M009 cannot be written: No such file"):
+        write_page(model, tmp_path / "no" / "page", stand_in)
