@@ -11,6 +11,7 @@ from assembler.runtime.head import Head
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.session import Session
+from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.tokenization import tokenize
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Tagger:
     `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
     """
 
-    __slots__ = ("_heads", "_metadata", "_session")
+    __slots__ = ("_heads", "_metadata", "_session", "_shapes")
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Tagger:
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
         self._metadata.interface.require_libraries(self._session.file)
         self._heads = Head.all_of(self._metadata, self._session)
+        self._shapes = FixedShapes.of(self._metadata.interface, self._session)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -111,7 +113,8 @@ class Tagger:
         Raises:
             TypeError: If a sentence is not a list of strings, or with a tokeniser no string: the message says which.
             ValueError: If `batch_size` is below 1, or there is no such tokeniser.
-            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
+            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say,
+                M019 for a sentence that is too long for the model.
         """
         tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
         found = in_context(read_sentences(tokens), self.interface.context)
@@ -187,7 +190,7 @@ class Tagger:
         results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
         report(sum(not sentence.tokens for sentence in sentences))
-        for numbers in batches(sentences, batch_size):
+        for numbers in batches(sentences, self._shapes.most(batch_size)):
             batch = [sentences[number] for number in numbers]
             tagged = self._tag_batch(batch, force_tokens=force_tokens)
             for number, result in zip(numbers, tagged, strict=True):
@@ -196,15 +199,17 @@ class Tagger:
         return results
 
     def _tag_batch(self, batch: list[InContext], *, force_tokens: bool) -> list[TaggedSentence]:
-        feeds = encode(self._metadata.interface, batch)
+        whole = self._shapes.whole(batch)
+        feeds = self._shapes.fitted(encode(self._metadata.interface, whole), len(whole))
         names = [name for head in self._heads for name in (head.task.prediction, head.task.scores)]
         outputs = self._session.run(names, feeds)
-        sentences = [sentence.tokens for sentence in batch]
+        sentences = [sentence.tokens for sentence in whole]
         read = [
             head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=force_tokens)
             for place, head in enumerate(self._heads)
         ]
-        return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
+        found = [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
+        return found[: len(batch)]
 
     def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
         first, names = tags[0], [head.task.name for head in self._heads]
