@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError, SpecError
 from assembler.problems import Problem, in_order
+from assembler.profiles import PROFILES
 from assembler.spec.reading import load_spec
 from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import wire
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
+    from assembler.staging import Stage
     from assembler.wiring.graph import Wiring
 
     #: Called with a word on each step as it begins.
@@ -80,8 +82,7 @@ def assemble(
     """
     say = progress or (lambda _: None)
     say("reading the spec")
-    read = load_spec(spec)
-    _check_profile(read, profile)
+    read = with_profile(load_spec(spec), profile)
     target = Path(output) if output is not None else Path(f"{read.name}.onnx")
     target = target.resolve() if target.is_symlink() else target  # the link stays, what it names is replaced
     _check_target(target, read)
@@ -89,21 +90,40 @@ def assemble(
     built, reference, digests = _build(read, say, trust=trust, proof=proof)
     layout = _layout(built, external_above)
     unpinned = tuple(name for name in digests if read.sources[name].sha256 is None)
-    with _written(built, layout, target, read) as written:
+    kept = built if PROFILES[read.profile].tags_changed is not None else None
+    with _written(built, layout, target, read) as stage:
         del built  # the proof needs the file alone; its memory is the runtime's now
-        proven = _prove(written, read, reference, say, trust=trust)
+        proven = _prove(stage.path, read, reference, say, trust=trust)
+        if kept is not None and proven is not None:
+            layout = _with_findings(kept, proven, stage, layout)
     data = target.parent / layout.data_name if layout.data_name else None
     return Assembled(target, layout.size, data, layout.data_size, digests, unpinned, proven)
 
 
-def _check_profile(spec: Spec, profile: str | None) -> None:
-    from assembler.spec.schema import PROFILES
-
+def with_profile(spec: Spec, profile: str | None) -> Spec:
+    """Return the spec with the profile that the caller wants instead of its own."""
     if profile is not None and profile not in PROFILES:
         from assembler.problems import suggest
 
         hint = suggest(profile, PROFILES, what="profiles")
         raise SpecError(Problem("S006", f"there is no profile '{profile}'", hint, spec.document.file))
+    return spec if profile is None else replace(spec, profile=profile)
+
+
+def _with_findings(model: Model, proven: Proven, stage: Stage, layout: Layout) -> Layout:
+    """Write a lossy model again, with what its proof has found; its graph and its weights are the same."""
+    from assembler.content import with_findings
+    from assembler.proof.budget import losses_record
+    from assembler.serialisation import LARGEST_FILE, lay_out, write_model
+
+    if not proven.losses:
+        return layout
+    found = with_findings(model, losses_record(proven.losses))
+    layout = lay_out(found, external_above=0 if layout.data_name else LARGEST_FILE)
+    stage.stream.seek(0)
+    stage.stream.truncate()
+    write_model(found, layout, stage.stream)
+    return layout
 
 
 def _check_target(target: Path, spec: Spec) -> None:
@@ -144,7 +164,7 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     from assembler.content import KEY, content_digest
     from assembler.metadata import describe
     from assembler.parts.emission import emit_parts
-    from assembler.passes.deduplication import deduplicate
+    from assembler.proof.budget import require_budget
     from assembler.proof.proving import proof_record, reference_results
     from assembler.surgery.joining import join
     from assembler.surgery.labelling import label
@@ -154,12 +174,13 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     if proof:
         say("running the source")
         reference = reference_results(wiring, sources)
+        require_budget(spec, reference)
     say("emitting and joining the parts")
     fragments = emit_parts(wiring)
     parameters = {node: fragment.weight_count() for node, fragment in fragments.items()}
-    model = deduplicate(join(wiring, fragments))
+    model = PROFILES[spec.profile].lower(join(wiring, fragments))
     record = proof_record(wiring, reference)
-    metadata = describe(wiring, sources, parameters, record)
+    metadata = describe(wiring, sources, parameters, record, model.resets)
     metadata[KEY] = json.dumps(content_digest(model, metadata))
     return label(model, metadata), reference, sources.digests()
 
@@ -222,7 +243,7 @@ def _layout(model: Model, external_above: int | None) -> Layout:
 
 
 @contextmanager
-def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator[Path]:
+def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator[Stage]:
     """Write the model under a provisional name; it gets its own at the end of the block.
 
     External data is named by its content, so it can have its name before the model has: an older model beside it names
@@ -245,7 +266,7 @@ def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator
             write_model(model, layout, stage.stream)
             stage.flush()
             del model
-            yield stage.path
+            yield stage
     except OSError as err:
         hint = (
             "make room, or choose another file with -o" if err.errno == errno.ENOSPC else "choose another file with -o"

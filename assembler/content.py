@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import onnx
 from onnx import numpy_helper
 
 from assembler.sources.weights import buffer_of
+from assembler.surgery.labelling import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from assembler.model import Model
-
+    from assembler.spec.yaml_text import Value
 
 #: The metadata entry that holds the digest.
 KEY = "assembler.content"
+
+
+def with_findings(model: Model, findings: Mapping[str, Value]) -> Model:
+    """Return a model with more in the `proof` record of its metadata, and a new digest."""
+    key = "assembler.proof"
+    metadata = {entry.key: entry.value for entry in model.proto.metadata_props}
+    record = {**json.loads(metadata[key]), **findings}
+    metadata[key] = json.dumps(record, ensure_ascii=False, sort_keys=True)
+    metadata[KEY] = json.dumps(content_digest(model, metadata))
+    return label(model, metadata)
 
 
 def content_digest(model: Model, metadata: Mapping[str, str]) -> str:

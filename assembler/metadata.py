@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from importlib import metadata
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
@@ -32,7 +33,11 @@ _PACKAGES = ("flair-assembler", "flair", "onnx", "onnx-graphsurgeon", "onnxrunti
 
 
 def describe(
-    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], proof: Mapping[str, Value]
+    wiring: Wiring,
+    sources: OpenSources,
+    parameters: Mapping[str, int],
+    proof: Mapping[str, Value],
+    resets: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
     """Return the metadata of a model.
 
@@ -41,6 +46,7 @@ def describe(
         sources: The open sources.
         parameters: The number of weights of each node.
         proof: What was proven, or why nothing was.
+        resets: The reset character of each language model that has one.
 
     Raises:
         SpecError: One input would have to be filled in two ways (W013).
@@ -55,7 +61,7 @@ def describe(
         "dictionaries": {name: list(weights.characters.dictionary) for name, weights in models.items()},
         "vocabularies": describe_vocabularies(sources),
         "tokenizers": describe_tokenizers(sources),
-        "interface": describe_interface(wiring, sources),
+        "interface": describe_interface(wiring, sources, resets or {}),
         "spec": {
             "name": spec.name,
             "description": spec.description,
@@ -98,7 +104,9 @@ def describe_tokenizers(sources: OpenSources) -> dict[str, Value]:
     }
 
 
-def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]:
+def describe_interface(
+    wiring: Wiring, sources: OpenSources, resets: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Value]:
     """Return how a host fills the inputs and reads the outputs: the `interface` record.
 
     Raises:
@@ -114,6 +122,8 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     for name, weights in models.items():
         entry = asdict(weights.characters)
         del entry["dictionary"]
+        if name in resets:
+            entry["reset"] = resets[name]
         described[name] = entry
     tags: dict[str, Value] = {
         "label_type": head.label_type if head else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ class Model:
     Attributes:
         proto: The model; stubs have the data location EXTERNAL.
         weights: The arrays of the stubs, by initializer name.
+        resets: The character that sets a language model back to its beginning, by node, where a pass has given it one.
     """
 
     proto: onnx.ModelProto
     weights: Mapping[str, Array]
+    resets: Mapping[str, int] = field(default_factory=dict)

@@ -120,7 +120,8 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
         message = f"it holds no tags: {err}"
         raise damaged("proof.golden", message, str(path)) from err  # noqa: EM101 - a place, no message
     names = f" for each of its tasks, {', '.join(by_sentence)}" if len(tried) > 1 else ""
-    return f"{max(tried)} sentences have the source's tags, and its scores to four digits{names}"
+    whose = "the source's tags, and its" if "tags_changed_allowed" not in record else "the tags of the proof, and its"
+    return f"{max(tried)} sentences have {whose} scores to four digits{names}"
 
 
 def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, by_sentence: bool) -> int:
@@ -139,13 +140,13 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, by_sentenc
 
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
-    from assembler.assembly import wired_sources
+    from assembler.assembly import wired_sources, with_profile
     from assembler.proof.divergence import diverging_parts
     from assembler.proof.proving import prove, reference_results
     from assembler.spec.reading import load_spec
 
-    read = load_spec(spec)
     record = entries.get("spec")
+    read = with_profile(load_spec(spec), str(record.get("profile")) if isinstance(record, dict) else None)
     text = record.get("text") if isinstance(record, dict) else None
     if text != read.document.text:
         message = f"the model was built from another spec than {spec}"

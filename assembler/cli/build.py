@@ -71,6 +71,7 @@ def command(
                     "largest_difference": proven.largest,
                     "within": proven.within,
                     "left_out": proven.left_out,
+                    **({"tags_changed": sum(losses.tags_changed for losses in proven.losses)} if proven.losses else {}),
                 },
             }
         )
@@ -80,6 +81,10 @@ def command(
         click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
     if proven is None:
         click.echo("not proven (--no-proof)")
+    elif proven.losses:
+        click.echo(f"measured against {proven.against}: {proven.cases} sentences")
+        for losses in proven.losses:
+            click.echo(f"  {losses}")
     elif proven.tokens or proven.classes:
         counts = {"tokens": proven.tokens, "classes of sentences": proven.classes}
         compared = ", ".join(f"{count} {what}" for what, count in counts.items() if count)

@@ -34,7 +34,11 @@ TOKENIZERS = ("segtok", "whitespace")
 @click.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences in one run.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Sentences in one run.  [default: 32, or 128 where they can share a lane]",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one run.  [default: ONNX Runtime's choice]")
 @click.option("--force-tokens", is_flag=True, help="Give a label per token, without spans, also where tags are spans.")
 @click.option(
@@ -47,7 +51,7 @@ TOKENIZERS = ("segtok", "whitespace")
 def command(
     model: Path,
     file: Path | None,
-    batch_size: int,
+    batch_size: int | None,
     threads: int | None,
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
     tokenizer: str | None,
@@ -85,7 +89,7 @@ class _Stream(Protocol):
     ) -> Iterator[Result]: ...
 
 
-def _stream(model: Path, threads: int | None, batch_size: int, *, force_tokens: bool) -> _Stream:
+def _stream(model: Path, threads: int | None, batch_size: int | None, *, force_tokens: bool) -> _Stream:
     """Return what runs the model: on tokens, or where it labels nothing but sentences, on these."""
     from assembler.inspection import model_header
     from assembler.runtime import SentenceTask, Tagger, TextClassifier
@@ -93,7 +97,7 @@ def _stream(model: Path, threads: int | None, batch_size: int, *, force_tokens: 
 
     tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):
-        return partial(TextClassifier(model, threads=threads).stream, batch_size=batch_size)
+        return partial(TextClassifier(model, threads=threads).stream, batch_size=batch_size or 32)
     return partial(Tagger(model, threads=threads).stream, batch_size=batch_size, force_tokens=force_tokens)
 
 

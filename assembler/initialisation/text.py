@@ -31,7 +31,7 @@ def text_spec(given: Sequence[Given]) -> str:
     opened = given[0].opened
     if len(given) > 1 or opened.tasks:
         raise _refused(opened, "the text interface is that of one tagger, not of several")
-    if opened.tagger is None:
+    if opened.language_model is not None:
         raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     head = opened.weights("tagger.head")
     if not isinstance(head, TaggerHeadWeights):

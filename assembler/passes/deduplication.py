@@ -7,17 +7,18 @@ node reads what it read before.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import onnx
 
-from assembler.model import Model
 from assembler.sources.weights import buffer_of
 from assembler.surgery.renaming import rename_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from assembler.model import Model
     from assembler.sources.weights import Array
 
 
@@ -41,7 +42,7 @@ def deduplicate(model: Model) -> Model:
     proto.CopyFrom(model.proto)
     proto.graph.CopyFrom(rename_tensors(graph, lambda name: replaced.get(name, name)))
     weights = {name: array for name, array in model.weights.items() if name not in replaced}
-    return Model(proto, weights)
+    return replace(model, proto=proto, weights=weights)
 
 
 def _key(tensor: onnx.TensorProto, weights: Mapping[str, Array]) -> str:

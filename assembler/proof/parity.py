@@ -68,6 +68,7 @@ class Comparison:
         largest: The largest difference of a score.
         within: The tolerance.
         worst: The tokens that differ most, changed labels first.
+        compared: Tokens compared, over all batch shapes.
     """
 
     sentences: int
@@ -76,6 +77,7 @@ class Comparison:
     largest: float
     within: float
     worst: tuple[Difference, ...]
+    compared: int = 0
 
     @property
     def equal(self) -> bool:
@@ -122,4 +124,5 @@ def compare(
         largest=largest,
         within=within,
         worst=tuple(difference for *_, difference in worst[:5]),
+        compared=sum(len(result.labels) for result in source) * len(model),
     )

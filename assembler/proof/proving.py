@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from assembler.proof.budget import Losses
     from assembler.proof.reference import Reference
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
@@ -76,6 +77,7 @@ class Proven:
         largest: The largest difference of a score or of any output.
         within: The tolerance.
         left_out: Sentences that were left out, because a word of theirs was cut from a table.
+        losses: What a lossy profile has changed, within its budget, for each task.
     """
 
     against: str
@@ -85,6 +87,7 @@ class Proven:
     largest: float
     within: float
     left_out: int
+    losses: tuple[Losses, ...] = ()
 
 
 def reference_results(wiring: Wiring, sources: OpenSources) -> References:
@@ -195,4 +198,5 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         max(each.largest for each in found),
         references.spec.proof.scores_within,
         references.left_out,
+        tuple(each.losses for each in found if each.losses is not None),
     )

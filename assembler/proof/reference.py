@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.proof.budget import Losses
     from assembler.proof.stepwise import Gap
     from assembler.spec.yaml_text import Value
 
@@ -22,12 +23,14 @@ class Found:
         tokens: Tokens compared in each batch shape; 0 where no tags were.
         classes: Classes of sentences compared in each batch shape; 0 where sentences are not labelled.
         largest: The largest difference of a score or of any output.
+        losses: What a lossy profile has changed, within its budget.
     """
 
     cases: int
     tokens: int
     classes: int
     largest: float
+    losses: Losses | None = None
 
 
 class Reference(Protocol):

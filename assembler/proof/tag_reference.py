@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assembler.errors import ParityError
 from assembler.problems import Problem
+from assembler.proof.budget import budget_problem, measured_losses
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
@@ -72,10 +73,19 @@ class TagReference:
             ModelError: The model cannot be run (M010 to M015).
         """
         comparison = self.compare(path)
-        if not comparison.equal:
+        losses = measured_losses(self.spec, comparison, lambda: self._own_golden(path))
+        if losses is not None and not losses.kept:
+            raise ParityError(budget_problem(self.spec, self.against, comparison, losses))
+        if losses is None and not comparison.equal:
             raise ParityError(self._problem(comparison, diagnose()))
         tokens, classes = (0, comparison.tokens) if self.by_sentence else (comparison.tokens, 0)
-        return Found(comparison.sentences, tokens, classes, comparison.largest)
+        return Found(comparison.sentences, tokens, classes, comparison.largest, losses)
+
+    def _own_golden(self, path: Path) -> Mapping[str, Value]:
+        """Return the record with the model's own tags of the first sentences."""
+        model = ModelTask(path, self.task, by_sentence=self.by_sentence)
+        sentences = self.sentences[: len(self.golden)]
+        return replace(self, golden=model.run(model.placed(sentences), len(sentences))).record()
 
     def compare(self, path: Path) -> Comparison:
         """Run a written model on the sentences, in every batch shape, and compare."""
@@ -96,13 +106,15 @@ class TagReference:
                     [each.tokens for each in sentences], tagged, [(size, results)], within, by_sentence=self.by_sentence
                 )
             )
+        worst = [difference for entry in comparisons for difference in entry.worst]
         return Comparison(
             sentences=max(entry.sentences for entry in comparisons),
             tokens=max(entry.tokens for entry in comparisons),
             tags_changed=sum(entry.tags_changed for entry in comparisons),
             largest=max(entry.largest for entry in comparisons),
             within=self.spec.proof.scores_within,
-            worst=tuple(difference for entry in comparisons for difference in entry.worst)[:5],
+            worst=tuple(sorted(worst, key=lambda entry: entry.source[0] == entry.model[0]))[:5],
+            compared=sum(entry.compared for entry in comparisons),
         )
 
     def record(self) -> Mapping[str, Value]:

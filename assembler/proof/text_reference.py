@@ -10,8 +10,10 @@ import numpy as np
 
 from assembler.errors import ParityError
 from assembler.problems import Problem
+from assembler.profiles import PROFILES
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
+from assembler.proof.task_results import Slots
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Text
@@ -45,6 +47,7 @@ _MOST_LINES = 5
 _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
 #: What a model can say beside tags and scores.
 _SAID = ("labels", "lengths", *_SPAN)
+_OWN = ("prediction", "scores")
 
 
 def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -153,13 +156,22 @@ class TextReference:
         tagged: Sequence[TaggedTokens],
         rows: Sequence[int],
     ) -> tuple[list[str], float]:
-        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in _SAID}
+        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN)}
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
         outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # what stands behind them fills a fixed size
+        if PROFILES[self.tag.spec.profile].tags_changed is not None:
+            # a lossy model may have other tags, in a budget that is kept elsewhere; its words must say its own
+            tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
         spans = [_spans(self.task, each) for each in tagged]
         differences, gap = _span_differences(outputs, batch, spans, (rows, self.tag.spec.proof.scores_within))
         return [*wrong, *differences], gap
+
+    def _own(self, outputs: Mapping[str, Array], row: int, count: int) -> Slots:
+        """Return what the model says of a sentence in classes and scores."""
+        labels = self.task.head.labels
+        classes, scores = (outputs[name][row, :count].tolist() for name in _OWN)
+        return Slots([labels[number] for number in classes], scores)
 
 
 def _spans(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:

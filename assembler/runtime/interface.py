@@ -38,6 +38,7 @@ class LanguageModel:
         tokenized: Whether the text is the tokens joined by one space each, or by the spaces that are behind them.
         padding: The character id behind a shorter text.
         alphabet: Its character dictionary.
+        reset: The character id that sets its state back to the beginning, so that texts can share a lane, or `None`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LanguageModel:
     tokenized: bool
     padding: int
     alphabet: Alphabet
+    reset: int | None = None
 
     def frame(self, sentences: Iterable[str]) -> list[str]:
         """Return each text as the language model reads it: with markers, lowercased and reversed if need be."""
@@ -298,6 +300,7 @@ def _language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageMod
         tokenized=fields.flag("tokenized") if "tokenized" in fields.values else True,
         padding=fields.number("padding", _IDS),
         alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
+        reset=fields.number("reset", _IDS) if "reset" in fields.values else None,
     )
 
 

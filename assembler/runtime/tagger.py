@@ -9,6 +9,7 @@ from assembler.runtime.context import in_context
 from assembler.runtime.encoding import encode
 from assembler.runtime.head import Head
 from assembler.runtime.metadata import Metadata
+from assembler.runtime.packing import can_pack, packed
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int], None]
 
 _BATCHES_IN_A_WINDOW = 32
+_BATCH, _PACKED_BATCH = 32, 128
 
 
 class Tagger:
@@ -90,7 +92,7 @@ class Tagger:
         self,
         sentences: Iterable[Sequence[str]],
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         progress: Progress | None = None,
         force_tokens: bool = False,
         tokenizer: str | None = None,
@@ -102,6 +104,7 @@ class Tagger:
                 without tokens has an empty result. Where `interface.context` is above 0, the tokens of the sentences
                 around it are read with each, as in flair's `predict`.
             batch_size: The most sentences in one run. Batches hold sentences of like length, whatever the order here.
+                By default 32, as in flair, or 128 where the language models let sentences share a lane.
             progress: Called with the number of sentences that have been finished since the call before.
             force_tokens: Whether to leave out the spans.
             tokenizer: One of `tokenization.TOKENIZERS` for sentences that are raw text, a string each. Results then
@@ -124,7 +127,7 @@ class Tagger:
         self,
         sentences: Sequence[InContext],
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         progress: Progress | None = None,
         force_tokens: bool = False,
     ) -> list[TaggedSentence]:
@@ -145,14 +148,13 @@ class Tagger:
             ValueError: As for `tag`.
             ModelError: As for `tag`.
         """
-        require_positive("batch_size", batch_size)
-        return self._tag(sentences, batch_size, progress, force_tokens=force_tokens)
+        return self._tag(sentences, self._size(batch_size), progress, force_tokens=force_tokens)
 
     def stream(
         self,
         sentences: Iterable[Sequence[str]],
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         window: int = _BATCHES_IN_A_WINDOW,
         progress: Progress | None = None,
         force_tokens: bool = False,
@@ -177,12 +179,16 @@ class Tagger:
             ValueError: If `batch_size` or `window` is below 1, at once.
             ModelError: As for `tag`.
         """
-        size = require_positive("batch_size", batch_size) * require_positive("window", window)
+        in_one = self._size(batch_size)
+        size = in_one * require_positive("window", window)
         tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
         read = windows(in_context(read_sentences(tokens), self.interface.context), size)
-        return (
-            tagged for block in read for tagged in self._tag(block, batch_size, progress, force_tokens=force_tokens)
-        )
+        return (tagged for block in read for tagged in self._tag(block, in_one, progress, force_tokens=force_tokens))
+
+    def _size(self, batch_size: int | None) -> int:
+        if batch_size is None:
+            return _PACKED_BATCH if can_pack(self.interface) else _BATCH
+        return require_positive("batch_size", batch_size)
 
     def _tag(
         self, sentences: Sequence[InContext], batch_size: int, progress: Progress | None, *, force_tokens: bool
@@ -200,7 +206,11 @@ class Tagger:
 
     def _tag_batch(self, batch: list[InContext], *, force_tokens: bool) -> list[TaggedSentence]:
         whole = self._shapes.whole(batch)
-        feeds = self._shapes.fitted(encode(self._metadata.interface, whole), len(whole))
+        feeds = encode(self._metadata.interface, whole)
+        if self._shapes.shapes:
+            feeds = self._shapes.fitted(feeds, len(whole))
+        elif len(batch) > 1 and can_pack(self.interface):
+            feeds = packed(self.interface, feeds)
         names = [name for head in self._heads for name in (head.task.prediction, head.task.scores)]
         outputs = self._session.run(names, feeds)
         sentences = [sentence.tokens for sentence in whole]

@@ -139,6 +139,7 @@ class Proof:
             which gives tags.
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
+        tags_changed: The share of tags that a lossy profile may change, or `None` for what the profile says.
         mark: Where `against` stands, or the section.
         sentences_mark: Where `sentences` stands, or the section.
     """
@@ -146,6 +147,7 @@ class Proof:
     against: str | None
     sentences: str | None
     scores_within: float
+    tags_changed: float | None
     mark: Mark
     sentences_mark: Mark
 

@@ -9,7 +9,7 @@ from assembler.errors import SpecError
 from assembler.parts.registry import kinds
 from assembler.problems import in_order
 from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Source, Spec
-from assembler.spec.schema import DEFAULT_OPSET, PROFILES, build_schema
+from assembler.spec.schema import DEFAULT_OPSET, DEFAULT_PROFILE, build_schema
 from assembler.spec.violations import schema_problems
 from assembler.spec.yaml_text import Document, parse, read_text
 from assembler.wiring.tensors import TensorType
@@ -59,7 +59,7 @@ def _spec(document: Document) -> Spec:
         name=str(root["name"]),
         description=str(root.get("description") or ""),
         opset=opset if isinstance(opset, int) else DEFAULT_OPSET,
-        profile=str(root.get("profile", PROFILES[0])),
+        profile=str(root.get("profile", DEFAULT_PROFILE)),
         sources={name: _source(document, name, value) for name, value in _mapping(root.get("sources")).items()},
         inputs={name: _input(document, name, value) for name, value in _mapping(root.get("inputs")).items()},
         graph={name: _node(document, name, value) for name, value in _mapping(root["graph"]).items()},
@@ -148,10 +148,12 @@ def _listed(document: Document, path: KeyPath, items: list[Value]) -> tuple[Refe
 
 def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
     within = entries.get("scores_within", DEFAULT_TOLERANCE)
+    changed = entries.get("tags_changed")
     return Proof(
         against=_optional_text(entries.get("against")),
         sentences=_optional_text(entries.get("sentences")),
         scores_within=float(within) if isinstance(within, int | float) else DEFAULT_TOLERANCE,
+        tags_changed=float(changed) if isinstance(changed, int | float) else None,
         mark=document.mark(("proof", "against")),
         sentences_mark=document.mark(("proof", "sentences")),
     )

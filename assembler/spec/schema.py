@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.filling import RULES
 from assembler.parts.kind import LARGEST_SIZE, NAME
+from assembler.profiles import PROFILES
 from assembler.wiring.tensors import DTYPES
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ DEFAULT_OPSET = 17
 OPSETS = (13, 22)
 #: The largest tolerance of scores that a spec may allow.
 LARGEST_TOLERANCE = 0.1
-#: The profiles that choose how parts are lowered.
-PROFILES = ("portable",)
+#: The profile of a spec that names none.
+DEFAULT_PROFILE = "portable"
 
 LINE_END = r"(?!\n)"
 REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$(?!\n)"
@@ -67,9 +68,11 @@ def build_schema(kinds: Mapping[str, Kind]) -> dict[str, Value]:
             },
             "profile": {
                 "enum": list(PROFILES),
-                "default": PROFILES[0],
-                "description": "How parts are lowered; never what they compute.",
-                "examples": [PROFILES[0]],
+                "default": DEFAULT_PROFILE,
+                "description": "How parts are lowered; never what they compute. "
+                + "; ".join(f"{profile.name}: {profile.summary}" for profile in PROFILES.values())
+                + ".",
+                "examples": ["cpu"],
             },
             "sources": _map("Where weights come from, by name.", _source(), {"tagger": {"flair": "de-pos.pt"}}),
             "inputs": _map(
@@ -271,6 +274,14 @@ def _proof() -> dict[str, Value]:
                 "default": 1e-5,
                 "description": "The largest difference of a score that still counts as equal. Tags must all be equal.",
                 "examples": [1e-5],
+            },
+            "tags_changed": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "description": "The share of tags that a lossy profile (int8, fp16) may change; above it nothing is "
+                "written. By default what the profile says: 0.005. Exact profiles may change none.",
+                "examples": [0.001],
             },
         },
     }

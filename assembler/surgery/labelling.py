@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import onnx
 
-from assembler.model import Model
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from assembler.model import Model
 
 
 def label(model: Model, metadata: Mapping[str, str]) -> Model:
@@ -19,4 +20,4 @@ def label(model: Model, metadata: Mapping[str, str]) -> Model:
     del proto.metadata_props[:]
     for key, value in sorted(metadata.items()):
         proto.metadata_props.add(key=key, value=value)
-    return Model(proto, model.weights)
+    return replace(model, proto=proto)

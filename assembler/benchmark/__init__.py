@@ -1,0 +1,8 @@
+"""Measures an assembled tagger side by side with flair: the same weights, the same text, in turns."""
+
+from __future__ import annotations
+
+from assembler.benchmark.measuring import measure
+from assembler.benchmark.results import Report, Speed
+
+__all__ = ["Report", "Speed", "measure"]

@@ -1,0 +1,215 @@
+"""The benchmark: builds the profiles of a spec, and lets flair and each of them tag the same text in turns."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.assembly import assemble, wired_sources
+from assembler.benchmark.footprint import footprint
+from assembler.benchmark.machine import Peak, describe, system_load
+from assembler.benchmark.results import Report, Speed
+from assembler.errors import ParityError, SpecError
+from assembler.problems import Problem
+from assembler.proof.samples import proof_sentences, read_sentences
+from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
+from assembler.spec.reading import load_spec
+from assembler.tasks import source_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from assembler.assembly import Progress
+    from assembler.proof.parity import TaggedTokens
+    from assembler.runtime import Tagger
+    from assembler.sources.opening import OpenSources
+    from assembler.spec.model import Spec
+    from assembler.tasks import SourceTask
+
+    Sentences = Sequence[list[str]]
+
+FLAIR = "flair"
+#: The batch of flair's own `predict` unless it is told otherwise.
+_FLAIRS_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way of tagging: how it is measured, in batches of a size or of its own, and what it says."""
+
+    run: Callable[[Sentences, int | None], object]
+    tags: Callable[[Sentences], Sequence[TaggedTokens]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turns:
+    """The seconds of one way: of each turn, and of each sentence where they are tagged one at a time."""
+
+    seconds: list[float] = field(default_factory=list)
+    each: list[list[float]] = field(default_factory=list)
+
+
+def measure(
+    path: Path | str,
+    text: Path | None = None,
+    *,
+    profiles: Sequence[str] = ("portable", "cpu", "int8"),
+    rounds: int = 3,
+    one_at_a_time: int = 32,
+    trust: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Build a spec in several profiles, prove each, and measure them against flair's `predict`.
+
+    Args:
+        path: The spec, with a flair tagger as its reference.
+        text: A file of sentences; by default those of the spec's proof.
+        profiles: The profiles. `portable` is also what a plain export gives: ONNX's `LSTM`, batches sorted by tokens.
+        rounds: The turns that each way takes.
+        one_at_a_time: How many sentences are tagged one at a time.
+        trust: Whether object pickles, which can run code, may be read.
+        progress: Called at the beginning of each step.
+
+    Returns:
+        flair and the models, in batches and one at a time. Only ratios within one run mean anything. flair runs in its
+        own batches of 32, the models in the batches that are their default.
+
+    Raises:
+        SpecError, SourceError, ModelError: As `assemble`; W019 where there is no tagger to compare with. A profile
+            whose proof fails is left out of the report, which says why.
+    """
+    from assembler.runtime import Tagger
+
+    say = progress or (lambda _: None)
+    spec = load_spec(path)
+    sentences = read_sentences(spec, text) if text else proof_sentences(spec)
+    load = system_load()
+    with tempfile.TemporaryDirectory() as folder:
+        targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
+        say("measuring load time and memory")
+        footprints = tuple(footprint(name, target, sentences) for name, target in targets.items())
+        wiring, sources = wired_sources(spec, trust=trust)
+        ways: dict[str, _Way] = {FLAIR: _flair(spec, source_tasks(wiring, sources))}
+        ways |= {name: _model(Tagger(target)) for name, target in targets.items()}
+        peak = Peak(_hidden(sources))
+        speeds: list[Speed] = []
+        for batch, some in (("batches", sentences), ("one at a time", _spread(sentences, one_at_a_time))):
+            say(f"measuring {batch}")
+            work = _operations(sources, some)
+            speeds += _measured(ways, some, (batch, rounds, work), peak)
+    return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, left_out)
+
+
+def _spread(sentences: Sentences, count: int) -> Sentences:
+    """Return some sentences, from the first to the last."""
+    return sentences[:: max(1, len(sentences) // count)][:count]
+
+
+def _built(
+    spec: Spec, folder: Path, profiles: Sequence[str], say: Progress, *, trust: bool
+) -> tuple[dict[str, Path], dict[str, str]]:
+    targets, left_out = {}, {}
+    for name in profiles:
+        target = folder / f"{name}.onnx"
+        try:
+            assemble(spec.document.file, target, profile=name, trust=trust, progress=say)
+        except ParityError as err:
+            left_out[name] = err.problems[0].message.splitlines()[0]
+        else:
+            targets[name] = target
+    return targets, left_out
+
+
+def _flair(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
+    source = tasks[0].model if tasks else None
+    if source is None or tasks[0].task.by_sentence:
+        message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
+        raise SpecError(Problem.at(spec.proof.mark, "W019", message))
+    return _Way(
+        lambda sentences, batch: source.run_predict(sentences, batch or _FLAIRS_BATCH),
+        lambda sentences: source.predict(sentences, _FLAIRS_BATCH),
+    )
+
+
+def _model(tagger: Tagger) -> _Way:
+    return _Way(lambda sentences, batch: tagger.tag(sentences, batch_size=batch), tagger.tag)
+
+
+def _measured(ways: dict[str, _Way], sentences: Sentences, options: tuple[str, int, float], peak: Peak) -> list[Speed]:
+    """Let each way tag the sentences in turn, so that what else the machine does falls on all of them alike."""
+    batch, rounds, work = options
+    single = batch == "one at a time"
+    turns = {name: _Turns() for name in ways}
+    tags = {name: way.tags(sentences) for name, way in ways.items()}  # the first run is slower
+    for _ in range(rounds):
+        peak.measure()
+        for name, way in ways.items():
+            each = [[tokens] for tokens in sentences] if single else [sentences]
+            seconds = []
+            for part in each:
+                begin = time.perf_counter()
+                way.run(part, 1 if single else None)
+                seconds.append(time.perf_counter() - begin)
+            turns[name].seconds.append(sum(seconds))
+            turns[name].each.append(seconds)
+    return [
+        _speed((name, batch), turns, len(sentences), work / peak.operations, _changed(tags[FLAIR], tags[name]))
+        for name in ways
+    ]
+
+
+def _speed(
+    names: tuple[str, str], turns: dict[str, _Turns], sentences: int, least: float, changed: tuple[int, int]
+) -> Speed:
+    """Return the figures of one way; `least` is the seconds that its products take at the machine's peak."""
+    name, batch = names
+    own, flairs = turns[name], turns[FLAIR]
+    fastest = own.each[own.seconds.index(min(own.seconds))]
+    single = len(fastest) > 1
+    return Speed(
+        name=name,
+        batch=batch,
+        sentences_per_second=sentences / min(own.seconds),
+        ratio=min(flairs.seconds) / min(own.seconds),
+        median_ratio=statistics.median(flairs.seconds) / statistics.median(own.seconds),
+        latency_median=1000 * statistics.median(fastest) if single else None,
+        latency_p95=1000 * sorted(fastest)[int(0.95 * (len(fastest) - 1))] if single else None,
+        peak_share=least / min(own.seconds),
+        tags_changed=changed[0],
+        tokens=changed[1],
+    )
+
+
+def _changed(source: Sequence[TaggedTokens], model: Sequence[TaggedTokens]) -> tuple[int, int]:
+    pairs = [
+        pair for one, other in zip(source, model, strict=True) for pair in zip(one.labels, other.labels, strict=True)
+    ]
+    return sum(one != other for one, other in pairs), len(pairs)
+
+
+def _hidden(sources: OpenSources) -> int:
+    sizes = [each.recurrent.hidden_size for each in sources.weights.values() if isinstance(each, CharLmWeights)]
+    return max(sizes, default=1024)
+
+
+def _operations(sources: OpenSources, sentences: Sentences) -> float:
+    """Return the operations that no lowering can do without: the recurrent products, and those of the head's layers.
+
+    The input's product of a language model is not among them, nor the reprojection: both can be folded.
+    """
+    characters = sum(len(" ".join(tokens)) + 2 for tokens in sentences)
+    tokens = sum(map(len, sentences))
+    total = 0.0
+    for weights in sources.weights.values():
+        if isinstance(weights, CharLmWeights):
+            layers = [direction for layer in weights.recurrent.layers for direction in layer]
+            needed = sum(each.recurrent_weight.size for each in layers)
+            total += 2.0 * characters * (needed + sum(each.input_weight.size for each in layers[1:]))
+        elif isinstance(weights, TaggerHeadWeights) and weights.recurrent:
+            layers = [direction for layer in weights.recurrent.layers for direction in layer]
+            total += 2.0 * tokens * sum(each.input_weight.size + each.recurrent_weight.size for each in layers)
+    return total

@@ -1,0 +1,102 @@
+"""What a benchmark found, as values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assembler.spec.yaml_text import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """One way of tagging, in one batch size.
+
+    Attributes:
+        name: The way.
+        batch: `batches`, or `one at a time`.
+        sentences_per_second: That of the fastest turn: other programs can only make a turn slower.
+        ratio: How many times flair's own speed, in this run: of the fastest turns.
+        median_ratio: The same of the median turns.
+        latency_median: Milliseconds for a sentence, half of them take longer; one at a time alone.
+        latency_p95: The same of one in twenty.
+        peak_share: The share of the processor's peak at float32 products that the needed products reach.
+        tags_changed: Tags that differ from flair's.
+        tokens: The tags compared.
+    """
+
+    name: str
+    batch: str
+    sentences_per_second: float
+    ratio: float
+    median_ratio: float
+    latency_median: float | None
+    latency_p95: float | None
+    peak_share: float
+    tags_changed: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model needs, measured in a process of its own.
+
+    Attributes:
+        name: The profile.
+        size: The bytes of its files.
+        load_seconds: From the file to the first tag.
+        session_seconds: What ONNX Runtime alone takes to load the file.
+        peak_memory: The bytes that tagging the text takes beyond the imports.
+    """
+
+    name: str
+    size: int
+    load_seconds: float
+    session_seconds: float
+    peak_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where it was measured.
+
+    Attributes:
+        processor: Its name.
+        cores: How many of them this process may use.
+        instructions: Those that decide about speed here.
+        peak: Its peak at float32 products, in thousand millions a second, measured in the same run.
+        versions: The packages.
+        load: The load of the machine before and after: programs beside this one.
+    """
+
+    processor: str
+    cores: int
+    instructions: tuple[str, ...]
+    peak: float
+    versions: dict[str, str]
+    load: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole benchmark.
+
+    Attributes:
+        machine: Where.
+        sentences: How many sentences were tagged in batches.
+        speeds: Each way in each batch size.
+        footprints: Each model.
+        left_out: Ways that do not run here, and why.
+    """
+
+    machine: Machine
+    sentences: int
+    speeds: tuple[Speed, ...]
+    footprints: tuple[Footprint, ...]
+    left_out: dict[str, str]
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return the record that `--format json` prints."""
+        record: dict[str, Value] = asdict(self)
+        return record

@@ -1,0 +1,35 @@
+"""Pass: large float32 weights are stored in half precision.
+
+They become float32 again when the model is loaded (ONNX Runtime folds the `Cast`), so nothing is computed in half
+precision: the file is half as large, the speed is the same.
+
+Requires: any model. Does: each large float32 initializer becomes a float16 one and a `Cast`. Ensures: weights differ by
+at most a 2048th of themselves, and by 3e-8 where they are tiny; one that half precision cannot hold stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import helper
+
+from assembler.passes.rewriting import Rewriting
+
+if TYPE_CHECKING:
+    from assembler.model import Model
+
+#: Weights of fewer values stay as they are.
+_LARGE = 2**12
+_FLOAT32 = 1
+
+
+def halve(model: Model) -> Model:
+    """Return the model with its large weights in half precision."""
+    rewriting = Rewriting(model)
+    limit = float(np.finfo(np.float16).max)
+    for name, array in model.weights.items():
+        if array.dtype == np.float32 and array.size >= _LARGE and np.abs(array).max() <= limit:
+            half = rewriting.set_array(f"{name}/half", array.astype(np.float16))
+            rewriting.give(name, helper.make_node("Cast", [half], [name], name=f"{name}/cast", to=_FLOAT32))
+    return rewriting.model()

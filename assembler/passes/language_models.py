@@ -1,0 +1,143 @@
+"""What passes need to know of a language model: what lies between character ids and the rows that are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import numpy as np
+
+from assembler.passes.rewriting import attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import onnx
+
+    from assembler.passes.rewriting import Floats, Rewriting
+
+#: A gate that is shut: the sigmoid of this is nothing beside a rounding, and the sum with any real gate still is it.
+SHUT = -1e9
+#: The gates that a reset shuts, in ONNX's order, in which those with a sigmoid stand first: LSTM i o f c, GRU z r h.
+_RESET = {"LSTM": (0, 2), "GRU": (0, 1)}
+#: What may stand between the states and the `Gather` of rows: nothing that lets one position see another.
+_POSITIONWISE = frozenset({"Squeeze", "MatMul", "Add", "Reshape", "Identity"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LanguageModelNodes:
+    """One recurrent layer that reads characters.
+
+    Attributes:
+        part: The node of the spec.
+        ids: The model's input with the character ids, int64 [characters, sentences].
+        cell: The cell.
+        embedding: The `Gather` of embeddings.
+        recurrent: The `LSTM` or `GRU`.
+        squeeze: The `Squeeze` that takes the axis of directions off its states.
+        table: float32 [vocabulary, embedding].
+        input_weight: `W` in ONNX's gate order, float32 [gates * hidden, embedding].
+        recurrent_weight: `R`, float32 [gates * hidden, hidden].
+        input_bias: float32 [gates * hidden].
+        recurrent_bias: float32 [gates * hidden].
+    """
+
+    part: str
+    ids: str
+    cell: Literal["LSTM", "GRU"]
+    embedding: onnx.NodeProto
+    recurrent: onnx.NodeProto
+    squeeze: onnx.NodeProto
+    table: Floats
+    input_weight: Floats
+    recurrent_weight: Floats
+    input_bias: Floats
+    recurrent_bias: Floats
+
+    @property
+    def hidden_size(self) -> int:
+        """The hidden states."""
+        return self.recurrent_weight.shape[1]
+
+
+def with_reset_row(table: Floats) -> Floats:
+    """Return a table of embeddings with the reset character: one row and one column more, which only it has 1 in."""
+    wider = np.zeros((len(table) + 1, table.shape[1] + 1), np.float32)
+    wider[:-1, :-1] = table
+    wider[-1, -1] = 1
+    return wider
+
+
+def reset_column(found: LanguageModelNodes) -> Floats:
+    """Return the input weights with the column that the reset character reads.
+
+    It shuts gates, and takes the bias of a GRU's candidate back: `n = tanh(0 + 0 (R h + b))`.
+    """
+    hidden = found.hidden_size
+    column = np.zeros((len(found.input_weight), 1), np.float32)
+    for gate in _RESET[found.cell]:
+        column[gate * hidden : (gate + 1) * hidden] = SHUT
+    if found.cell == "GRU":
+        column[2 * hidden :, 0] = -found.input_bias[2 * hidden :]
+    return np.concatenate([found.input_weight, column], axis=1)
+
+
+def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
+    """Yield the language models of one layer whose states nobody reads but by row.
+
+    Behind the end of a text the operators give zeros and a loop gives states, so a model whose states are an output,
+    or are looked at as a whole, is left as it is.
+    """
+    for recurrent in rewriting.nodes("LSTM", "GRU"):
+        embedding = rewriting.producer(recurrent.input[0])
+        squeeze = rewriting.only_consumer(recurrent.output[0])
+        if embedding is None or embedding.op_type != "Gather" or squeeze is None or squeeze.op_type != "Squeeze":
+            continue
+        arrays = [rewriting.floats(name) for name in (embedding.input[0], *recurrent.input[1:4])]
+        if any(array is None for array in arrays) or not _plain(recurrent):
+            continue
+        ids = embedding.input[1]
+        if len(recurrent.output) == 1 and ids in rewriting.inputs and _read_by_row(rewriting, squeeze.output[0]):
+            yield _nodes(ids, embedding, recurrent, squeeze, cast("list[Floats]", arrays))
+
+
+def _plain(recurrent: onnx.NodeProto) -> bool:
+    """Whether a layer is one direction of torch's own cell."""
+    cell = recurrent.op_type == "LSTM" or attribute(recurrent, "linear_before_reset", 0) == 1
+    return cell and attribute(recurrent, "direction", b"forward") == b"forward" and not any(recurrent.input[5:])
+
+
+def _nodes(
+    ids: str, embedding: onnx.NodeProto, recurrent: onnx.NodeProto, squeeze: onnx.NodeProto, arrays: list[Floats]
+) -> LanguageModelNodes:
+    table, inner, hidden, biases = arrays
+    input_bias, recurrent_bias = biases[0][: inner.shape[1]], biases[0][inner.shape[1] :]
+    return LanguageModelNodes(
+        part=recurrent.name.partition("/")[0],
+        ids=ids,
+        cell="LSTM" if recurrent.op_type == "LSTM" else "GRU",
+        embedding=embedding,
+        recurrent=recurrent,
+        squeeze=squeeze,
+        table=table,
+        input_weight=inner[0],
+        recurrent_weight=hidden[0],
+        input_bias=input_bias,
+        recurrent_bias=recurrent_bias,
+    )
+
+
+def _read_by_row(rewriting: Rewriting, tensor: str) -> bool:
+    """Whether all that is read of a tensor of states is rows of it."""
+    consumers = rewriting.consumers(tensor)
+    if tensor in rewriting.outputs or not consumers:
+        return False
+    for node in consumers:
+        if node.op_type == "Gather":
+            if node.input[0] != tensor or node.input[1] not in rewriting.inputs or attribute(node, "axis", 0) != 0:
+                return False
+        elif (
+            node.op_type not in _POSITIONWISE or node.input[0] != tensor or not _read_by_row(rewriting, node.output[0])
+        ):
+            return False
+    return True

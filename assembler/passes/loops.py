@@ -1,0 +1,126 @@
+"""Pass: a language model becomes a loop over its characters, which several sentences can share.
+
+The body is a row of a table, one product with the recurrent weights, and the gates. The table holds
+`embedding @ W.T + bias` of each character, taken in float64, so the input's product is gone; where the table would be
+large (a dictionary of thousands of characters), the body multiplies the embedding instead. The weights stand outside of
+the loop, where ONNX Runtime packs them once.
+
+The table has one more row, the reset character: its input and forget gates are at minus a billion, so that
+`c = 0 c + 0 g` and `h = o tanh(0)`, and whatever follows in the lane begins anew. A GRU resets by
+`n = tanh(0 + 0 (R h + b))` and `h = (1 - 0) n + 0 h`.
+
+Requires: language models of one layer whose states are only read by row, as `language_models` finds them. Does:
+replaces `Gather`, `LSTM` or `GRU` and `Squeeze` by a `Scan`. Ensures: the same rows up to rounding, for hosts that know
+of no reset character too; behind the end of a text there are states where there were zeros. `Model.resets` names the
+reset character of each loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.parts.emitter import Emitter
+from assembler.passes.language_models import language_models, reset_column, with_reset_row
+from assembler.passes.rewriting import Rewriting
+
+if TYPE_CHECKING:
+    from assembler.model import Model
+    from assembler.parts.emitter import Body
+    from assembler.passes.language_models import LanguageModelNodes
+    from assembler.passes.rewriting import Floats
+
+#: A table of at most this many bytes, or of a quarter of the recurrent weights, is worth its place.
+_SMALL_TABLE = 2**23
+_FLOAT32, _INT64 = "float32", "int64"
+
+
+def lower_language_models(model: Model) -> Model:
+    """Return the model with its language models as loops."""
+    rewriting = Rewriting(model)
+    for found in list(language_models(rewriting)):
+        emit = Emitter({}, rewriting.opset)
+        _emit(emit, found)
+        fragment = emit.fragment()
+        nodes = list(fragment.graph.node)
+        nodes[-1].output[-1] = found.squeeze.output[0]
+        rewriting.replace(found.squeeze, nodes)
+        rewriting.add_initializers(fragment)
+        rewriting.give_reset(found.part, found.ids, len(found.table))
+    return rewriting.model()
+
+
+def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
+    """Emit the loop; its states, float32 [characters, lanes, hidden], are the last output of the last operator."""
+    name, hidden = f"{found.part}/loop", found.hidden_size
+    shape = emit.op("Shape", [found.ids], f"{name}/ids_shape")
+    lanes = emit.op("Gather", [shape, emit.integers(f"{name}/lane_axis", [1])], f"{name}/lanes", axis=0)
+    start_shape = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)
+    start = emit.op("Expand", [emit.number(f"{name}/zero", 0.0, _FLOAT32), start_shape], f"{name}/start")
+    body = emit.body(name)
+    before = body.argument("h", _FLOAT32, 2)
+    cell = body.argument("c", _FLOAT32, 2) if found.cell == "LSTM" else None
+    gates = _emit_input(emit, body, found, body.argument("id", _INT64, 1))
+    weight = emit.initializer(f"{name}/R", found.recurrent_weight.T)
+    if cell is not None:
+        after, cell = _emit_lstm(emit, body, (gates, weight, hidden), before, cell)
+    else:
+        bias = np.zeros(3 * hidden, np.float32)
+        bias[2 * hidden :] = found.recurrent_bias[2 * hidden :]
+        inputs = [before, weight, emit.initializer(f"{name}/candidate_bias", bias)]
+        after = _emit_gru(emit, body, (gates, body.op("Gemm", inputs, "product"), hidden), before)
+    states = [after] if cell is None else [after, cell]
+    for state in (*states, body.op("Identity", [after], "kept")):
+        body.result(state, _FLOAT32, 2)
+    emit.scan(body, [start] * len(states), [found.ids], outputs=1)
+
+
+def _emit_input(emit: Emitter, body: Body, found: LanguageModelNodes, ids: str) -> str:
+    """Emit what the characters of one position give to the gates, float32 [lanes, gates * hidden]."""
+    weight, bias = reset_column(found), _input_bias(found)
+    table = with_reset_row(found.table)
+    size = len(table) * weight.shape[0] * table.itemsize
+    if size <= max(_SMALL_TABLE, found.recurrent_weight.nbytes // 4):
+        # The product is taken in float64 and rounded once.
+        folded = (table.astype(np.float64) @ weight.T.astype(np.float64) + bias).astype(np.float32)
+        return body.op("Gather", [emit.initializer(f"{body.name}/table", folded), ids], "input", axis=0)
+    embedded = body.op("Gather", [emit.initializer(f"{body.name}/embedding", table), ids], "embedded", axis=0)
+    inputs = [embedded, emit.initializer(f"{body.name}/W", weight.T), emit.initializer(f"{body.name}/B", bias)]
+    return body.op("Gemm", inputs, "input")
+
+
+def _input_bias(found: LanguageModelNodes) -> Floats:
+    """Return what stands beside the input's product: both biases, but for the GRU's candidate, whose own is gated."""
+    recurrent = found.recurrent_bias.copy()
+    if found.cell == "GRU":
+        recurrent[2 * found.hidden_size :] = 0
+    return found.input_bias + recurrent
+
+
+def _emit_lstm(emit: Emitter, body: Body, gates: tuple[str, str, int], before: str, cell: str) -> tuple[str, str]:
+    """Emit one step: the hidden states and the cell's after it."""
+    given, weight, hidden = gates
+    summed = body.op("Gemm", [before, weight, given], "product")
+    parts = emit.integers(f"{body.name}/sigmoid_and_tanh", [3 * hidden, hidden])
+    open_, candidate = body.ops("Split", [summed, parts], "gates", 2, axis=1)
+    equal = emit.integers(f"{body.name}/each_gate", [hidden] * 3)
+    inwards, outwards, forget = body.ops("Split", [body.op("Sigmoid", [open_], "open"), equal], "each", 3, axis=1)
+    added = body.op("Mul", [inwards, body.op("Tanh", [candidate], "candidate")], "added")
+    after = body.op("Add", [body.op("Mul", [forget, cell], "left"), added], "cell")
+    return body.op("Mul", [outwards, body.op("Tanh", [after], "squashed")], "hidden"), after
+
+
+def _emit_gru(emit: Emitter, body: Body, gates: tuple[str, str, int], before: str) -> str:
+    """Emit one step: the hidden states after it. torch's reset gate multiplies behind the recurrent product."""
+    given, product, hidden = gates
+    parts = emit.integers(f"{body.name}/sigmoid_and_tanh", [2 * hidden, hidden])
+    given_open, given_candidate = body.ops("Split", [given, parts], "given", 2, axis=1)
+    own_open, own_candidate = body.ops("Split", [product, parts], "own", 2, axis=1)
+    open_ = body.op("Sigmoid", [body.op("Add", [given_open, own_open], "sum")], "open")
+    equal = emit.integers(f"{body.name}/each_gate", [hidden] * 2)
+    update, reset = body.ops("Split", [open_, equal], "each", 2, axis=1)
+    seen = body.op("Mul", [reset, own_candidate], "seen")
+    candidate = body.op("Tanh", [body.op("Add", [given_candidate, seen], "candidate_sum")], "candidate")
+    kept = body.op("Mul", [update, body.op("Sub", [before, candidate], "difference")], "part_kept")
+    return body.op("Add", [candidate, kept], "hidden")

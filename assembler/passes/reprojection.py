@@ -1,0 +1,76 @@
+"""Pass: a linear layer in front of a recurrent one becomes part of its input weights.
+
+flair's `embedding2nn` (ST 161-163, 325) is linear and feeds a layer that begins with a linear map, so that
+`W (E x + e) + b = (W E) x + (W e + b)`. The product is taken in float64 and rounded once.
+
+Requires: a model with unique tensor names. Does: replaces `MatMul`, `Add`, `Transpose` in front of an `LSTM`, `GRU` or
+`RNN` by the `Transpose` alone, where nothing else reads what is between them and the layer does not grow by it.
+Ensures: the same results up to rounding; no initializer that nothing reads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.passes.rewriting import Rewriting, changed
+
+if TYPE_CHECKING:
+    import onnx
+
+    from assembler.model import Model
+    from assembler.passes.rewriting import Floats
+
+
+def fold_reprojection(model: Model) -> Model:
+    """Return the model with its reprojections folded."""
+    rewriting = Rewriting(model)
+    for recurrent in rewriting.nodes("LSTM", "GRU", "RNN"):
+        _fold(rewriting, recurrent)
+    return rewriting.model()
+
+
+def _fold(rewriting: Rewriting, recurrent: onnx.NodeProto) -> None:
+    transpose = _before(rewriting, recurrent.input[0], "Transpose")
+    add = _before(rewriting, transpose.input[0], "Add") if transpose else None
+    product = _before(rewriting, add.input[0], "MatMul") if add else None
+    if transpose is None or add is None or product is None:
+        return
+    weight, bias = rewriting.floats(product.input[1]), rewriting.floats(add.input[1])
+    inner, outer = rewriting.floats(recurrent.input[1]), rewriting.floats(recurrent.input[3])
+    if weight is None or bias is None or inner is None or outer is None:
+        return
+    gates, (before, after) = inner.size // inner.shape[2], weight.shape
+    if gates * before > gates * after + weight.size:  # the model would grow
+        return
+    folded, biases = folded_weights(inner, outer, weight, bias)
+    inputs = list(recurrent.input)
+    inputs[1] = rewriting.set_array(f"{recurrent.input[1]}/folded", folded)
+    inputs[3] = rewriting.set_array(f"{recurrent.input[3]}/folded", biases)
+    rewriting.replace(recurrent, [changed(recurrent, inputs)])
+    rewriting.replace(transpose, [changed(transpose, [product.input[0]])])
+
+
+def _before(rewriting: Rewriting, tensor: str, op_type: str) -> onnx.NodeProto | None:
+    """Return the operator behind a tensor that nothing else reads, if it is of a type."""
+    node = rewriting.producer(tensor)
+    alone = rewriting.only_consumer(tensor) is not None
+    return node if node is not None and node.op_type == op_type and alone else None
+
+
+def folded_weights(inner: Floats, outer: Floats, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """Return the input weights and the biases of a layer that does the linear map before it as well.
+
+    Args:
+        inner: `W` of ONNX's operator, float32 [directions, gates * hidden, out].
+        outer: `B`, float32 [directions, 2 * gates * hidden]: the input's biases, then the recurrent ones.
+        weight: The linear map's, float32 [in, out].
+        bias: Its bias, float32 [out].
+    """
+    wide = inner.astype(np.float64)
+    biases = outer.astype(np.float64)
+    biases[:, : wide.shape[1]] += wide @ bias.astype(np.float64)
+    # One direction after the other: the float64 copy of a large layer need not exist twice.
+    folded = np.stack([(part @ weight.astype(np.float64).T).astype(np.float32) for part in wide])
+    return folded, biases.astype(np.float32)

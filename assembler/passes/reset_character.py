@@ -1,0 +1,35 @@
+"""Pass: the dictionary of a language model gets one more character, which sets its state back to the beginning.
+
+The embedding has one more row and one more column, 1 in the new row and 0 elsewhere; the input weights have one more
+column that shuts the input and the forget gate (see `loops`, which does the same to its tables). The operator stays
+ONNX's own `LSTM` or `GRU`, for processors that have a fast one.
+
+Requires: language models of one layer whose states are only read by row, as `language_models` finds them. Ensures: the
+same states for all other characters, bit by bit where the runtime adds up in order; `Model.resets` names the character.
+The counts of characters are no longer read: behind the end of a text there are states where there were zeros.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.passes.language_models import language_models, reset_column, with_reset_row
+from assembler.passes.rewriting import Rewriting, changed
+
+if TYPE_CHECKING:
+    from assembler.model import Model
+
+
+def add_reset_character(model: Model) -> Model:
+    """Return the model with a reset character in each language model."""
+    rewriting = Rewriting(model)
+    for found in list(language_models(rewriting)):
+        name = f"{found.part}/reset"
+        table = rewriting.set_array(f"{name}/table", with_reset_row(found.table))
+        weight = rewriting.set_array(f"{name}/W", reset_column(found)[None])
+        embedding = changed(found.embedding, [table, found.ids])
+        _, _, *rest = found.recurrent.input[:4]
+        rewriting.replace(found.embedding, [embedding])
+        rewriting.replace(found.recurrent, [changed(found.recurrent, [embedding.output[0], weight, *rest])])
+        rewriting.give_reset(found.part, found.ids, len(found.table))
+    return rewriting.model()

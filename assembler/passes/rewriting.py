@@ -1,0 +1,177 @@
+"""What passes share: a model's operators by the tensors between them, and their replacement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from assembler.parts.emitter import tensor_proto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from assembler.model import Model
+    from assembler.parts.emitter import Fragment
+    from assembler.sources.weights import Array
+
+Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
+
+#: ONNX Runtime's own operators.
+MICROSOFT = "com.microsoft"
+
+#: The dim of an input whose columns may hold several texts.
+LANES = "lanes"
+
+
+class Rewriting:
+    """A model under change. The model it began with stays as it is.
+
+    Nested graphs may read any tensor outside; they are kept as they are, and what they read is never dropped.
+    """
+
+    def __init__(self, model: Model) -> None:
+        """Begin with a model."""
+        self._model = model
+        self._nodes = list(model.proto.graph.node)
+        self._protos = {tensor.name: tensor for tensor in model.proto.graph.initializer}
+        self._weights = dict(model.weights)
+        self._domains: set[str] = set()
+        self._resets = dict(model.resets)
+        self._in_lanes: set[str] = set()
+        self.outputs = {output.name for output in model.proto.graph.output}
+        self.inputs = {entry.name for entry in model.proto.graph.input}
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's own operators."""
+        return next(int(entry.version) for entry in self._model.proto.opset_import if not entry.domain)
+
+    def nodes(self, *op_types: str) -> list[onnx.NodeProto]:
+        """Return the operators in order, of some types alone if any are named."""
+        return [node for node in self._nodes if not op_types or node.op_type in op_types]
+
+    def producer(self, tensor: str) -> onnx.NodeProto | None:
+        """Return the operator that gives a tensor."""
+        return next((node for node in self.nodes() if tensor in node.output), None)
+
+    def consumers(self, tensor: str) -> list[onnx.NodeProto]:
+        """Return the operators that read a tensor, themselves or in a nested graph."""
+        return [node for node in self.nodes() if tensor in read_by(node)]
+
+    def only_consumer(self, tensor: str) -> onnx.NodeProto | None:
+        """Return the operator that alone reads a tensor which is no output, or `None`."""
+        found = self.consumers(tensor)
+        return found[0] if len(found) == 1 and tensor not in self.outputs else None
+
+    def array(self, tensor: str) -> Array | None:
+        """Return the value of an initializer, or `None` for any other tensor."""
+        if tensor in self._weights:
+            return self._weights[tensor]
+        return numpy_helper.to_array(self._protos[tensor]) if tensor in self._protos else None
+
+    def floats(self, tensor: str) -> Floats | None:
+        """Return the value of a float32 initializer, or `None` for any other tensor."""
+        found = self.array(tensor)
+        return cast("Floats", found) if found is not None and found.dtype == np.float32 else None
+
+    def set_array(self, name: str, array: Array) -> str:
+        """Add or replace an initializer and return its name."""
+        array = np.ascontiguousarray(array) if array.ndim else array
+        proto = tensor_proto(name, array)
+        self._protos[name] = proto
+        self._weights.pop(name, None)
+        if proto.data_location == onnx.TensorProto.EXTERNAL:
+            self._weights[name] = array
+        return name
+
+    def add_initializers(self, fragment: Fragment) -> None:
+        """Add the initializers of what was emitted anew; arrays are kept, not copied."""
+        self._protos.update({proto.name: proto for proto in fragment.graph.initializer})
+        self._weights.update(fragment.weights)
+
+    def replace(self, node: onnx.NodeProto, nodes: Sequence[onnx.NodeProto], *, domain: str | None = None) -> None:
+        """Put operators in the place of one; `domain` is that of their operators beyond ONNX's own."""
+        index = next(index for index, entry in enumerate(self._nodes) if entry is node)
+        self._nodes[index : index + 1] = nodes
+        if domain is not None:
+            self._domains.add(domain)
+
+    def give(self, tensor: str, node: onnx.NodeProto) -> None:
+        """Let an operator give, before all others, what an initializer gave."""
+        self._nodes.insert(0, node)
+        self._protos.pop(tensor, None)
+        self._weights.pop(tensor, None)
+
+    def give_reset(self, part: str, ids: str, character: int) -> None:
+        """Note the character that sets a language model back; the columns of its input can then be lanes."""
+        self._resets[part] = character
+        self._in_lanes.add(ids)
+
+    def model(self) -> Model:
+        """Return the changed model without what feeds no output."""
+        proto = onnx.ModelProto()
+        proto.CopyFrom(self._model.proto)
+        nodes = _needed(self.nodes(), self.outputs)
+        read = {tensor for node in nodes for tensor in read_by(node)} | self.outputs
+        del proto.graph.node[:]
+        proto.graph.node.extend(nodes)
+        del proto.graph.initializer[:]
+        proto.graph.initializer.extend(tensor for tensor in self._protos.values() if tensor.name in read)
+        for entry in proto.graph.input:
+            if entry.name in self._in_lanes:
+                entry.type.tensor_type.shape.dim[1].dim_param = LANES
+        known = {entry.domain for entry in proto.opset_import}
+        proto.opset_import.extend(helper.make_opsetid(domain, 1) for domain in sorted(self._domains - known))
+        weights = {name: array for name, array in self._weights.items() if name in read}
+        return replace(self._model, proto=proto, weights=weights, resets=self._resets)
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """Return the operators from which an output can be reached, in their order."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted |= read_by(node)
+            kept.append(node)
+    return kept[::-1]
+
+
+def read_by(node: onnx.NodeProto) -> set[str]:
+    """Return every tensor that an operator reads, in nested graphs too."""
+    inner = (name for graph in nested(node) for name in _read_inside(graph))
+    return {name for name in (*node.input, *inner) if name}
+
+
+def nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """Yield the graphs in an operator's attributes."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _read_inside(graph: onnx.GraphProto) -> Iterator[str]:
+    yield from (output.name for output in graph.output)
+    for node in graph.node:
+        yield from read_by(node)
+
+
+def attribute(node: onnx.NodeProto, name: str, default: object = None) -> object:
+    """Return an attribute of an operator."""
+    return next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)
+
+
+def changed(node: onnx.NodeProto, inputs: Sequence[str], **attributes: object) -> onnx.NodeProto:
+    """Return a copy of an operator with other inputs, and attributes that are added or replaced."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:] = inputs
+    kept: Mapping[str, onnx.AttributeProto] = {entry.name: entry for entry in node.attribute}
+    del copy.attribute[:]
+    copy.attribute.extend(entry for name, entry in kept.items() if name not in attributes)
+    copy.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+    return copy

@@ -1,0 +1,129 @@
+"""Puts several sentences behind each other into one lane, where a language model has a reset character.
+
+A batch is as long as its longest text, and every shorter one would be computed to that length. A lane holds several
+texts with one reset character between two of them, so that all lanes end at nearly the same place. The indices say
+where each token's state stands, so nothing but the language models' inputs changes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.runtime.interface import Characters, Indices
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.interface import Interface, LanguageModel
+
+    Integers = NDArray[np.int64]
+
+#: More rows than this do not make a product of matrices faster, fewer than that cost as much.
+MOST_LANES, FEWEST_LANES = 64, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Where each text stands.
+
+    Attributes:
+        count: The number of lanes.
+        lane: The lane of each text, int64 `[S]`.
+        begin: Its first position there, int64 `[S]`; above 0 the reset character stands before it.
+        lengths: Its characters up to the last one that is read, markers counted, int64 `[S]`.
+    """
+
+    count: int
+    lane: Integers
+    begin: Integers
+    lengths: Integers
+
+    @property
+    def length(self) -> int:
+        """The positions of the longest lane."""
+        return int((self.begin + self.lengths).max())
+
+
+def can_pack(interface: Interface) -> bool:
+    """Whether all language models of a model have a reset character, and are read by indices alone."""
+    models = {model.name: model for model in interface.language_models}
+    read = {entry.language_model.name for entry in interface.inputs if isinstance(entry, Indices)}
+    return bool(models) and read == set(models) and all(model.reset is not None for model in models.values())
+
+
+def arrange(lengths: Sequence[int] | Integers) -> Lanes:
+    """Return the lanes with the fewest empty places, of a few numbers of lanes that are tried."""
+    counted = np.asarray(lengths, dtype=np.int64)
+    full = int((counted + 1).sum() // (counted.max() + 1))
+    most = min(len(counted), max(FEWEST_LANES, min(full, MOST_LANES)))
+    counts = {min(most, max(FEWEST_LANES, most * eighths // 8)) for eighths in (8, 7, 6, 5)}
+    return min((_in_lanes(counted, count) for count in sorted(counts)), key=lambda lanes: lanes.count * lanes.length)
+
+
+def _in_lanes(counted: Integers, count: int) -> Lanes:
+    """Give each text, the longest first, to the lane that is shortest so far."""
+    lane, begin = np.zeros_like(counted), np.zeros_like(counted)
+    ends = [(0, number) for number in range(count)]
+    for text in np.argsort(-counted, kind="stable").tolist():
+        end, number = ends[0]
+        lane[text], begin[text] = number, end
+        heapq.heapreplace(ends, (end + int(counted[text]) + 1, number))
+    return Lanes(count, lane, begin, counted)
+
+
+def packed(interface: Interface, feeds: Mapping[str, Encoded]) -> dict[str, Encoded]:
+    """Return the inputs of a batch with its texts in lanes.
+
+    Args:
+        interface: The interface of a model for which `can_pack` holds.
+        feeds: What `encode` gives for the batch.
+    """
+    sentences = next(feeds[entry.name].shape[1] for entry in interface.inputs if isinstance(entry, Characters))
+    lanes = {name: arrange(lengths) for name, lengths in _lengths(interface, feeds, sentences).items()}
+    result = dict(feeds)
+    for entry in interface.inputs:
+        if isinstance(entry, Characters):
+            model = entry.language_model
+            result[entry.name] = _characters(model, lanes[model.name], feeds[entry.name].astype(np.int64, copy=False))
+        elif isinstance(entry, Indices):
+            indices = feeds[entry.name].astype(np.int64, copy=False)
+            result[entry.name] = _indices(lanes[entry.language_model.name], indices)
+    return result
+
+
+def _lengths(interface: Interface, feeds: Mapping[str, Encoded], sentences: int) -> dict[str, Integers]:
+    """Return for each language model how far each text is read: up to the last position that an index names."""
+    found: dict[str, Integers] = {}
+    for entry in interface.inputs:
+        if isinstance(entry, Indices):
+            positions, text = np.divmod(feeds[entry.name].astype(np.int64, copy=False), sentences)
+            lengths = found.setdefault(entry.language_model.name, np.ones(sentences, np.int64))
+            np.maximum.at(lengths, text, positions + 1)
+    return found
+
+
+def _characters(model: LanguageModel, lanes: Lanes, ids: Integers) -> Integers:
+    """Return the ids of `[C, S]` as `[positions, lanes]`."""
+    rows = np.full((lanes.count, lanes.length), model.padding, dtype=np.int64)
+    if model.reset is not None:
+        later = lanes.begin > 0
+        rows[lanes.lane[later], lanes.begin[later] - 1] = model.reset
+    text = np.repeat(np.arange(len(lanes.lengths)), lanes.lengths)
+    first = np.cumsum(lanes.lengths) - lanes.lengths
+    position = np.arange(len(text)) - first[text]
+    rows[lanes.lane[text], lanes.begin[text] + position] = ids[position, text]
+    return np.ascontiguousarray(rows.T)
+
+
+def _indices(lanes: Lanes, indices: Integers) -> Integers:
+    """Return `position * S + sentence` as `position in the lane * lanes + lane`."""
+    position, text = np.divmod(indices, len(lanes.lengths))
+    moved: Integers = (lanes.begin[text] + position) * lanes.count + lanes.lane[text]
+    return moved

@@ -1,0 +1,291 @@
+"""Profiles: each lowers the same stack, keeps what it promises, and writes nothing where it does not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+
+from assembler.errors import ParityError, SpecError
+from assembler.passes import loops, quantisation
+from assembler.passes.loops import lower_language_models
+from assembler.passes.quantisation import quantise, quantised
+from assembler.passes.reprojection import fold_reprojection
+from assembler.passes.reset_character import add_reset_character
+from assembler.profiles import PROFILES
+from assembler.runtime import Tagger
+from assembler.surgery.labelling import label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flair.models import SequenceTagger
+
+    from assembler.model import Model
+    from tests.assembly.conftest import Outcome, Workshop
+
+    Command = Callable[..., Outcome]
+
+WORDS = ("der", "hund", "bellt", "laut", "auf", "dem", "sofa", ".", "😀", "katze", "ja", "bahnhof", "über", "morgen")
+
+
+def texts(count: int) -> list[list[str]]:
+    """Return sentences of one to forty tokens."""
+    drawn = np.random.default_rng(3)
+    return [[WORDS[i] for i in drawn.integers(0, len(WORDS), drawn.integers(1, 41))] for _ in range(count)]
+
+
+def operators(path: Path) -> set[str]:
+    """Return the operators of a model, those of its loops included."""
+    graph = onnx.load(path).graph
+    inner = [entry.g for node in graph.node for entry in node.attribute if entry.HasField("g")]
+    return {f"{node.domain}:{node.op_type}".lstrip(":") for part in (graph, *inner) for node in part.node}
+
+
+def differences(
+    tagger: Tagger, expected: list[list[tuple[str, float]]], sentences: list[list[str]]
+) -> tuple[int, float]:
+    """Return how many tags differ from flair's, and the largest difference of a score, over three batch shapes."""
+    changed, largest = 0, 0.0
+    for size in (1, 5, None):
+        for wanted, given in zip(expected, tagger.tag(sentences, batch_size=size), strict=True):
+            changed += sum(tag != own for (tag, _), own in zip(wanted, given.labels, strict=True))
+            gaps = (abs(score - own) for (_, score), own in zip(wanted, given.scores, strict=True))
+            largest = max(largest, *gaps)
+    return changed, largest
+
+
+@pytest.mark.parametrize("profile", [name for name, entry in PROFILES.items() if entry.tags_changed is None])
+def test_exact_profiles_give_flairs_tags_and_scores(
+    shop: Workshop, folder: Path, tagger: SequenceTagger, profile: str
+) -> None:
+    built = shop.build(shop.spec(folder), profile=profile)
+    sentences = texts(70)
+    changed, largest = differences(Tagger(built.path), shop.flair_tags(tagger, sentences), sentences)
+    assert changed == 0
+    assert largest < 1e-5
+
+
+@pytest.mark.parametrize("profile", ["cpu", "cuda"])
+@pytest.mark.parametrize("options", [{}, {"projection": 5}, {"marker": ""}, {"layers": 2}], ids=str)
+def test_language_models_of_every_shape_are_lowered_exactly(
+    shop: Workshop, tmp_path: Path, profile: str, options: dict[str, Any]
+) -> None:
+    models = [shop.language_model(forward=forward, seed=5, **options) for forward in (True, False)]
+    tagger = shop.tagger(shop.embeddings(*models, with_whitespace=False))
+    shop.save(tagger, tmp_path / "tagger.pt")
+    path = shop.build(shop.spec(tmp_path), profile=profile).path
+    from flair.models import SequenceTagger
+
+    sentences = texts(40)
+    expected = shop.flair_tags(SequenceTagger.load(tmp_path / "tagger.pt"), sentences)
+    assert differences(Tagger(path), expected, sentences) == (0, pytest.approx(0, abs=1e-5))
+
+
+def test_a_large_dictionary_keeps_its_embedding(
+    shop: Workshop, folder: Path, tagger: SequenceTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "_SMALL_TABLE", 0)
+    path = shop.build(shop.spec(folder), profile="cpu").path
+    names = {tensor.name for tensor in onnx.load(path).graph.initializer}
+    assert {"forward_lm/loop/embedding", "backward_lm/loop/W"} <= names
+    sentences = texts(70)
+    assert differences(Tagger(path), shop.flair_tags(tagger, sentences), sentences) == (0, pytest.approx(0, abs=1e-5))
+
+
+def test_a_gru_resets() -> None:
+    model = gru_model()
+    drawn = np.random.default_rng(1)
+    first, second = drawn.integers(0, 7, (9, 1)), drawn.integers(0, 7, (6, 1))
+    rows = np.arange(9)
+    expected = [run(model, {"ids": ids, "rows": rows[: len(ids)]}) for ids in (first, second)]
+    lane = np.concatenate([first, [[7]], second])
+    for lower in (lower_language_models, add_reset_character):
+        lowered = lower(model)
+        assert lowered.resets == {"lm": 7}
+        given = run(lowered, {"ids": lane, "rows": np.arange(16)})
+        np.testing.assert_allclose(given[:9], expected[0], atol=1e-6)
+        np.testing.assert_allclose(given[10:], expected[1], atol=1e-6)
+
+
+def gru_model() -> Model:
+    """Return a GRU that reads characters, as a language model is emitted and joined."""
+    from assembler.model import Model
+    from assembler.parts.emitter import Emitter
+
+    drawn = np.random.default_rng(0)
+    emit = Emitter({}, 17)
+    shapes = {"lm/W": (1, 12, 3), "lm/R": (1, 12, 4), "lm/B": (1, 24), "lm/table": (7, 3)}
+    table = {
+        name: emit.initializer(name, drawn.normal(size=shape).astype(np.float32)) for name, shape in shapes.items()
+    }
+    embedded = emit.op("Gather", [table["lm/table"], "ids"], "lm/embedding", axis=0)
+    weights = [table[name] for name in ("lm/W", "lm/R", "lm/B")]
+    states = emit.op("GRU", [embedded, *weights], "lm/gru_0", hidden_size=4, linear_before_reset=1)
+    squeezed = emit.op("Squeeze", [states, emit.integers("lm/axis", [1])], "lm/squeeze")
+    flat = emit.op("Reshape", [squeezed, emit.integers("lm/flat", [-1, 4])], "lm/flatten")
+    emit.op("Gather", [flat, "rows"], "words", axis=0)
+    graph = emit.fragment().graph
+    graph.name = "gru"
+    info = onnx.helper.make_tensor_value_info
+    graph.input.extend([info("ids", 7, ["characters", "sentences"]), info("rows", 7, ["total"])])
+    graph.output.append(info("words:0", 1, None))
+    return Model(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), {})
+
+
+def run(model: Model, feeds: dict[str, np.ndarray]) -> np.ndarray:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(model.proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    [output] = session.run(None, feeds)
+    return output
+
+
+def test_the_reset_needs_its_gates_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assembler.passes import language_models
+
+    monkeypatch.setattr(language_models, "SHUT", 0.0)
+    ids = np.array([[1], [2], [7], [1], [2]])
+    given = run(lower_language_models(gru_model()), {"ids": ids, "rows": np.arange(5)})
+    assert np.abs(given[3:] - given[:2]).max() > 1e-3
+
+
+def test_only_the_fast_profiles_use_operators_of_the_runtimes_own(shop: Workshop, folder: Path) -> None:
+    spec = shop.spec(folder, proof=", tags_changed: 0.5")
+    used = {}
+    quantisation_limit, quantisation._LARGE = quantisation._LARGE, 16
+    try:
+        for name in PROFILES:
+            path = shop.build(spec, profile=name).path
+            domains = {entry.domain for entry in onnx.load(path).opset_import}
+            used[name] = operators(path)
+            assert ("com.microsoft" in domains) == (name == "int8")
+    finally:
+        quantisation._LARGE = quantisation_limit
+    assert not any(":" in operator for name, found in used.items() if name != "int8" for operator in found)
+    assert {"com.microsoft:DynamicQuantizeLSTM", "com.microsoft:MatMulIntegerToFloat"} <= used["int8"]
+    assert "LSTM" in used["cuda"]
+    assert "Scan" in used["cpu"]
+
+
+def test_states_that_are_an_output_are_left_as_they_are(shop: Workshop, folder: Path) -> None:
+    spec = shop.spec(folder)
+    text = spec.read_text(encoding="utf-8").replace("outputs:\n", "outputs:\n  states: forward_lm.states\n")
+    spec.write_text(text, encoding="utf-8")
+    model = lower_language_models(shop.joined(spec))
+    assert model.resets.keys() == {"backward_lm"}
+
+
+def test_folding_makes_the_model_smaller(shop: Workshop, folder: Path) -> None:
+    model = shop.joined(shop.spec(folder))
+    folded = fold_reprojection(model)
+    names = {tensor.name for tensor in folded.proto.graph.initializer}
+    assert not any("reprojection" in name for name in names)
+    assert weight_bytes(folded) < weight_bytes(model)
+
+
+def weight_bytes(model: Model) -> int:
+    return sum(int(np.prod(tensor.dims)) * 4 for tensor in model.proto.graph.initializer)
+
+
+def test_a_reprojection_that_something_else_reads_stays(shop: Workshop, folder: Path) -> None:
+    model = shop.joined(shop.spec(folder))
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("head/reprojection/add:0", 1, None))
+    kept = fold_reprojection(replace(model, proto=proto))
+    assert any("reprojection" in tensor.name for tensor in kept.proto.graph.initializer)
+
+
+def test_no_pair_of_quantised_weights_can_overflow_sixteen_bits() -> None:
+    drawn = np.random.default_rng(0)
+    weight = drawn.normal(size=(3, 101, 40)).astype(np.float32)
+    weight[0, :2, 0] = 9  # two large neighbours
+    values, scale = quantised(weight)
+    pairs = np.abs(values[:, 0:100:2].astype(int)) + np.abs(values[:, 1:100:2].astype(int))
+    assert 255 * pairs.max() < 2**15
+    assert np.abs(values).max() <= 127
+    np.testing.assert_array_less(
+        np.abs(values * scale[:, None, :] - weight), np.broadcast_to(scale[:, None] * 0.51, weight.shape)
+    )
+
+
+def test_a_column_of_zeros_is_quantised_to_zeros() -> None:
+    values, scale = quantised(np.zeros((4, 2), np.float32))
+    assert not values.any()
+    assert scale.tolist() == [1, 1]
+
+
+def test_a_lossy_profile_that_changes_too_much_is_not_written(
+    shop: Workshop, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantisation, "_LARGE", 16)
+    monkeypatch.setattr(quantisation, "LEVELS", 1)
+    spec = shop.spec(folder, proof=", tags_changed: 0.001")
+    outcome: Outcome = cli(spec, "-o", folder / "model.onnx", "--profile", "int8")
+    assert outcome.code == 3
+    assert "P001 the profile 'int8' changes more tags of 'tagger' than it may" in outcome.err
+    assert "allowed are 0.10%" in outcome.err
+    assert not (folder / "model.onnx").exists()
+
+
+def test_a_lossy_model_says_what_it_changes_and_verifies(shop: Workshop, folder: Path, cli: Command) -> None:
+    spec = shop.spec(folder, proof=", tags_changed: 0.2")
+    path = folder / "half.onnx"
+    outcome: Outcome = cli(spec, "-o", path, "--profile", "fp16", "--format", "json")
+    assert outcome.code == 0
+    record = shop.metadata(path)["proof"]
+    assert record["tags_changed_allowed"] == 0.2
+    assert record["tags_changed"] == json.loads(outcome.out)["proof"]["tags_changed"]
+    assert record["tokens_compared"] > 100
+    assert shop.metadata(path)["spec"]["profile"] == "fp16"
+    verified: Outcome = cli("verify", path)
+    assert verified.code == 0, verified.err
+    assert cli("verify", path, "--spec", spec).code == 0
+
+
+def test_the_same_spec_and_profile_give_the_same_bytes(shop: Workshop, folder: Path) -> None:
+    spec = shop.spec(folder, proof=", tags_changed: 0.5")
+    for profile in ("cpu", "int8"):
+        first = shop.build(spec, profile=profile).path.read_bytes()
+        assert shop.build(spec, profile=profile).path.read_bytes() == first
+
+
+def test_the_spec_names_its_profile(shop: Workshop, folder: Path) -> None:
+    spec = shop.spec(folder)
+    spec.write_text(spec.read_text(encoding="utf-8").replace("opset: 17", "opset: 17\nprofile: cpu"), encoding="utf-8")
+    path = shop.build(spec).path
+    assert "Scan" in operators(path)
+    assert shop.metadata(path)["interface"]["language_models"]["forward_lm"]["reset"] > 1
+    assert "Scan" not in operators(shop.build(spec, profile="portable").path)
+
+
+def test_an_unknown_profile_is_named(shop: Workshop, folder: Path) -> None:
+    with pytest.raises(SpecError, match=r"S006 there is no profile 'int9'\n.*did you mean 'int8'"):
+        shop.build(shop.spec(folder), profile="int9")
+
+
+def test_a_wrong_pass_is_caught_by_the_proof(shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assembler.passes import reprojection
+
+    def wrong(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        folded, biases = right(*arrays)
+        return folded * np.float32(1.01), biases
+
+    right = reprojection.folded_weights
+    monkeypatch.setattr(reprojection, "folded_weights", wrong)
+    with pytest.raises(ParityError, match="P001 the model does not give the tags and scores of 'tagger'"):
+        shop.build(shop.spec(folder), profile="cpu")
+
+
+def test_passes_leave_their_argument_alone(shop: Workshop, folder: Path) -> None:
+    model = label(shop.joined(shop.spec(folder)), {})
+    before = model.proto.SerializeToString()
+    for step in (fold_reprojection, lower_language_models, add_reset_character, quantise):
+        step(model)
+        assert model.proto.SerializeToString() == before
