@@ -83,7 +83,11 @@ def describe(
         "proof": dict(proof),
         "versions": dict(_versions(flair=bool(sources.flair))),
     }
-    return {f"{PREFIX}{key}": json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in record.items()}
+    return {f"{PREFIX}{key}": _json(value) for key, value in record.items()}
+
+
+def _json(value: Value) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
 
 def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
@@ -117,6 +121,7 @@ def describe_interface(
     _refuse_ambiguous(wiring, found, models)
     _refuse_two_vocabularies(wiring, found, sources)
     _refuse_two_tokenizers(wiring, found, sources)
+    _refuse_two_documents(wiring, sources)
     head = first_head(wiring, sources)
     described: dict[str, Value] = {}
     for name, weights in models.items():
@@ -199,6 +204,20 @@ def _refuse_two_tokenizers(wiring: Wiring, found: Mapping[str, Fill], sources: O
             problems.append(Problem.at(wiring.spec.inputs[name].mark, "W013", message, "give each an input of its own"))
     if problems:
         raise SpecError(*in_order(problems))
+
+
+def _refuse_two_documents(wiring: Wiring, sources: OpenSources) -> None:
+    """Refuse encoders of which one reads across the ends of documents and another does not: the context is one."""
+    reading = {
+        name: weights.subtokens.documents
+        for name, weights in sources.weights.items()
+        if isinstance(weights, EncoderWeights) and weights.subtokens.context
+    }
+    if len(set(reading.values())) > 1:
+        first, second = (next(name for name, ends in reading.items() if ends is wanted) for wanted in (True, False))
+        message = f"'{first}' reads no further than its document, '{second}' does (respect_document_boundaries)"
+        hint = "assemble them in two files"
+        raise SpecError(Problem.at(wiring.spec.graph[second].mark, "W013", message, hint))
 
 
 def _parts(wiring: Wiring, parameters: Mapping[str, int]) -> list[Value]:

@@ -13,10 +13,11 @@ from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable, require_fills
-from assembler.proof.samples import proof_sentences, vocabulary_sentences
+from assembler.proof.samples import encoder_sentences, proof_sentences, vocabulary_sentences
 from assembler.proof.stepwise import Gap, Stepwise
 from assembler.proof.tag_reference import TagReference
 from assembler.proof.text_reference import TextReference, expressible
+from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.vocabulary_cut import sentences_that_keep
 from assembler.sources.weights import TableWeights
 from assembler.tasks import source_tasks
@@ -148,7 +149,8 @@ def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence
     """Return the sentences that every model can read, with some of the words of each vocabulary."""
     words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
     models = [task.model for task in tasks if task.model is not None]
-    sentences = [*given, *vocabulary_sentences(words)]
+    encoders = [each.subtokens for each in sources.weights.values() if isinstance(each, EncoderWeights)]
+    sentences = [*given, *vocabulary_sentences(words), *encoder_sentences(encoders)]
     return [tokens for tokens in sentences if all(model.can_read(tokens) for model in models)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from assembler.sources.encoder_weights import Subtokens
     from assembler.spec.model import Spec
 
 #: One token, one character, and text that language models have not seen.
@@ -32,6 +34,9 @@ HARD: tuple[tuple[str, ...], ...] = (
     # repeated as often, language models amplify the last bit of a rounding to the fourth digit of a state
 )
 
+#: Words that every tokeniser knows at least letter by letter.
+_PLAIN = ("a", "man", "went", "to", "Berlin", ",", "in", "1999", "der", "Hund", "ist", "da", ".")
+
 #: The most sentences of a spec's file that a proof takes, from its beginning.
 MOST_SENTENCES = 64
 
@@ -47,6 +52,19 @@ def vocabulary_sentences(vocabularies: Iterable[Sequence[str]]) -> list[list[str
         picked = [*words[:-1:step][: WORDS - 1], *words[-1:]]
         sentences.append([word for word in picked if word])
     return [tokens for tokens in sentences if tokens]
+
+
+def encoder_sentences(encoders: Iterable[Subtokens]) -> list[list[str]]:
+    """Return for each encoder a sentence of its special subtokens, and one that is longer than it can read at once."""
+    sentences = []
+    for encoder in encoders:
+        added = json.loads(encoder.tokenizer).get("added_tokens", [])
+        special = [entry["content"] for entry in added if entry.get("special")][:WORDS]
+        sentences.append(["a", *special, "b", *(f"x{text}" for text in special[:3])])
+        limit = encoder.most * (5 if encoder.stride else 3) // 2  # several pieces, or more than is kept
+        longest = limit or encoder.positions // 4
+        sentences.append([_PLAIN[number % len(_PLAIN)] for number in range(longest)])
+    return sentences
 
 
 def proof_sentences(spec: Spec) -> list[list[str]]:

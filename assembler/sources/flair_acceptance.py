@@ -21,7 +21,8 @@ from sentencepiece import SentencePieceProcessor
 
 from assembler.errors import SourceError
 from assembler.problems import Problem
-from assembler.sources.flair_encoder import encoder_refused, stored_encoder_refused
+from assembler.sources.flair_encoder import encoder_refused
+from assembler.sources.stored_encoder import encoder_refused_as_stored, plain_configuration
 from assembler.sources.trust import damaged
 
 if TYPE_CHECKING:
@@ -112,9 +113,11 @@ def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     cls = str(stored.get("__cls__", "")).rpartition(".")[2]
     if cls not in _SUPPORTED:
         raise refuse(source, f"the tagger uses {_with_reason(cls) or 'embeddings without a class'}", _HINT)
-    reason = stored_encoder_refused(stored) if cls == "TransformerWordEmbeddings" else None
-    if reason is not None:
-        raise refuse(source, f"the encoder of the tagger {reason}")
+    if cls == "TransformerWordEmbeddings":
+        reason = encoder_refused_as_stored(stored)
+        if reason is not None:
+            raise refuse(source, f"the encoder of the tagger {reason}")
+        stored["config_state_dict"] = plain_configuration(stored["config_state_dict"])
     if cls == "BytePairEmbeddings":
         _check_stored_pieces(source, stored)
     return cls
@@ -152,8 +155,8 @@ def check_classifier(source: Source, classifier: TokenClassifier | TextClassifie
         raise refuse(source, "the classifier has a decoder of its own instead of a linear layer")
     if isinstance(classifier.embeddings, DocumentEmbeddings):
         thresholds = classifier.multi_label_threshold
-        if not all(isinstance(value, int | float) for value in thresholds.values()):
-            raise damaged(source, "a threshold of the classifier is no number")
+        if not all(isinstance(value, int | float) and 0 <= value <= 1 for value in thresholds.values()):
+            raise damaged(source, "a threshold of the classifier is no number from 0 to 1")
     elif classifier.multi_label:
         raise refuse(source, "the classifier of tokens gives several labels to each (multi_label)")
     check_tagger(source, classifier)
@@ -167,7 +170,7 @@ def check_tagger(source: Source, tagger: Labeller) -> None:
     """
     if not _is_text(tagger.label_type):
         raise damaged(source, "the type of the tagger's labels is no text")
-    _check_dictionary(source, "the dictionary of labels", tagger.label_dictionary)
+    _check_dictionary(source, "the dictionary of labels", tagger.label_dictionary, distinct=True)
     embeddings = stacked(tagger)
     for index, embedding in enumerate(embeddings):
         if type(embedding).__name__ not in _SUPPORTED[1:]:
@@ -218,7 +221,7 @@ def check_language_model(source: Source, model: LanguageModel) -> None:
         raise damaged(source, "the document_delimiter of a language model is no text")
 
 
-def _check_dictionary(source: Source, what: str, dictionary: Dictionary) -> None:
+def _check_dictionary(source: Source, what: str, dictionary: Dictionary, *, distinct: bool = False) -> None:
     """Refuse a dictionary of something else than UTF-8 and rows (R006)."""
     parts = vars(dictionary)
     items, rows = parts.get("idx2item"), parts.get("item2idx")
@@ -230,6 +233,9 @@ def _check_dictionary(source: Source, what: str, dictionary: Dictionary) -> None
             bytes.decode(item, "utf-8")
         except (TypeError, UnicodeDecodeError) as err:
             raise damaged(source, f"{what} holds {_shown(item)}, which is no UTF-8") from err
+    if distinct and len(set(items)) < len(items):
+        twice = next(item for item in items if items.count(item) > 1)
+        raise damaged(source, f"{what} holds {_shown(twice)} twice")
     for item, row in (*rows.items(), *decoded.items()):
         if not _is_id(row) or row >= len(items):
             raise damaged(source, f"{what} gives {_shown(item)} a row that none of its {len(items)} items has")

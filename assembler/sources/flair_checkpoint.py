@@ -6,13 +6,9 @@ embeddings, for two, do not survive flair's own save and load.
 
 from __future__ import annotations
 
-import logging
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import flair
 from flair.data import Sentence
 from flair.embeddings import (
     DocumentLMEmbeddings,
@@ -41,10 +37,11 @@ from assembler.sources.flair_extraction import (
 from assembler.sources.flair_loading import load_labeller, load_language_model, stored_tasks
 from assembler.sources.flair_location import fetch, local_file
 from assembler.sources.flair_prediction import Classified, Tagged, classify, embed, predict, predict_tokens
+from assembler.sources.flair_running import flair_at_work, quiet_flair
 from assembler.sources.trust import load_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from flair.models import LanguageModel
@@ -54,28 +51,6 @@ if TYPE_CHECKING:
     from assembler.sources.flair_loading import Labeller
     from assembler.sources.weights import Array, TaggerHeadWeights
     from assembler.spec.model import Source
-
-
-@contextmanager
-def quiet_flair() -> Iterator[None]:
-    """Keep flair off stdout, and on the CPU, where the proof runs."""
-    log = logging.getLogger("flair")
-    level, device = log.level, flair.device
-    log.setLevel(logging.CRITICAL)  # it writes its errors on stdout too; what they mean, it raises
-    flair.device = _cpu()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
-        flair.device = device
-
-
-def _cpu() -> Any:  # noqa: ANN401 - torch has no stubs of its own here
-    import torch
-
-    return torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +165,7 @@ class FlairSource:
 
     def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
         """Return flair's own labels and scores of each token, in the order of the sentences."""
-        with quiet_flair():
+        with quiet_flair(), flair_at_work(self.source, "tag with this checkpoint"):
             if isinstance(self.tagger, SequenceTagger):
                 return predict(self.tagger, sentences, batch_size)
             if isinstance(self.tagger, TokenClassifier):
@@ -201,7 +176,7 @@ class FlairSource:
         """Return flair's own labels of each sentence, and the probabilities of all classes."""
         if not isinstance(self.tagger, TextClassifier):
             raise TypeError(self.prefix)
-        with quiet_flair():
+        with quiet_flair(), flair_at_work(self.source, "classify with this checkpoint"):
             return classify(self.tagger, sentences, batch_size)
 
     def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
@@ -222,7 +197,7 @@ class FlairSource:
         """
         if self.tagger is None:
             raise TypeError(self.prefix)
-        with quiet_flair():
+        with quiet_flair(), flair_at_work(self.source, "embed with this checkpoint"):
             widths = [self.embeddings[place].embedding_length for place in self.order()]
             return embed(self.embeddings, sentences), widths
 

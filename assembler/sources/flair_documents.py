@@ -71,7 +71,7 @@ def document_weights(model: Labeller | None) -> WordLayersWeights | DocumentRnnW
             recurrent=recurrent_of(document.rnn),
             reference=lambda inputs: _run_document_rnn(document, inputs),
         )
-    if isinstance(document, DocumentPoolEmbeddings) and document.fine_tune_mode in {"linear", "nonlinear"}:
+    if isinstance(document, DocumentPoolEmbeddings) and document.fine_tune_mode in ("linear", "nonlinear"):
         second = document.embedding_flex_nonlinear_map if document.fine_tune_mode == "nonlinear" else None
         return WordLayersWeights(
             first=array_of(document.embedding_flex.weight),

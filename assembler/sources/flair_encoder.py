@@ -5,9 +5,7 @@ TF is flair 0.15.1's embeddings/transformer.py.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import torch
 from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
 
 from assembler.sources.encoder_weights import Activation, EncoderLayer, EncoderWeights, Normalisation, Subtokens
+from assembler.sources.stored_encoder import ARCHITECTURES
 from assembler.sources.weights import Linear
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
     from assembler.sources.weights import Array, Arrays
 
-#: The architectures that can be built, by their `model_type`: one body, with differences in the embeddings.
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert")
 #: Those that count positions from the padding id on.
 _PADDED = ("roberta", "xlm-roberta", "camembert")
 _ACTIVATIONS: Mapping[str, Activation] = {
@@ -34,75 +31,54 @@ _ACTIVATIONS: Mapping[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
-#: The tokenisers that a checkpoint may ask transformers to make: plain ones, which read JSON and text files alone.
-_TOKENIZERS = frozenset(
-    f"{name}Tokenizer{suffix}"
-    for name in ("Bert", "Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
-    for suffix in ("", "Fast")
-) | {"PreTrainedTokenizerFast"}
-#: The files of a tokeniser; the largest that is known, XLM-R's, has 17 MB.
-_TOKENIZER_FILES = (".json", ".txt", ".model")
-_LARGEST_TOKENIZER = 200_000_000
-
-
-def stored_encoder_refused(stored: Mapping[str, Any]) -> str | None:
-    """Return why embeddings in a checkpoint are not to be made, or `None`: before flair unpacks and builds them.
-
-    transformers would ask on the terminal whether to run code that a configuration names (`auto_map`); some of its
-    tokenisers read pickles.
-    """
-    config = stored.get("config_state_dict")
-    if not isinstance(config, dict):
-        return "has no configuration of its encoder"
-    if config.get("model_type") not in ARCHITECTURES:
-        return f"is a '{config.get('model_type')}', not one of {', '.join(ARCHITECTURES)}"
-    if "auto_map" in config or "quantization_config" in config:
-        return "needs code or a quantisation of its own"
-    if stored.get("peft_config") is not None:
-        return "has adapters (peft)"
-    return _stored_tokenizer_refused(stored.get("tokenizer_data"))
-
-
-def _stored_tokenizer_refused(data: object) -> str | None:
-    if not isinstance(data, io.BytesIO):
-        return "has no tokeniser"
-    try:
-        with zipfile.ZipFile(data) as archive:
-            files = archive.infolist()
-            strange = next((entry.filename for entry in files if not entry.filename.endswith(_TOKENIZER_FILES)), None)
-            if strange is not None:
-                return f"has a tokeniser with the file {strange!r}"
-            if sum(entry.file_size for entry in files) > _LARGEST_TOKENIZER:
-                return f"has a tokeniser of more than {_LARGEST_TOKENIZER} bytes"
-            config = json.loads(archive.read("tokenizer_config.json"))
-    except (zipfile.BadZipFile, TypeError, AttributeError, KeyError, ValueError, OSError, NotImplementedError) as err:
-        return f"has no tokeniser that can be read: {err}"
-    if not isinstance(config, dict) or "auto_map" in config or config.get("tokenizer_class") not in _TOKENIZERS:
-        return "has a tokeniser of another class than those of its kind of encoder"
-    return None
 
 
 def encoder_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
     """Yield what is said of loaded embeddings with options that cannot be assembled."""
-    config, tokenizer = embedding.model.config, embedding.tokenizer
+    yield from _model_refused(embedding)
+    yield from _tokenizer_refused(embedding)
+    if embedding.document_embedding or not embedding.token_embedding:
+        yield "gives vectors of whole sentences too"
+    if embedding.feature_extractor is not None or embedding.tokenizer_needs_ocr_boxes or embedding.use_lang_emb:
+        yield "reads images, boxes or languages beside the text"
+
+
+def _model_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    config = embedding.model.config
     if config.model_type not in ARCHITECTURES:
-        yield f"is a '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
+        yield f"is of the type '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
+        return
     if getattr(config, "position_embedding_type", "absolute") != "absolute":
         yield f"has positions of the sort '{config.position_embedding_type}'"
     if getattr(config, "is_decoder", False):
         yield "is a decoder"
     if _activation(config) not in _ACTIVATIONS:
         yield f"has the activation '{_activation(config)}'"
+    depth = config.num_hidden_layers + 1  # the embeddings come first
+    if not all(-depth <= number < depth for number in embedding.layer_indexes):
+        yield f"gives the layers {embedding.layer_indexes}, of which it has {depth}"
+    if any(parameter.dtype != torch.float32 for parameter in embedding.model.parameters()):
+        yield "has weights of another type than float32"
+
+
+def _tokenizer_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    tokenizer = embedding.tokenizer
     if not tokenizer.is_fast:
         yield "has a tokeniser that the library 'tokenizers' does not have"
+        return
+    limit, special = tokenizer.model_max_length, tokenizer.num_special_tokens_to_add()
+    if tokenizer.pad_token_id is None:
+        yield "has a tokeniser without a token for padding"
+    if embedding.truncate and not (isinstance(limit, int) and limit > special + embedding.stride):
+        yield f"has a tokeniser for {limit} subtokens, which leaves no room for a text"
     if "attention_mask" not in tokenizer.model_input_names:
         yield "has a tokeniser without a mask, so that what it gives depends on the other sentences of a batch"
+    if getattr(tokenizer, "split_special_tokens", False):
+        yield "has a tokeniser that splits special tokens, which its JSON does not say"
     if tokenizer.padding_side != "right":
         yield "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
-    if embedding.document_embedding or not embedding.token_embedding:
-        yield "gives vectors of whole sentences too"
-    if embedding.feature_extractor is not None or embedding.tokenizer_needs_ocr_boxes or embedding.use_lang_emb:
-        yield "reads images, boxes or languages beside the text"
+    if tokenizer.truncation_side != "right":
+        yield "has a tokeniser that cuts overlong texts at the left"
 
 
 def _activation(config: Any) -> str:  # noqa: ANN401 - transformers has no types

@@ -157,7 +157,7 @@ def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
         labels=tuple(tagger.label_dictionary.get_items()),
         label_type=tagger.label_type,
         spans=tagger.predict_spans,
-        has_crf=tagger.use_crf,
+        has_crf=bool(tagger.use_crf),
         reference=lambda inputs: _run_head(tagger, inputs),
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import flair
 from flair.models import LanguageModel, MultitaskModel, SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.parts.kind import NAME
@@ -19,20 +18,18 @@ from assembler.sources.flair_acceptance import (
     check_tagger,
     refuse,
 )
+from assembler.sources.flair_running import flair_at_work
 from assembler.sources.flair_sizes import check_classifier_sizes, check_language_model_sizes, check_tagger_sizes
 from assembler.sources.trust import damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from assembler.errors import SourceError
     from assembler.spec.model import Source
 
 #: A model with labels of its own.
 Labeller: TypeAlias = "SequenceTagger | TokenClassifier | TextClassifier"
 
-#: What flair and torch raise on a state that does not fit the model.
-_UNFIT = (RuntimeError, LookupError, TypeError, AttributeError, ValueError, AssertionError, ArithmeticError)
 _HINT = "SequenceTagger, TokenClassifier, TextClassifier, MultitaskModel and LanguageModel can be assembled"
 
 
@@ -129,22 +126,14 @@ def _refuse_options(source: Source, state: Mapping[str, Any]) -> None:
 
 
 def _loaded(source: Source, load: Callable[[dict[str, Any]], Any], state: dict[str, Any]) -> Any:  # noqa: ANN401
-    try:
+    with flair_at_work(source, "load this checkpoint"):
         return load(state)
-    except _UNFIT as err:
-        raise _unfit(source, "checkpoint", err) from err
-
-
-def _unfit(source: Source, what: str, err: BaseException) -> SourceError:
-    lines = str(err).strip().splitlines()
-    reason = lines[0] if lines else type(err).__name__
-    return damaged(source, f"flair {flair.__version__} does not load this {what}: {reason}")
 
 
 def load_language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
     """Do what `LanguageModel.load_language_model` does (LM 191-212), on a state that was read safely."""
     check_language_model_sizes(source, state)
-    try:
+    with flair_at_work(source, "load this language model"):
         model = LanguageModel(
             dictionary=state["dictionary"],
             is_forward_lm=bool(state["is_forward_lm"]),
@@ -158,8 +147,6 @@ def load_language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
             has_decoder=False,
         )
         model.load_state_dict(state["state_dict"], strict=False)
-    except _UNFIT as err:
-        raise damaged(source, f"flair {flair.__version__} does not load this language model: {err}") from err
     missing = set(model.state_dict()) - set(state["state_dict"])
     if missing:
         raise damaged(source, f"the checkpoint lacks {', '.join(sorted(missing))}")

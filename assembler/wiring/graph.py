@@ -12,7 +12,7 @@ from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
 from assembler.problems import Problem, in_order, nearest
 from assembler.wiring.names import Names, resolve
-from assembler.wiring.tasks import Task, tasks_of
+from assembler.wiring.tasks import Task, foreign_decisions, tasks_of
 from assembler.wiring.tensors import UNKNOWN, TensorType
 from assembler.wiring.unify import Unifier
 
@@ -117,7 +117,7 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
     typed = _Typing(spec, edges, views)
     for name in order:
         typed.add(name)
-    problems += typed.unifier.problems
+    problems += [*typed.unifier.problems, *foreign_decisions(spec, edges)]
     if problems:
         raise SpecError(*in_order(problems))
     return Wiring(spec, order, edges, typed.inputs, typed.outputs, typed.views, typed.tensors)

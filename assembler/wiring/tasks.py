@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.problems import Problem
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.parts.kind import Port
     from assembler.spec.model import Spec
+    from assembler.wiring.graph import Edge
 
 #: What a host needs: a class and its score for each token, or the probability of each class for each sentence.
 _WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
@@ -76,3 +79,19 @@ def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> d
         if not _DECIDED & set(outputs) and (weights is None or weights.rpartition(".")[0] == model):
             said.update(outputs)
     return said
+
+
+def foreign_decisions(spec: Spec, edges: Mapping[str, Sequence[Edge]]) -> Iterator[Problem]:
+    """Yield a problem (W022) for each part that names the classes of another model than the one that has decided."""
+    for name, node in spec.graph.items():
+        for edge in edges[name]:
+            decider = spec.graph.get(edge.reference.owner)
+            if edge.port != "prediction" or node.weights is None or decider is None or decider.weights is None:
+                continue
+            own, others = (weights.rpartition(".")[0] for weights in (node.weights, decider.weights))
+            if own != others:
+                message = (
+                    f"{name}: has the labels of '{own}', but the classes of '{decider.name}' are those of '{others}'"
+                )
+                hint = f"write weights: {others}.{node.weights.rpartition('.')[2]}"
+                yield Problem.at(edge.reference.mark, "W022", message, hint)

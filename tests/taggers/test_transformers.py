@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import json
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -15,17 +16,19 @@ from flair.data import Dictionary, Sentence
 from flair.embeddings import FlairEmbeddings, TransformerWordEmbeddings
 from flair.models import SequenceTagger
 
-from assembler import ModelError, SourceError, assemble
+from assembler import ModelError, SourceError, SpecError, assemble
 from assembler.flair import OnnxSequenceTagger
 from assembler.initialisation import write_spec
+from assembler.proof.samples import encoder_sentences
 from assembler.runtime import InContext, Tagger
 from assembler.runtime.context import in_context
+from assembler.sources.encoder_weights import Subtokens
 
 from .conftest import HARD, compare, english_sentences
 from .encoders import encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from .conftest import Bench
 
@@ -85,6 +88,8 @@ def test_two_encoders_and_language_models_in_one_stack(bench: Bench) -> None:
         encoder(bench.folder, "bert", use_context=64, layers="-1,-2", layer_mean=False),
         FlairEmbeddings(bench.language_model(forward=False), name="backward"),
     )
+    for parameter in (*tagger.embedding2nn.parameters(), *tagger.rnn.parameters()):
+        parameter.data.mul_(0.3)  # as trained ones are: large ones amplify the rounding of a hundred features
     compare(*bench.assembled(tagger), TEXT)
 
 
@@ -154,65 +159,154 @@ def test_without_its_library_the_tokeniser_is_an_error(bench: Bench, monkeypatch
         Tagger(bench.folder / "tagger.onnx")
 
 
+def tampered(bench: Bench, change: Callable[[dict[str, Any]], object], **options: object) -> Path:
+    """Save a tagger whose stored embeddings were changed."""
+    path = bench.folder / "tagger.pt"
+    bench.tagger(encoder(bench.folder, "bert", **options), crf=False).save(path)
+    state = torch.load(path, weights_only=False)
+    change(state["embeddings"]["embeddings"][0])
+    torch.save(state, path, pickle_protocol=4)
+    return path
+
+
+def archive(files: Sequence[tuple[str, str]]) -> io.BytesIO:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as written:
+        for name, text in files:
+            written.writestr(name, text)
+    return data
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"auto_map": {"AutoModel": "code.Model"}}, "needs code or a quantisation of its own"),
-        ({"model_type": "t5"}, "is a 't5', not one of bert, roberta"),
+        ({"model_type": "t5"}, "is of the type 't5', not one of bert, roberta"),
+        ({"model_type": ["bert"]}, "is of the type a list, not one of"),
+        ({"auto_map": {"AutoModel": "code.Model"}}, "the setting 'auto_map'"),
+        ({"pruned_heads": {"0": [1]}}, "the setting 'pruned_heads'"),
         ({"hidden_size": 48_000}, "declares vocab_size 1.*, hidden_size 48000"),
         ({"num_hidden_layers": 10**6}, "declares num_hidden_layers 1000000"),
+        ({"num_hidden_layers": "3"}, "declares as its num_hidden_layers '3', expected a size"),
+        ({"layer_norm_eps": None}, "a NoneType as its layer_norm_eps, expected a small number"),
+        ({"hidden_act": 3}, "has the value 3 as its hidden_act, expected a text"),
+        ({"hidden_act": "swish"}, "has the activation 'swish'"),
+        ({"position_embedding_type": "relative_key"}, "R00[56]"),
+        ({"dtype": "bfloat16"}, "holds numbers of the type 'bfloat16', expected float32"),
+        ({"num_attention_heads": 5}, "R006 .*does not load this checkpoint"),
     ],
 )
 def test_a_checkpoint_with_another_configuration_is_refused(
     bench: Bench, change: dict[str, object], message: str
 ) -> None:
-    path = bench.folder / "tagger.pt"
-    bench.tagger(encoder(bench.folder, "bert"), crf=False).save(path)
-    state = torch.load(path, weights_only=False)
-    stored = state["embeddings"]["embeddings"][0]
-    stored["config_state_dict"] = {**stored["config_state_dict"], **change}
-    torch.save(state, path, pickle_protocol=4)
+    path = tampered(bench, lambda stored: stored["config_state_dict"].update(change))
     with pytest.raises(SourceError, match=message):
         write_spec(str(path), bench.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trust_remote_code": True}, "the option 'trust_remote_code', which flair 0.15.1 does not write"),
+        ({"transformers_model_kwargs": {}}, "the option 'transformers_model_kwargs'"),
+        ({"feature_extractor_data": io.BytesIO(b"x")}, "reads images beside the text"),
+        ({"layers": "-9"}, r"gives the layers \[-9\], of which it has 4"),
+        ({"layers": "1;2"}, "has the layers '1;2'"),
+        ({"context_length": -3}, "has the value -3 as its context_length, expected a whole number"),
+        ({"layer_mean": "yes"}, "has the value 'yes' as its layer_mean, expected true or false"),
+        ({"subtoken_pooling": "max"}, "R006 .*Subtoken Pooling operation `max` is not defined"),
+        ({"tokenizer_data": b""}, "has no tokeniser"),
+    ],
+)
+def test_a_checkpoint_with_other_options_is_refused(bench: Bench, change: dict[str, object], message: str) -> None:
+    path = tampered(bench, lambda stored: stored.update(change))
+    with pytest.raises(SourceError, match=message):
+        write_spec(str(path), bench.folder)
+
+
+def test_a_configuration_that_names_code_under_an_alias_runs_nothing(bench: Bench) -> None:
+    """transformers' `attribute_map` makes one key of another, after whoever looked at the names."""
+    package = bench.folder / "package"
+    package.mkdir()
+    mark = bench.folder / "it-ran"
+    (package / "evil.py").write_text(
+        f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nfrom transformers import BertModel as Model\n",
+        encoding="utf-8",
+    )
+    alias = {"attribute_map": {"foo": "auto_map"}, "foo": {"AutoModel": f"{package}--evil.Model"}}
+
+    def change(stored: dict[str, Any]) -> None:
+        stored["config_state_dict"] = {**alias, **stored["config_state_dict"]}
+
+    write_spec(str(tampered(bench, change)), bench.folder)
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (
-            {"tokenizer_config.json": '{"auto_map": {"AutoTokenizer": "x.Y"}, "tokenizer_class": "BertTokenizer"}'},
-            "class",
-        ),
-        ({"tokenizer_config.json": '{"tokenizer_class": "TransfoXLTokenizer"}'}, "another class"),
-        ({"tokenizer_config.json": "{}", "vocab.bin": "x"}, "the file 'vocab.bin'"),
-        ({"tokenizer.json": "{}"}, "no tokeniser that can be read"),
+        ([("tokenizer_config.json", '{"auto_map": {}, "tokenizer_class": "BertTokenizer"}')], "another class"),
+        ([("tokenizer_config.json", '{"tokenizer_class": "TransfoXLTokenizer"}')], "another class"),
+        ([("tokenizer_config.json", '{"tokenizer_class": ["x"]}')], "another class"),
+        ([("tokenizer_config.json", "{}"), ("vocab.bin", "x")], "the file 'vocab.bin'"),
+        ([("tokenizer_config.json", "{}"), ("./tokenizer_config.json", "{}")], r"the file '\./tokenizer_config.json'"),
+        ([("tokenizer_config.json", "{}"), ("tokenizer_config.json", "{}")], "the file 'tokenizer_config.json'"),
+        ([("tokenizer.json", "{}")], "no tokeniser that can be read"),
     ],
 )
-def test_a_tokeniser_that_could_run_code_is_refused(bench: Bench, files: dict[str, str], message: str) -> None:
-    path = bench.folder / "tagger.pt"
-    bench.tagger(encoder(bench.folder, "bert"), crf=False).save(path)
-    state = torch.load(path, weights_only=False)
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    state["embeddings"]["embeddings"][0]["tokenizer_data"] = data
-    torch.save(state, path, pickle_protocol=4)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_tokeniser_that_could_run_code_is_refused(bench: Bench, files: list[tuple[str, str]], message: str) -> None:
+    path = tampered(bench, lambda stored: stored.update(tokenizer_data=archive(files)))
     with pytest.raises(SourceError, match=message):
         write_spec(str(path), bench.folder)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("change", "message"),
     [
-        ({"is_document_embedding": True}, "gives vectors of whole sentences too"),
+        ({"split_special_tokens": True}, "splits special tokens"),
+        ({"truncation_side": "left"}, "cuts overlong texts at the left"),
+        ({"padding_side": "left"}, "pads at the left"),
+        ({"pad_token": None}, "without a token for padding"),
+        ({"model_max_length": 2}, "has a tokeniser for 2 subtokens, which leaves no room for a text"),
+        ({"model_max_length": 26.5}, "has a tokeniser for 26.5 subtokens"),
+        ({"model_input_names": ["input_ids"]}, "has a tokeniser without a mask"),
     ],
 )
-def test_options_that_cannot_be_assembled_are_refused(bench: Bench, options: dict[str, object], message: str) -> None:
-    path = bench.folder / "tagger.pt"
-    bench.tagger(encoder(bench.folder, "bert", **options), crf=False).save(path)
+def test_a_tokeniser_with_other_options_is_refused(bench: Bench, change: dict[str, object], message: str) -> None:
+    def changed(stored: dict[str, Any]) -> None:
+        with zipfile.ZipFile(stored["tokenizer_data"]) as read:
+            files = {name: read.read(name).decode() for name in read.namelist()}
+        config = {**json.loads(files["tokenizer_config.json"]), **change}
+        stored["tokenizer_data"] = archive([*{**files, "tokenizer_config.json": json.dumps(config)}.items()])
+
     with pytest.raises(SourceError, match=message):
+        write_spec(str(tampered(bench, changed, allow_long_sentences=False)), bench.folder)
+
+
+def test_vectors_of_whole_sentences_are_refused(bench: Bench) -> None:
+    path = bench.folder / "tagger.pt"
+    bench.tagger(encoder(bench.folder, "bert", is_document_embedding=True), crf=False).save(path)
+    with pytest.raises(SourceError, match="gives vectors of whole sentences too"):
         write_spec(str(path), bench.folder)
+
+
+def test_encoders_that_end_their_context_in_two_ways_are_not_put_into_one_file(bench: Bench) -> None:
+    for name, ends in (("one", True), ("two", False)):
+        tagger = bench.tagger(encoder(bench.folder, "bert", use_context=9, respect_document_boundaries=ends), crf=False)
+        tagger.tag_type = name
+        tagger.save(bench.folder / f"{name}.pt")
+    spec = bench.folder / "both.yaml"
+    spec.write_text(write_spec([str(bench.folder / f"{n}.pt") for n in ("one", "two")], bench.folder), encoding="utf-8")
+    with pytest.raises(SpecError, match=r"W013 '.*' reads no further than its document, '.*' does"):
+        assemble(spec, bench.folder / "both.onnx")
+
+
+def test_the_proof_reads_special_subtokens_and_overlong_sentences(bench: Bench) -> None:
+    _, model = bench.assembled(bench.tagger(encoder(bench.folder, "bert", allow_long_sentences=True), crf=False))
+    [record] = model.metadata["tokenizers"].values()
+    sentences = encoder_sentences([Subtokens(**record)])
+    assert "[SEP]" in sentences[0]
+    assert len(sentences[1]) > 2 * record["most"]
 
 
 def test_the_encoder_of_a_released_model(bench: Bench) -> None:

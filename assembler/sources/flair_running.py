@@ -1,0 +1,64 @@
+"""Runs flair: quietly, on the processor, and with what it raises on a damaged model as a problem of its file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import flair
+import torch
+
+from assembler.errors import AssemblerError
+from assembler.sources.trust import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from assembler.spec.model import Source
+
+#: What Rust code raises through Python: no Exception, and without a class that could be imported.
+_PANIC = "PanicException"
+
+
+@contextmanager
+def quiet_flair() -> Iterator[None]:
+    """Keep flair off stdout, and on the CPU, where the proof runs."""
+    log = logging.getLogger("flair")
+    level, device = log.level, flair.device
+    log.setLevel(logging.CRITICAL)  # it writes its errors on stdout too; what they mean, it raises
+    flair.device = torch.device("cpu")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+        flair.device = device
+
+
+@contextmanager
+def flair_at_work(source: Source, what: str) -> Iterator[None]:
+    """Run flair in the block, and nothing else.
+
+    flair checks little of what it loads, and transformers and tokenizers, which it calls, raise whatever class is at
+    hand; tokenizers raises bare `Exception`. So all of them are taken for a damaged file here.
+
+    Args:
+        source: The source whose model it is.
+        what: What flair does not do, such as `load this checkpoint`.
+
+    Raises:
+        SourceError: flair has raised something (R006).
+    """
+    try:
+        yield
+    except AssemblerError:
+        raise
+    except BaseException as err:
+        if not isinstance(err, Exception) and type(err).__name__ != _PANIC:
+            raise
+        lines = str(err).strip().splitlines()
+        reason = lines[0] if lines else type(err).__name__
+        raise damaged(source, f"flair {flair.__version__} does not {what}: {reason:.300}") from err
