@@ -47,9 +47,10 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class _Turns:
-    """The seconds of one way: of each turn, and of each sentence where they are tagged one at a time."""
+    """The seconds of one way: of each turn, those of the processor, and of each sentence tagged one at a time."""
 
     seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     each: list[list[float]] = field(default_factory=list)
 
 
@@ -88,12 +89,12 @@ def measure(
     spec = load_spec(path)
     sentences = read_sentences(spec, text) if text else proof_sentences(spec)
     load = system_load()
+    wiring, sources = wired_sources(spec, trust=trust)
+    ways: dict[str, _Way] = {FLAIR: _flair(spec, source_tasks(wiring, sources))}
     with tempfile.TemporaryDirectory() as folder:
         targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
         say("measuring load time and memory")
         footprints = tuple(footprint(name, target, sentences) for name, target in targets.items())
-        wiring, sources = wired_sources(spec, trust=trust)
-        ways: dict[str, _Way] = {FLAIR: _flair(spec, source_tasks(wiring, sources))}
         ways |= {name: _model(Tagger(target)) for name, target in targets.items()}
         peak = Peak(_hidden(sources))
         speeds: list[Speed] = []
@@ -149,12 +150,13 @@ def _measured(ways: dict[str, _Way], sentences: Sentences, options: tuple[str, i
         peak.measure()
         for name, way in ways.items():
             each = [[tokens] for tokens in sentences] if single else [sentences]
-            seconds = []
+            seconds, busy = [], time.process_time()
             for part in each:
                 begin = time.perf_counter()
                 way.run(part, 1 if single else None)
                 seconds.append(time.perf_counter() - begin)
             turns[name].seconds.append(sum(seconds))
+            turns[name].processor.append(time.process_time() - busy)
             turns[name].each.append(seconds)
     return [
         _speed((name, batch), turns, len(sentences), work / peak.operations, _changed(tags[FLAIR], tags[name]))
@@ -175,6 +177,7 @@ def _speed(
         batch=batch,
         sentences_per_second=sentences / min(own.seconds),
         ratio=min(flairs.seconds) / min(own.seconds),
+        processor_ratio=min(flairs.processor) / max(min(own.processor), 1e-9),
         median_ratio=statistics.median(flairs.seconds) / statistics.median(own.seconds),
         latency_median=1000 * statistics.median(fastest) if single else None,
         latency_p95=1000 * sorted(fastest)[int(0.95 * (len(fastest) - 1))] if single else None,

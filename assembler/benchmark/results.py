@@ -18,7 +18,8 @@ class Speed:
         batch: `batches`, or `one at a time`.
         sentences_per_second: That of the fastest turn: other programs can only make a turn slower.
         ratio: How many times flair's own speed, in this run: of the fastest turns.
-        median_ratio: The same of the median turns.
+        processor_ratio: The same of the seconds that the cores were busy with it, which other programs do not change.
+        median_ratio: As `ratio`, of the median turns.
         latency_median: Milliseconds for a sentence, half of them take longer; one at a time alone.
         latency_p95: The same of one in twenty.
         peak_share: The share of the processor's peak at float32 products that the needed products reach.
@@ -30,6 +31,7 @@ class Speed:
     batch: str
     sentences_per_second: float
     ratio: float
+    processor_ratio: float
     median_ratio: float
     latency_median: float | None
     latency_p95: float | None

@@ -100,14 +100,14 @@ def _print(report: Report) -> None:
     )
     click.echo(f"{report.sentences} sentences in batches")
     width = max(len(speed.name) for speed in report.speeds)
-    head = f"{'':<{width}}  {'':13}  sentences/s  ratio  (median)  ms: half  19 of 20  of peak  tags changed"
-    click.echo(head)
+    columns = "sentences/s  ratio  of busy cores  (median)  ms: half  19 of 20  of peak  tags changed"
+    click.echo(f"{'':<{width}}  {'':13}  {columns}")
     for speed in report.speeds:
         half = "" if speed.latency_median is None else f"{speed.latency_median:.1f}"
         most = "" if speed.latency_p95 is None else f"{speed.latency_p95:.1f}"
         click.echo(
             f"{speed.name:<{width}}  {speed.batch:13}  {speed.sentences_per_second:11.1f}  {speed.ratio:5.2f}  "
-            f"{speed.median_ratio:8.2f}  {half:>8}  {most:>8}  {speed.peak_share:7.0%}  "
+            f"{speed.processor_ratio:13.2f}  {speed.median_ratio:8.2f}  {half:>8}  {most:>8}  {speed.peak_share:7.0%}  "
             f"{speed.tags_changed}/{speed.tokens}"
         )
     for entry in report.footprints:

@@ -84,6 +84,8 @@ class Session:
         wanted = _available(_CPU if providers is None else providers, ort.get_available_providers())
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
+        # Threads that wait by spinning take the cores from encoding and decoding, and from other programs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = _at_least_one(threads)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from assembler.runtime.batching import batches, read_sentences, require_positive, windows
@@ -18,8 +19,13 @@ from assembler.runtime.tokenization import tokenize
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from assembler.runtime.context import InContext
+    from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
     from assembler.runtime.session import Provider
     from assembler.runtime.tasks import TokenTask
@@ -196,30 +202,49 @@ class Tagger:
         results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
         report(sum(not sentence.tokens for sentence in sentences))
-        for numbers in batches(sentences, self._shapes.most(batch_size)):
-            batch = [sentences[number] for number in numbers]
-            tagged = self._tag_batch(batch, force_tokens=force_tokens)
+        for numbers, outputs in self._outputs(sentences, batches(sentences, self._shapes.most(batch_size))):
+            whole = self._shapes.whole([sentences[number] for number in numbers])
+            tokens = [sentence.tokens for sentence in whole]
+            tagged = self._read(tokens, outputs, force_tokens=force_tokens)[: len(numbers)]
             for number, result in zip(numbers, tagged, strict=True):
                 results[number] = result
-            report(len(batch))
+            report(len(numbers))
         return results
 
-    def _tag_batch(self, batch: list[InContext], *, force_tokens: bool) -> list[TaggedSentence]:
+    def _outputs(
+        self, sentences: Sequence[InContext], numbered: Iterable[list[int]]
+    ) -> Iterator[tuple[list[int], list[NDArray[np.generic]]]]:
+        """Yield the numbers of each batch with its outputs; while one runs, its neighbours are encoded and read."""
+        running: tuple[list[int], Future[list[NDArray[np.generic]]]] | None = None
+        with ThreadPoolExecutor(1) as pool:
+            for numbers in numbered:
+                feeds = self._feeds([sentences[number] for number in numbers])
+                done = (running[0], running[1].result()) if running is not None else None
+                running = numbers, pool.submit(self._run, feeds)
+                if done is not None:
+                    yield done
+            if running is not None:
+                yield running[0], running[1].result()
+
+    def _feeds(self, batch: list[InContext]) -> dict[str, Encoded]:
         whole = self._shapes.whole(batch)
         feeds = encode(self._metadata.interface, whole)
         if self._shapes.shapes:
-            feeds = self._shapes.fitted(feeds, len(whole))
-        elif len(batch) > 1 and can_pack(self.interface):
-            feeds = packed(self.interface, feeds)
+            return self._shapes.fitted(feeds, len(whole))
+        return packed(self.interface, feeds) if len(batch) > 1 and can_pack(self.interface) else feeds
+
+    def _run(self, feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
         names = [name for head in self._heads for name in (head.task.prediction, head.task.scores)]
-        outputs = self._session.run(names, feeds)
-        sentences = [sentence.tokens for sentence in whole]
+        return self._session.run(names, feeds)
+
+    def _read(
+        self, sentences: list[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]], *, force_tokens: bool
+    ) -> list[TaggedSentence]:
         read = [
             head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=force_tokens)
             for place, head in enumerate(self._heads)
         ]
-        found = [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
-        return found[: len(batch)]
+        return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
 
     def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
         first, names = tags[0], [head.task.name for head in self._heads]

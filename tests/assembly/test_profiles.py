@@ -289,3 +289,36 @@ def test_passes_leave_their_argument_alone(shop: Workshop, folder: Path) -> None
     for step in (fold_reprojection, lower_language_models, add_reset_character, quantise):
         step(model)
         assert model.proto.SerializeToString() == before
+
+
+def test_a_lossy_profile_needs_a_model_that_gives_tags_alone(shop: Workshop, folder: Path) -> None:
+    spec = shop.spec(folder)
+    text = spec.read_text(encoding="utf-8").replace("outputs:\n", "outputs:\n  emissions: head.emissions\n")
+    spec.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"W030 the profile 'int8' is lossy, .*\n.*choose an exact profile"):
+        shop.build(spec, profile="int8")
+    assert shop.build(spec, profile="cpu").proven is not None
+
+
+def test_trained_taggers_keep_nearly_all_tags_in_int8(shop: Workshop, tmp_path: Path) -> None:
+    from assembler.initialisation import write_spec
+
+    checkpoint, corpus = shop.shared / "models/de-pos-small.pt", shop.shared / "corpora/de-gsd-dev.conllu"
+    if not checkpoint.is_file():
+        pytest.skip(f"{checkpoint} is not here: real models and corpora stand beside the repository, not in it")
+    blocks = corpus.read_text(encoding="utf-8").strip().split("\n\n")[:200]
+    rows = [[line.split("\t") for line in block.splitlines() if not line.startswith("#")] for block in blocks]
+    sentences = [[cells[1] for cells in block if cells[0].isdigit()] for block in rows]
+    (tmp_path / "text.txt").write_text("\n".join(" ".join(tokens) for tokens in sentences), encoding="utf-8")
+    text = write_spec(str(checkpoint), tmp_path).replace("{against: tagger}", "{against: tagger, sentences: text.txt}")
+    (tmp_path / "stack.yaml").write_text(text, encoding="utf-8")
+    portable, int8 = (
+        shop.build(tmp_path / "stack.yaml", profile=name, proof=name == "int8").path.read_bytes()
+        for name in ("portable", "int8")
+    )
+    assert len(int8) < 0.4 * len(portable)
+    given = Tagger(tmp_path / "stack.onnx").tag(sentences)
+    shop.build(tmp_path / "stack.yaml", profile="portable", proof=False)
+    wanted = Tagger(tmp_path / "stack.onnx").tag(sentences)
+    pairs = [pair for a, b in zip(given, wanted, strict=True) for pair in zip(a.labels, b.labels, strict=True)]
+    assert sum(a != b for a, b in pairs) / len(pairs) < 0.003

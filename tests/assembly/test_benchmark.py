@@ -1,0 +1,83 @@
+"""The benchmark measures what it says: every way on the same text, with its tags compared. No test asserts a speed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from assembler.benchmark import measure
+from assembler.benchmark.chart import chart
+from assembler.errors import SpecError
+from assembler.passes import quantisation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.assembly.conftest import Outcome, Workshop
+
+    Command = Callable[..., Outcome]
+
+
+def test_every_way_tags_the_same_text_in_batches_and_one_at_a_time(shop: Workshop, folder: Path) -> None:
+    report = measure(shop.spec(folder), profiles=("portable", "cpu"), rounds=1, one_at_a_time=3)
+    assert [(speed.name, speed.batch) for speed in report.speeds] == [
+        (name, batch) for batch in ("batches", "one at a time") for name in ("flair", "portable", "cpu")
+    ]
+    assert all(speed.ratio == 1 for speed in report.speeds if speed.name == "flair")
+    assert all(speed.tags_changed == 0 and speed.tokens > 3 for speed in report.speeds)
+    assert all(speed.sentences_per_second > 0 and speed.peak_share > 0 for speed in report.speeds)
+    assert all((speed.latency_median is None) == (speed.batch == "batches") for speed in report.speeds)
+    assert [entry.name for entry in report.footprints] == ["portable", "cpu"]
+    assert all(entry.size > 0 and entry.load_seconds > 0 for entry in report.footprints)
+    assert report.machine.cores >= 1
+    drawn = chart(report)
+    assert drawn == chart(report)
+    assert "times the speed of flair" in drawn or ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - our own
+
+
+def test_the_command_prints_a_table_json_and_a_chart(shop: Workshop, folder: Path, cli: Command) -> None:
+    spec = shop.spec(folder)
+    words = ("bench", spec, "--profile", "portable", "--rounds", "1", "--single", "2")
+    outcome = cli(*words, "--chart", folder / "chart.svg")
+    assert outcome.code == 0, outcome.err
+    assert "portable  one at a time" in outcome.out
+    assert "GFLOP/s" in outcome.out
+    assert (folder / "chart.svg").read_text(encoding="utf-8").startswith("<?xml")
+    record = json.loads(cli(*words, "--format", "json").out)
+    assert {speed["name"] for speed in record["speeds"]} == {"flair", "portable"}
+
+
+def test_a_profile_whose_proof_fails_is_left_out_with_the_reason(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantisation, "_LARGE", 16)
+    monkeypatch.setattr(quantisation, "LEVELS", 1)
+    spec = shop.spec(folder, proof=", tags_changed: 0.001")
+    report = measure(spec, profiles=("portable", "int8"), rounds=1, one_at_a_time=1)
+    assert "changes more tags of 'tagger' than it may" in report.left_out["int8"]
+    assert {speed.name for speed in report.speeds} == {"flair", "portable"}
+
+
+def test_without_a_gpu_the_command_says_so(shop: Workshop, folder: Path, cli: Command) -> None:
+    outcome = cli("bench", shop.spec(folder), "--device", "cuda")
+    assert outcome.code == 2
+    assert "has no CUDAExecutionProvider" in outcome.err
+
+
+def test_a_stack_without_a_tagger_has_nothing_to_measure_against(shop: Workshop, tmp_path: Path) -> None:
+    shop.save(shop.language_model(), tmp_path / "lm.pt")
+    spec = tmp_path / "lm.yaml"
+    spec.write_text(
+        "version: 1\nname: lm\nsources: {lm: {flair: lm.pt}}\n"
+        "inputs:\n  characters: {type: int64, shape: [characters, sentences]}\n"
+        "  lengths: {type: int64, shape: [sentences]}\n"
+        "graph:\n  lm: {kind: char_lm, weights: lm, inputs: {characters: characters, lengths: lengths}}\n"
+        "outputs: {states: lm.states}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(SpecError, match="W019 the stack has no tags of a flair tagger"):
+        measure(spec, profiles=("portable",), rounds=1)
