@@ -35,7 +35,7 @@ def text_spec(given: Sequence[Given]) -> str:
         raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
     head = opened.weights("tagger.head")
     if not isinstance(head, TaggerHeadWeights):
-        raise _refused(opened, "the text interface is that of taggers, not of classifiers of sentences")
+        raise _refused(opened, "the model labels sentences, not tokens; the text interface is that of taggers")
     models = _language_models(opened)
     description = in_quotes(f"Tags of the type {head.label_type}, as flair's own tagger gives them.")
     lines = head_lines(given, stack_name(given[0].location), description)

@@ -377,3 +377,23 @@ def test_a_text_model_is_lowered_and_proven_in_other_profiles(
         each.labels for each in Tagger(path).tag(sentences)
     ]
     assert shop.metadata(path)["spec"]["profile"] == profile
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ("int64, shape: [a, b], fill: text", "W020 text: the fill 'text' is int32 with 2 axes, the input is int64"),
+        ("int32, shape: [a], fill: text", "W020 text: the fill 'text' is int32 with 2 axes, the input is int32"),
+        ("int64, shape: [a, b]", r"W003 text → tokens.text: int64\[a, b\] cannot feed int32"),
+    ],
+)
+def test_a_text_input_of_another_type_is_a_problem(declared: str, message: str) -> None:
+    text = f"""\
+version: 1
+name: odd
+inputs: {{text: {{type: {declared}}}}}
+graph: {{tokens: {{kind: text_tokens, inputs: {{text: text}}}}}}
+outputs: {{counts: tokens.counts}}
+"""
+    with pytest.raises(SpecError, match=message):
+        wire(parse_spec(text, "odd.yaml"))
