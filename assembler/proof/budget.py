@@ -103,7 +103,7 @@ def require_budget(spec: Spec, references: References) -> None:
     Raises:
         SpecError: It does (W030).
     """
-    if PROFILES[spec.profile].tags_changed is None or (references.parts is None and not references.texts):
+    if PROFILES[spec.profile].tags_changed is None or references.parts is None:
         return
     message = f"the profile '{spec.profile}' is lossy, and measured by the tags that it changes; the model gives more"
     hint = "leave outputs other than scores and prediction out, or choose an exact profile"

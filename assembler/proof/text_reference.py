@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,19 @@ import numpy as np
 
 from assembler.errors import ParityError
 from assembler.problems import Problem
+from assembler.profiles import PROFILES
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
+from assembler.proof.task_results import Slots
+from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Text
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
+from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.text import NULL
+from assembler.sources.weights import CharLmWeights
 from assembler.wiring.interface import fills
 
 if TYPE_CHECKING:
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from assembler.spec.yaml_text import Value
     from assembler.tasks import SourceTask
     from assembler.wiring.graph import Wiring
+    from assembler.wiring.interface import Fill
+    from assembler.wiring.tensors import Dim
 
 #: The sentences of a run: an odd number.
 _BATCH = 7
@@ -39,12 +47,53 @@ _MOST_LINES = 5
 _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
 #: What a model can say beside tags and scores.
 _SAID = ("labels", "lengths", *_SPAN)
+_OWN = ("prediction", "scores")
 
 
 def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return the sentences that the model's inputs can express: in a text, no token holds a space."""
-    spaceless = any(fill.rule == "text" for fill in fills(wiring).values())
-    return [[*tokens] for tokens in sentences if not (spaceless and any(" " in token for token in tokens))]
+    """Return the sentences that the model's inputs can express.
+
+    In a text, no token holds a space; and inputs of fixed sizes have no room for long sentences.
+    """
+    found = fills(wiring)
+    spaceless = any(fill.rule == "text" for fill in found.values())
+    characters, count = _room(wiring, found)
+    return [
+        [*tokens]
+        for tokens in sentences
+        if not (spaceless and any(" " in token for token in tokens))
+        and len(" ".join(tokens)) <= characters
+        and sum(map(bool, tokens)) <= count
+    ]
+
+
+def _room(wiring: Wiring, found: Mapping[str, Fill]) -> tuple[float, float]:
+    """Return how many characters and tokens of a sentence have room in inputs of fixed sizes."""
+    characters = tokens = math.inf
+    batch = next((size for name, fill in found.items() if isinstance(size := _batch(wiring, name, fill), int)), 1)
+    for name, fill in found.items():
+        dims = wiring.spec.inputs[name].type.dims or ()
+        if fill.rule == "characters" and isinstance(dims[0], int):
+            characters = min(characters, dims[0] - max(_markers(wiring, subject) for subject in fill.subjects))
+        elif fill.rule == "text" and isinstance(dims[1], int):
+            characters = min(characters, dims[1])
+        elif fill.rule in {"indices", "words"} and isinstance(dims[0], int):
+            tokens = min(tokens, dims[0] // batch)
+    return characters, tokens
+
+
+def _batch(wiring: Wiring, name: str, fill: Fill) -> Dim:
+    """Return the size of an input that is the number of sentences."""
+    dims = wiring.spec.inputs[name].type.dims or ()
+    places = {"characters": 1, "text": 0, "token_lengths": 0, "character_lengths": 0}
+    return dims[places[fill.rule]] if fill.rule in places else None
+
+
+def _markers(wiring: Wiring, node: str) -> int:
+    weights = wiring.views[node].weights
+    if not isinstance(weights, CharLmWeights):
+        return 0
+    return len(weights.characters.start_marker) + len(weights.characters.end_marker)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,10 +133,12 @@ class TextReference:
         interface = Metadata.read(session.metadata, session.file).interface
         wrong: list[str] = []
         largest = 0.0
-        for start in range(0, len(self.tag.sentences), _BATCH):
-            batch = [[token for token in tokens if token] for tokens in self.tag.sentences[start : start + _BATCH]]
-            tagged = self.tag.tagged[start : start + _BATCH]
-            for feeds, rows in _written(interface, batch):
+        shapes = FixedShapes.of(interface, session)
+        size = shapes.most(_BATCH)
+        for start in range(0, len(self.tag.sentences), size):
+            batch = [[token for token in tokens if token] for tokens in self.tag.sentences[start : start + size]]
+            tagged = self.tag.tagged[start : start + size]
+            for feeds, rows in _written(interface, shapes, batch):
                 differences, gap = self._differences(session, feeds, batch, tagged, rows)
                 wrong += differences
                 largest = max(largest, gap)
@@ -105,12 +156,22 @@ class TextReference:
         tagged: Sequence[TaggedTokens],
         rows: Sequence[int],
     ) -> tuple[list[str], float]:
-        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in _SAID}
+        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN)}
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
+        outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # what stands behind them fills a fixed size
+        if PROFILES[self.tag.spec.profile].tags_changed is not None:
+            # a lossy model may have other tags, in a budget that is kept elsewhere; its words must say its own
+            tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
         spans = [_spans(self.task, each) for each in tagged]
         differences, gap = _span_differences(outputs, batch, spans, (rows, self.tag.spec.proof.scores_within))
         return [*wrong, *differences], gap
+
+    def _own(self, outputs: Mapping[str, Array], row: int, count: int) -> Slots:
+        """Return what the model says of a sentence in classes and scores."""
+        labels = self.task.head.labels
+        classes, scores = (outputs[name][row, :count].tolist() for name in _OWN)
+        return Slots([labels[number] for number in classes], scores)
 
 
 def _spans(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
@@ -120,16 +181,19 @@ def _spans(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
     return decode_spans(tagged.labels, tagged.scores)
 
 
-def _written(interface: Interface, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
+def _written(
+    interface: Interface, shapes: FixedShapes, batch: Sequence[Sequence[str]]
+) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
     """Yield the inputs of a batch, and for each of its sentences its row there.
 
     A text is also written with spaces at its ends and two between tokens, with empty sentences around, which nothing
     of its own may come of.
     """
-    feeds = encode(interface, batch)
+    whole = shapes.whole([InContext(tuple(tokens)) for tokens in batch])
+    feeds = shapes.fitted(encode(interface, whole), len(whole))
     yield feeds, [*range(len(batch))]
     texts = [entry.name for entry in interface.inputs if isinstance(entry, Text)]
-    if not texts or len(feeds) != len(texts):
+    if not texts or len(feeds) != len(texts) or shapes.shapes:
         return
     loose = [[], *([f" {token} " for token in tokens] for tokens in batch), []]
     codes = [[ord(letter) or NULL for letter in " ".join(tokens)] for tokens in loose]
@@ -137,6 +201,12 @@ def _written(interface: Interface, batch: Sequence[Sequence[str]]) -> Iterator[t
     for row, text in zip(rows, codes, strict=True):
         row[: len(text)] = text
     yield dict.fromkeys(texts, rows), [*range(1, len(batch) + 1)]
+
+
+def _of_rows(outputs: Mapping[str, Array], count: int) -> dict[str, Array]:
+    """Return what a model says of the first sentences of a run."""
+    spans = outputs["span_sentence"].astype(np.int64) < count if "span_sentence" in outputs else slice(None)
+    return {name: array[spans] if name in _SPAN else array[:count] for name, array in outputs.items()}
 
 
 def _word_differences(

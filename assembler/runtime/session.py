@@ -30,6 +30,7 @@ _LONGEST_MESSAGE = 300
 class _Port(Protocol):
     name: str
     type: str
+    shape: list[int | str | None]
 
 
 class _ModelMeta(Protocol):
@@ -96,6 +97,13 @@ class Session:
             problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", hint, file)
             raise ModelError(problem) from err
         return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, session)
+
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Return the sizes of each input; `None` for those that are free."""
+        return {
+            port.name: tuple(size if isinstance(size, int) else None for size in port.shape)
+            for port in self._session.get_inputs()
+        }
 
     def run(self, names: Sequence[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
         """Return the outputs called `names`.

@@ -13,6 +13,7 @@ from assembler.runtime.metadata import Metadata
 from assembler.runtime.packing import can_pack, packed
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.session import Session
+from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.tokenization import tokenize
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Tagger:
     `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
     """
 
-    __slots__ = ("_heads", "_metadata", "_session")
+    __slots__ = ("_heads", "_metadata", "_session", "_shapes")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Tagger:
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
         self._metadata.interface.require_libraries(self._session.file)
         self._heads = Head.all_of(self._metadata, self._session)
+        self._shapes = FixedShapes.of(self._metadata.interface, self._session)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -120,7 +122,8 @@ class Tagger:
         Raises:
             TypeError: If a sentence is not a list of strings, or with a tokeniser no string: the message says which.
             ValueError: If `batch_size` is below 1, or there is no such tokeniser.
-            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say.
+            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say,
+                M019 for a sentence that is too long for the model.
         """
         tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
         found = in_context(read_sentences(tokens), self.interface.context)
@@ -199,9 +202,10 @@ class Tagger:
         results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
         report(sum(not sentence.tokens for sentence in sentences))
-        for numbers, outputs in self._outputs(sentences, batches(sentences, batch_size)):
-            tokens = [sentences[number].tokens for number in numbers]
-            tagged = self._read(tokens, outputs, force_tokens=force_tokens)
+        for numbers, outputs in self._outputs(sentences, batches(sentences, self._shapes.most(batch_size))):
+            whole = self._shapes.whole([sentences[number] for number in numbers])
+            tokens = [sentence.tokens for sentence in whole]
+            tagged = self._read(tokens, outputs, force_tokens=force_tokens)[: len(numbers)]
             for number, result in zip(numbers, tagged, strict=True):
                 results[number] = result
             report(len(numbers))
@@ -223,7 +227,10 @@ class Tagger:
                 yield running[0], running[1].result()
 
     def _feeds(self, batch: list[InContext]) -> dict[str, Encoded]:
-        feeds = encode(self._metadata.interface, batch)
+        whole = self._shapes.whole(batch)
+        feeds = encode(self._metadata.interface, whole)
+        if self._shapes.shapes:
+            return self._shapes.fitted(feeds, len(whole))
         return packed(self.interface, feeds) if len(batch) > 1 and can_pack(self.interface) else feeds
 
     def _run(self, feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:

@@ -359,3 +359,21 @@ def test_a_model_that_wants_text_of_another_type_is_refused(model: Path, tmp_pat
     (tmp_path / "odd.onnx").write_bytes(proto.SerializeToString())
     with pytest.raises(ModelError, match=r"M014 input 'text' is tensor\(int64\), expected tensor\(int32\)"):
         Tagger(tmp_path / "odd.onnx")
+
+
+@pytest.mark.parametrize("profile", ["cpu", "int8"])
+def test_a_text_model_is_lowered_and_proven_in_other_profiles(
+    shop: Workshop, checkpoint: Path, tmp_path: Path, profile: str
+) -> None:
+    spec = tmp_path / "stack.yaml"
+    text = write_spec(str(checkpoint), tmp_path, text=True)
+    budget = ", tags_changed: 0.3" if profile == "int8" else ""  # of random weights, which quantisation changes most
+    spec.write_text(text.replace("proof: {against: tagger", "proof: {against: tagger" + budget), encoding="utf-8")
+    path = shop.build(spec, profile=profile).path
+    sentences = [["der", "hund", "bellt", "😀"], ["ja"]]
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    [labels] = session.run(["labels"], {"text": encode_text(sentences)})
+    assert [tuple(filter(None, row)) for row in labels.tolist()] == [
+        each.labels for each in Tagger(path).tag(sentences)
+    ]
+    assert shop.metadata(path)["spec"]["profile"] == profile

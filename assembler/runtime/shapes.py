@@ -1,0 +1,112 @@
+"""Models whose inputs have fixed sizes, as some targets want them: batches are filled up to these sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.errors import ModelError
+from assembler.problems import Problem
+from assembler.runtime.context import InContext
+from assembler.runtime.interface import CharacterLengths, Characters, Indices, Text, TokenLengths, Words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.interface import Input, Interface
+    from assembler.runtime.session import Session
+
+    Shape = tuple[int | None, ...]
+
+#: What fills a batch up: a sentence of one token, whose tags are thrown away.
+_FILLER = InContext(("x",))
+
+
+@dataclass(frozen=True, slots=True)
+class FixedShapes:
+    """The sizes that the inputs of a model must have.
+
+    Attributes:
+        sentences: The sentences of every run, or `None` for any number.
+        shapes: The inputs with a fixed size, each with its sizes; `None` for those that are free.
+        inputs: What the inputs are, by name.
+        file: The model's file, for the problems.
+    """
+
+    sentences: int | None
+    shapes: Mapping[str, Shape]
+    inputs: Mapping[str, Input]
+    file: str
+
+    @classmethod
+    def of(cls, interface: Interface, session: Session) -> FixedShapes:
+        """Return the fixed sizes of a loaded model."""
+        declared = session.shapes()
+        inputs = {entry.name: entry for entry in interface.inputs if entry.name in declared}
+        fixed = {name: declared[name] for name in inputs if any(size is not None for size in declared[name])}
+        counts = [size for name, shape in fixed.items() if (size := _sentences(inputs[name], shape)) is not None]
+        return cls(counts[0] if counts else None, fixed, inputs, session.file)
+
+    def most(self, batch_size: int) -> int:
+        """Return how many sentences at most run together."""
+        return batch_size if self.sentences is None else min(batch_size, self.sentences)
+
+    def whole(self, batch: Sequence[InContext]) -> list[InContext]:
+        """Return a batch with as many sentences as every run has."""
+        missing = 0 if self.sentences is None else self.sentences - len(batch)
+        return [*batch, *[_FILLER] * missing]
+
+    def fitted(self, feeds: Mapping[str, Encoded], sentences: int) -> dict[str, Encoded]:
+        """Return the inputs of a batch at their sizes.
+
+        Args:
+            feeds: What `encode` gives for the batch.
+            sentences: Its sentences.
+
+        Raises:
+            ModelError: M019 for a sentence that is too long for them.
+        """
+        return {
+            name: self._fit(name, array, sentences) if name in self.shapes else array for name, array in feeds.items()
+        }
+
+    def _fit(self, name: str, array: Encoded, sentences: int) -> Encoded:
+        entry, shape = self.inputs[name], self.shapes[name]
+        match entry:
+            case Characters(language_model=model):
+                return self._widened(array.T, shape[0], model.padding, "characters").T.copy()
+            case Text():
+                return self._widened(array, shape[1], 0, "characters")
+            case Indices() | Words():
+                rows = array.reshape(sentences, -1)
+                fill = np.arange(sentences)[:, np.newaxis] if isinstance(entry, Indices) else 0
+                tokens = None if shape[0] is None else shape[0] // sentences
+                return self._widened(rows, tokens, fill, "tokens").ravel()
+            case _:
+                return array
+
+    def _widened(self, rows: Encoded, width: int | None, fill: int | NDArray[np.int64], what: str) -> Encoded:
+        """Return rows of a width, with `fill` behind what they have."""
+        if width is None or width == rows.shape[1]:
+            return rows
+        if width < rows.shape[1]:
+            message = f"a sentence has {rows.shape[1]} {what}, markers included; the model takes {width}"
+            raise ModelError(Problem("M019", message, "split the sentence", self.file))
+        behind = np.broadcast_to(np.asarray(fill, rows.dtype), (len(rows), width - rows.shape[1]))
+        return np.concatenate([rows, behind], axis=1)
+
+
+def _sentences(entry: Input, shape: Shape) -> int | None:
+    """Return how many sentences a shape fixes."""
+    match entry:
+        case Characters():
+            return shape[1]
+        case Text() | CharacterLengths() | TokenLengths():
+            return shape[0]
+        case _:
+            return None
