@@ -45,6 +45,7 @@ class Profile:
 
 _FOLD = "reprojection:fold_reprojection"
 _LOOPS = "loops:lower_language_models"
+_LARGE_LOOPS = "loops:lower_large_language_models"
 _RESETS = "reset_character:add_reset_character"
 _SHARE = "deduplication:deduplicate"
 
@@ -52,7 +53,7 @@ PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         Profile("portable", "standard operators, one for each layer; runs anywhere", (_SHARE,)),
-        Profile("cpu", "exact, and the fastest in float32 on processors", (_FOLD, _LOOPS, _SHARE)),
+        Profile("cpu", "exact, and the fastest in float32 on processors", (_FOLD, _LARGE_LOOPS, _RESETS, _SHARE)),
         Profile(
             "int8",
             "int8 weights, several times faster on processors; needs ONNX Runtime's own operators",

@@ -33,13 +33,27 @@ if TYPE_CHECKING:
 
 #: A table of at most this many bytes, or of a quarter of the recurrent weights, is worth its place.
 _SMALL_TABLE = 2**23
+#: The hidden states from which on a loop is faster than the operator in float32 (docs/performance.md).
+_LARGE = 512
 _FLOAT32, _INT64 = "float32", "int64"
 
 
 def lower_language_models(model: Model) -> Model:
     """Return the model with its language models as loops."""
+    return _lowered(model, 0)
+
+
+def lower_large_language_models(model: Model) -> Model:
+    """Return the model with those language models as loops that are large enough to gain by it in float32.
+
+    A step of a small one is shorter than what ONNX Runtime needs to call a dozen operators.
+    """
+    return _lowered(model, _LARGE)
+
+
+def _lowered(model: Model, least: int) -> Model:
     rewriting = Rewriting(model)
-    for found in list(language_models(rewriting)):
+    for found in [found for found in language_models(rewriting) if found.hidden_size >= least]:
         emit = Emitter({}, rewriting.opset)
         _emit(emit, found)
         fragment = emit.fragment()

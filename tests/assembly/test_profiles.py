@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 WORDS = ("der", "hund", "bellt", "laut", "auf", "dem", "sofa", ".", "😀", "katze", "ja", "bahnhof", "über", "morgen")
 
 
+@pytest.fixture(autouse=True)
+def _loops_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `cpu` lower the small language models of these tests as it lowers large ones."""
+    monkeypatch.setattr(loops, "_LARGE", 1)
+
+
 def texts(count: int) -> list[list[str]]:
     """Return sentences of one to forty tokens."""
     drawn = np.random.default_rng(3)
@@ -322,3 +328,14 @@ def test_trained_taggers_keep_nearly_all_tags_in_int8(shop: Workshop, tmp_path: 
     wanted = Tagger(tmp_path / "stack.onnx").tag(sentences)
     pairs = [pair for a, b in zip(given, wanted, strict=True) for pair in zip(a.labels, b.labels, strict=True)]
     assert sum(a != b for a, b in pairs) / len(pairs) < 0.003
+
+
+def test_small_language_models_keep_their_operator_and_have_lanes_all_the_same(
+    shop: Workshop, folder: Path, tagger: SequenceTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "_LARGE", 512)
+    path = shop.build(shop.spec(folder), profile="cpu").path
+    assert "Scan" not in operators(path)
+    assert "reset" in shop.metadata(path)["interface"]["language_models"]["backward_lm"]
+    sentences = texts(70)
+    assert differences(Tagger(path), shop.flair_tags(tagger, sentences), sentences) == (0, pytest.approx(0, abs=1e-5))
