@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -230,7 +231,20 @@ def test_other_tags_than_the_sources_on_this_machine_are_found(shop: Workshop, f
     changed_record(path, other_label, sealed=True)
     done = cli("verify", path)
     assert done.code == 3
-    assert "P001 on this machine the model does not give its source's tags and scores" in done.err
+    assert "P001 on this machine the model does not give the source's tags and scores" in done.err
+    assert f"hint: ONNX Runtime is {onnxruntime.__version__}, as it was for the proof" in done.err
+
+
+def test_another_onnx_runtime_than_the_proofs_is_named(
+    shop: Workshop, folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shop.build(shop.spec(folder)).path
+    changed_record(path, other_label, sealed=True)
+    built = onnxruntime.__version__
+    monkeypatch.setattr(onnxruntime, "__version__", "9.9")
+    done = cli("verify", path)
+    assert done.code == 3
+    assert f"hint: it was proven with ONNX Runtime {built}, here is 9.9: try that version" in done.err
 
 
 @pytest.mark.parametrize("golden", [[{"tokens": ["a"]}], [{"tokens": 3, "labels": [], "scores": []}], ["text"]])
