@@ -12,7 +12,10 @@ from assembler.cli.reporting import format_option, print_json
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The spec to write.  [default: stdout]"
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The spec to write; its stack has the file's name.  [default: stdout]",
 )
 @click.option(
     "--interface",
@@ -42,7 +45,8 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     from assembler.initialisation import write_spec
     from assembler.staging import write_text
 
-    text = write_spec(sources, output.parent if output else Path(), trust=trust, text=interface == "text")
+    folder, name = (output.parent, output.stem) if output else (Path(), None)
+    text = write_spec(sources, folder, trust=trust, text=interface == "text", name=name)
     if output is None:
         if form == "json":
             print_json({"spec": text})

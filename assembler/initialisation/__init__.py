@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import SourceError
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
+from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
 from assembler.problems import Mark, Problem
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["write_spec"]
 
 
-def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False) -> str:
+def write_spec(
+    locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False, name: str | None = None
+) -> str:
     """Return a commented, minimal spec for one or several flair checkpoints.
 
     Args:
@@ -32,6 +35,7 @@ def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = Fa
         folder: The folder that the spec will lie in; the paths of the checkpoints are made relative to it.
         trust: Whether object pickles, which can run code, may be read.
         text: Whether the model is to take text, and to give labels, instead of ids and indices.
+        name: What the stack is called; by default as its checkpoints are.
 
     Raises:
         SourceError: A checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
@@ -41,7 +45,8 @@ def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = Fa
     names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
     with _without_lines():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
-        written = text_spec(given) if text else _spec(given)
+        called = joined_name([each.location for each in given]) if name is None else stack_name(name)
+        written = text_spec(given, called) if text else _spec(given, called)
     parse_spec(written, str(folder / "spec.yaml"))  # a spec of ours must pass our own schema
     return written
 
@@ -55,14 +60,14 @@ def _without_lines() -> Iterator[None]:
         raise SourceError(*(replace(problem, line=None, column=None) for problem in err.problems)) from err
 
 
-def _spec(given: Sequence[Given]) -> str:
+def _spec(given: Sequence[Given], name: str) -> str:
     alone = next((each for each in given if each.opened.language_model is not None), None)
     if alone is None:
-        return tagger_spec(given)
+        return tagger_spec(given, name)
     if len(given) > 1:
         message = "the checkpoint is a language model alone, which has nothing to share with a tagger's head"
         raise SourceError(Problem("R005", message, "name checkpoints of taggers and classifiers", alone.location))
-    return language_model_spec(alone)
+    return language_model_spec(alone, name)
 
 
 def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:

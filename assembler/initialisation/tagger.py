@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assembler.initialisation.documents import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import Given, head_lines, input_lines
-from assembler.initialisation.naming import in_quotes, stack_name
+from assembler.initialisation.naming import in_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class _Stack:
     joined: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
-def tagger_spec(given: Sequence[Given]) -> str:
+def tagger_spec(given: Sequence[Given], name: str) -> str:
     """Return the spec of one or several checkpoints: embeddings, joined in each model's own order, and heads.
 
     Embeddings with the same weights become one part, whichever checkpoint they are in.
@@ -47,9 +47,8 @@ def tagger_spec(given: Sequence[Given]) -> str:
     kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
     whose = "tagger gives" if len(models) == 1 else "models give"
     description = in_quotes(f"Tags of the {kind}, as flair's own {whose} them.")
-    name = "-".join(dict.fromkeys(stack_name(each.location) for each in given))[:100].rstrip("-._")
     lines = head_lines(given, name, description)
-    inputs = {name: shape for embedding in found.parts for name, shape in embedding.inputs.items()}
+    inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
     lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
     lines += input_lines({**inputs, "lengths": "[sentences]"})
     lines += ["", "graph:", *(line for embedding in found.parts for line in embedding.lines)]

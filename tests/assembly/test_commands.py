@@ -62,6 +62,14 @@ def test_init_prints_the_spec_where_no_file_is_named(folder: Path, cli: Cli) -> 
     assert json.loads(cli("init", folder / "tagger.pt", "--format", "json").out) == {"spec": text}
 
 
+@pytest.mark.parametrize("words", [(), ("--interface", "text")])
+def test_a_stack_is_called_as_the_spec_that_init_writes(folder: Path, cli: Cli, words: tuple[str, ...]) -> None:
+    spec = folder / "two words.v2.yaml"
+    assert cli("init", folder / "tagger.pt", "-o", spec, *words).code == 0
+    assert spec.read_text().startswith("version: 1\nname: two-words.v2\n")
+    assert cli("init", folder / "tagger.pt", *words).out.startswith("version: 1\nname: tagger\n")
+
+
 def test_init_replaces_no_spec_without_force(folder: Path, cli: Cli) -> None:
     spec = folder / "mine.yaml"
     spec.write_text("mine")
