@@ -87,7 +87,7 @@ def describe(
 
 
 def _json(value: Value) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:

@@ -30,7 +30,7 @@ HARD: tuple[tuple[str, ...], ...] = (
     tuple("abcdefghijklmnopqrstuvwxyz"),
     ("Wort",) * 37,
     ("DIE", "1.5", "2024", "\u0661\u0662", "NATO-2", "3rd", "#", "0"),  # the ways in which words are looked up
-    ("ja", "Donaudampfschifffahrt" * 34, "nein"),  # longer than flair's chunks of 512 characters; of one letter alone,
+    ("ja", "Donaudampfschifffahrt" * 25, "nein"),  # longer than flair's chunks of 512 characters; of one letter alone,
     # repeated as often, language models amplify the last bit of a rounding to the fourth digit of a state
 )
 

@@ -94,10 +94,10 @@ class TagReference:
         comparisons = []
         for size in BATCH_SIZES:
             chosen = list(zip(whole, self.tagged, strict=True))
+            if size != _ODD:  # long texts cost most of the time, and are read in one shape as in another
+                chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG] or chosen
             if size == 1:
                 chosen = chosen[-_ONE_BY_ONE:]  # the hard sentences, which are the last, and some of the spec's
-            elif size > _ODD:
-                chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG]
             sentences, tagged = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
             results = model.run(sentences, size)
             within = self.spec.proof.scores_within

@@ -19,6 +19,9 @@ _WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
 #: What the part gives that decides. Others say more of what it has decided: labels in words, spans.
 _DECIDED = frozenset({"prediction", "scores", "probabilities"})
 
+#: The parts of a model that know its labels.
+_HEADS = frozenset({"head", "crf"})
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -81,6 +84,11 @@ def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> d
     return said
 
 
+def _model_and_part(weights: str) -> tuple[str, str]:
+    model, _, part = weights.rpartition(".")
+    return model, part
+
+
 def foreign_decisions(spec: Spec, edges: Mapping[str, Sequence[Edge]]) -> Iterator[Problem]:
     """Yield a problem (W022) for each part that names the classes of another model than the one that has decided."""
     for name, node in spec.graph.items():
@@ -88,8 +96,8 @@ def foreign_decisions(spec: Spec, edges: Mapping[str, Sequence[Edge]]) -> Iterat
             decider = spec.graph.get(edge.reference.owner)
             if edge.port != "prediction" or node.weights is None or decider is None or decider.weights is None:
                 continue
-            own, others = (weights.rpartition(".")[0] for weights in (node.weights, decider.weights))
-            if own != others:
+            (own, part), (others, deciding) = (_model_and_part(each) for each in (node.weights, decider.weights))
+            if own != others and {part, deciding} <= _HEADS:
                 message = (
                     f"{name}: has the labels of '{own}', but the classes of '{decider.name}' are those of '{others}'"
                 )
