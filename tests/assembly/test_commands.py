@@ -70,6 +70,14 @@ def test_a_stack_is_called_as_the_spec_that_init_writes(folder: Path, cli: Cli, 
     assert cli("init", folder / "tagger.pt", *words).out.startswith("version: 1\nname: tagger\n")
 
 
+def test_init_takes_no_source_twice(folder: Path, cli: Cli) -> None:
+    (folder / "link.pt").symlink_to(folder / "tagger.pt")
+    for other in (folder / "tagger.pt", folder / "link.pt"):
+        done = cli("init", folder / "tagger.pt", other)
+        assert (done.code, done.out) == (2, "")
+        assert "is named twice; a model has each source once" in " ".join(done.err.split())
+
+
 def test_init_replaces_no_spec_without_force(folder: Path, cli: Cli) -> None:
     spec = folder / "mine.yaml"
     spec.write_text("mine")
