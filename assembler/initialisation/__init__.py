@@ -15,6 +15,7 @@ from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
 from assembler.problems import Mark, Problem
+from assembler.sources.flair_location import RELATIVE
 from assembler.spec.model import Source
 from assembler.spec.reading import parse_spec
 
@@ -43,7 +44,7 @@ def write_spec(
     """
     wanted = [locations] if isinstance(locations, str) else list(locations)
     names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
-    with _without_lines():
+    with _without_spec():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
         called = joined_name([each.location for each in given]) if name is None else stack_name(name)
         written = text_spec(given, called) if text else _spec(given, called)
@@ -52,12 +53,17 @@ def write_spec(
 
 
 @contextmanager
-def _without_lines() -> Iterator[None]:
-    """Take the lines from problems in the block: there is no spec yet that could have any."""
+def _without_spec() -> Iterator[None]:
+    """Take what is said of a spec from problems in the block: there is none yet."""
     try:
         yield
     except SourceError as err:
-        raise SourceError(*(replace(problem, line=None, column=None) for problem in err.problems)) from err
+        raise SourceError(*map(_outside_specs, err.problems)) from err
+
+
+def _outside_specs(problem: Problem) -> Problem:
+    hint = "paths are relative to the current folder" if problem.hint == RELATIVE else problem.hint
+    return replace(problem, line=None, column=None, hint=hint)
 
 
 def _spec(given: Sequence[Given], name: str) -> str:
@@ -73,7 +79,8 @@ def _spec(given: Sequence[Given], name: str) -> str:
 def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:
     from assembler.sources.opening import open_flair_source
 
-    name, _, revision = location.partition("@") if not Path(location).exists() else (location, "", "")
+    here = os.path.exists(location)  # noqa: PTH110 - of a name that no file can have, pathlib raises
+    name, _, revision = (location, "", "") if here else location.partition("@")
     source = Source(called, "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))
     opened = open_flair_source(source, Path(), trust=trust)
     return Given(opened, os.path.relpath(name, folder) if Path(name).is_file() else name)

@@ -105,6 +105,18 @@ def test_init_of_what_is_no_checkpoint_is_a_problem(tmp_path: Path, cli: Cli) ->
     assert "R001" in cli("init", tmp_path / "none.pt").err
 
 
+def test_init_of_a_folder_names_the_checkpoints_in_it(folder: Path, cli: Cli) -> None:
+    done = cli("init", folder)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"{folder}: R001 source 'tagger': {folder} is a folder\n    hint: name a file in it: tagger.pt\n"
+
+
+def test_init_says_from_where_paths_are_looked_up(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("nope.x", "sub/nope.pt", "a" * 300):
+        assert "    hint: paths are relative to the current folder\n" in cli("init", name).err, name
+
+
 def test_init_into_a_folder_that_cannot_be_written_to_is_a_problem(folder: Path, cli: Cli) -> None:
     done = cli("init", folder / "tagger.pt", "-o", "/proc/spec.yaml")
     assert done.code == 1, done.err
