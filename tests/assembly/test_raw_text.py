@@ -111,6 +111,10 @@ def test_what_is_no_text_is_named(built: Path) -> None:
         Tagger(built).tag(["a", ["b"]], tokenizer="whitespace")
     with pytest.raises(TypeError, match="texts: expected a list of texts, got the string 'a b'"):
         Tagger(built).tag("a b", tokenizer="whitespace")
+    with pytest.raises(TypeError, match="texts: expected a list of texts, got NoneType: None"):
+        Tagger(built).tag(None, tokenizer="whitespace")
+    with pytest.raises(TypeError, match="sentences: expected a list of lists of tokens, got NoneType: None"):
+        Tagger(built).tag(None)
     with pytest.raises(TypeError, match="sentence 0: expected a list of tokens, got str"):
         Tagger(built).tag(["Berlin ist groß."])
 
