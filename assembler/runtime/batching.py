@@ -26,7 +26,8 @@ def read_sentences(sentences: Iterable[Sequence[str]]) -> Iterator[Tokens]:
         sentences: Lists of tokens.
 
     Raises:
-        TypeError: If the sentences are a string or no list, at once; if one of them is, or a token is no string, when it is read.
+        TypeError: If the sentences are a string or no list, at once; if one of them is, or a token is no string, when
+            it is read.
     """
     require_listed("sentences", "lists of tokens", sentences)
     return (_read(tokens, number) for number, tokens in enumerate(sentences))
