@@ -95,6 +95,7 @@ def test_the_command_line_splits_raw_text(cli: Callable[..., Outcome], built: Pa
     given = cli("tag", built, tmp_path / "text.txt", "--tokenizer", "segtok", "--format", "json")
     found = json.loads(given.out)
     assert [sentence["tokens"] for sentence in found] == [["Berlin", "ist", "groß", "."], [], ["Ja", ",", "😀", "!"]]
+    assert found[1]["offsets"] == []
     assert found[2]["offsets"] == [[0, 2], [2, 3], [4, 5], [5, 6]]
     columns = cli("tag", built, tmp_path / "text.txt", "--tokenizer", "whitespace").out
     assert [line.split()[0] for line in columns.splitlines() if line] == ["Berlin", "ist", "groß.", "Ja,", "😀!"]
