@@ -214,6 +214,12 @@ def test_a_misspelled_command_is_told_with_the_nearest(assemble: Assemble) -> No
     assert "'chek' is neither a command nor a spec that is here. Did you mean 'check'?" in result.err
 
 
+def test_a_folder_given_for_a_spec_points_to_check(assemble: Assemble) -> None:
+    result = assemble(GOOD)
+    assert (result.code, result.out) == (2, "")
+    assert f"'{GOOD}' is a folder. `assemble check {GOOD}` checks the specs in it; `assemble SPEC`" in result.err
+
+
 def test_a_word_that_is_near_no_command_points_to_the_help(assemble: Assemble) -> None:
     result = assemble("zzzzz")
     assert result.code == 2
