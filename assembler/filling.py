@@ -1,6 +1,6 @@
 """The rules by which a host fills the inputs of a model: one table for spec, wiring, metadata and runtime.
 
-To add a rule: a row here, a class in `runtime/interface.py`, and its layout in `runtime/encoding.py`. Its name then
+To add a rule: a row here, a class in `runtime/inputs.py`, and its layout in `runtime/encoding.py`. Its name then
 stands in the schema, in `docs/spec.md` and in the errors; a port that wants it says so by `Port.fill`.
 """
 

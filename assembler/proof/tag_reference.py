@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _ONE_BY_ONE = 24
 #: Texts of more characters are left out of batches of more than an odd few: the states of one such text take as many
 #: bytes as thirty short ones, and a batch is padded to its longest text.
-_LONG, _ODD = 300, 7
+_LONG, _ODD = 200, 7
 #: How many sentences with their tags the model carries, so that `verify` can try it anywhere.
 _GOLDEN = 8
 _GOLDEN_DIGITS = 4
@@ -62,7 +62,9 @@ class TagReference:
             raise TypeError(task.name)
         by_sentence = task.task.by_sentence
         tagged = source_results(task.model, sentences, by_sentence=by_sentence)
-        golden = source_results(task.model, sentences[:_GOLDEN], by_sentence=by_sentence)
+        golden = tagged[:_GOLDEN]
+        if task.model.reads_neighbours():
+            golden = source_results(task.model, sentences[:_GOLDEN], by_sentence=by_sentence)
         return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, golden)
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:

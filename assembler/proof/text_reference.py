@@ -16,7 +16,7 @@ from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.task_results import Slots
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
-from assembler.runtime.interface import Text
+from assembler.runtime.inputs import Text
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes

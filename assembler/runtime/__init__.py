@@ -16,7 +16,8 @@ from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.classifier import Classification, ClassifiedSentence, Label, TextClassifier
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
-from assembler.runtime.interface import Interface, LanguageModel, Tags
+from assembler.runtime.interface import Interface, Tags
+from assembler.runtime.language_model import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger

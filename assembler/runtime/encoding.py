@@ -10,7 +10,7 @@ import numpy as np
 
 from assembler.errors import ModelError
 from assembler.runtime.context import InContext, in_context
-from assembler.runtime.interface import (
+from assembler.runtime.inputs import (
     CharacterLengths,
     Characters,
     FirstSubtokens,
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.interface import Input, Interface, LanguageModel, OfTokenizer
+    from assembler.runtime.inputs import Input, OfTokenizer
+    from assembler.runtime.interface import Interface
+    from assembler.runtime.language_model import LanguageModel
     from assembler.runtime.subtokens import Subtokens
 
     Encoded: TypeAlias = "NDArray[np.int64] | NDArray[np.int32]"

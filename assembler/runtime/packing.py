@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.runtime.interface import Characters, Indices
+from assembler.runtime.inputs import Characters, Indices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.runtime.encoding import Encoded
-    from assembler.runtime.interface import Interface, LanguageModel
+    from assembler.runtime.interface import Interface
+    from assembler.runtime.language_model import LanguageModel
 
     Integers = NDArray[np.int64]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
-from assembler.runtime.interface import Text, Unfilled
+from assembler.runtime.inputs import Text, Unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

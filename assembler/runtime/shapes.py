@@ -10,7 +10,7 @@ import numpy as np
 from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.context import InContext
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Text, TokenLengths, Words
+from assembler.runtime.inputs import CharacterLengths, Characters, Indices, Text, TokenLengths, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.runtime.encoding import Encoded
-    from assembler.runtime.interface import Input, Interface
+    from assembler.runtime.inputs import Input
+    from assembler.runtime.interface import Interface
     from assembler.runtime.session import Session
 
     Shape = tuple[int | None, ...]

@@ -99,6 +99,10 @@ class FlairSource:
             return False
         return all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence)
 
+    def reads_neighbours(self) -> bool:
+        """Return whether what the model says of a sentence depends on those around it."""
+        return any(getattr(embedding, "context_length", 0) for embedding in self.embeddings)
+
     def order(self) -> list[int]:
         """Return the places of the embeddings in the order in which flair joins them.
 

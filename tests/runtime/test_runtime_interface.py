@@ -14,7 +14,8 @@ from sentencepiece import SentencePieceTrainer
 from assembler.errors import ModelError
 from assembler.filling import RULES
 from assembler.runtime import Interface, Tags, encode
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, Output, Striping, TokenLengths, Unfilled
+from assembler.runtime.inputs import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled
+from assembler.runtime.interface import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assembler.runtime import Alphabet, Interface, LanguageModel, encode
-from assembler.runtime.interface import CharacterLengths, Characters, Indices, TokenLengths
+from assembler.runtime.inputs import CharacterLengths, Characters, Indices, TokenLengths
 from assembler.runtime.packing import FEWEST_LANES, MOST_LANES, arrange, can_pack, packed
 
 LETTERS = ("<unk>", "\n", " ", "a", "b", "c", "é")

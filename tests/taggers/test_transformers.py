@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copyreg
 import importlib.util
 import io
 import json
+import pickle
 import sys
+import types
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -323,6 +326,37 @@ def test_the_proof_reads_special_subtokens_and_overlong_sentences(bench: Bench) 
     sentences = encoder_sentences([Subtokens(**record)])
     assert "[SEP]" in sentences[0]
     assert len(sentences[1]) > 2 * record["most"]
+
+
+def test_an_encoder_in_a_checkpoint_of_older_flair(bench: Bench) -> None:
+    """Before 0.12 the embeddings are an object, whose state flair's `__setstate__` still reads."""
+    embedding = encoder(bench.folder, "xlm-roberta", use_context=True, allow_long_sentences=True)
+    tagger = bench.tagger(embedding, crf=False)
+    params = embedding.to_params()
+    state = {name: params[name] for name in ("name", "subtoken_pooling", "context_length", "layer_mean", "fine_tune")}
+    state |= {name: params[name] for name in ("allow_long_sentences", "respect_document_boundaries")}
+    state |= {name: params[name] for name in ("context_dropout", "config_state_dict", "tokenizer_data")}
+    state |= {"layer_indexes": [-1], "base_model_name": "xlm-roberta-large", "memory_effective_training": True}
+    state |= {"embedding_length_internal": 24, "pooling_operation": state.pop("subtoken_pooling")}
+    state["use_context_separator"] = True
+
+    class Older(pickle.Pickler):
+        def reducer_override(self, obj: object) -> Any:  # noqa: ANN401 - pickle's own
+            if isinstance(obj, TransformerWordEmbeddings):
+                return copyreg.__newobj__, (TransformerWordEmbeddings,), state
+            return NotImplemented
+
+    module = types.ModuleType("older")
+    vars(module).update({"Pickler": Older})
+    path = bench.folder / "tagger.pt"
+    stored = {**tagger._get_state_dict(), "embeddings": tagger.embeddings}
+    torch.save(stored, path, pickle_module=module, pickle_protocol=4)
+    with pytest.raises(SourceError, match=r"R003 .*flair\.embeddings"):
+        write_spec(str(path), bench.folder)
+    spec = bench.folder / "tagger.yaml"
+    spec.write_text(write_spec(str(path), bench.folder, trust=True), encoding="utf-8")
+    model = Tagger(assemble(spec, bench.folder / "tagger.onnx", trust=True).path)
+    compare(SequenceTagger.load(path), model, TEXT)
 
 
 def test_the_encoder_of_a_released_model(bench: Bench) -> None:
