@@ -43,10 +43,7 @@ def tagger_spec(given: Sequence[Given], name: str) -> str:
     """
     models = [model for each in given for model in each.opened.models()]
     found = embeddings(models)
-    types = dict.fromkeys(model.head().label_type for model in models)
-    kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
-    whose = "tagger gives" if len(models) == 1 else "models give"
-    description = in_quotes(f"Tags of the {kind}, as flair's own {whose} them.")
+    description = in_quotes(_description(models))
     lines = head_lines(given, name, description)
     inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
     lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
@@ -58,6 +55,15 @@ def tagger_spec(given: Sequence[Given], name: str) -> str:
     lines += stack.lines
     lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
     return "\n".join([*lines, *_proof_lines(given)]) + "\n"
+
+
+def _description(models: Sequence[FlairSource]) -> str:
+    types = dict.fromkeys(model.head().label_type for model in models)
+    kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
+    of_sentences = [model.poolings() is not None for model in models]
+    what = "Labels of sentences," if all(of_sentences) else "Tags and labels" if any(of_sentences) else "Tags"
+    whose = "models give" if len(models) > 1 else "classifier gives" if all(of_sentences) else "tagger gives"
+    return f"{what} of the {kind}, as flair's own {whose} them."
 
 
 def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
