@@ -103,9 +103,7 @@ def assemble(
 def with_profile(spec: Spec, profile: str | None) -> Spec:
     """Return the spec with the profile that the caller wants instead of its own."""
     if profile is not None and profile not in PROFILES:
-        from assembler.problems import suggest
-
-        hint = suggest(profile, PROFILES, what="profiles")
+        hint = f"profiles: {', '.join(PROFILES)}"  # never the nearest: 'gpu' looks like 'cpu'
         raise SpecError(Problem("S006", f"there is no profile '{profile}'", hint, spec.document.file))
     return spec if profile is None else replace(spec, profile=profile)
 

@@ -102,18 +102,37 @@ def test_generated_pages_are_up_to_date() -> None:
 
 
 def test_the_spec_in_the_readme_is_the_demo_spec() -> None:
-    from assembler.spec.reading import load_spec, parse_spec
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    assert shown == (ROOT / "specs" / "demo-pos.yaml").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_what_check_says_of_that_spec_with_a_wrong_edge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assembler import check
 
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [text] = re.findall(r"```yaml\n(version: 1.*?)```", readme, re.DOTALL)
-    shown = parse_spec(text, str(ROOT / "specs" / "shown.yaml"))
-    demo = load_spec(ROOT / "specs" / "demo-pos.yaml")
-    assert {name: (node.kind, node.weights) for name, node in shown.graph.items()} == {
-        name: (node.kind, node.weights) for name, node in demo.graph.items()
-    }
-    assert {name: entry.type for name, entry in shown.inputs.items()} == {
-        name: entry.type for name, entry in demo.inputs.items()
-    }
+    [shown] = re.findall(r"\$ assemble check broken\.yaml\n(.*?)\n1 spec: 2 problems", readme, re.DOTALL)
+    demo = (ROOT / "specs" / "demo-pos.yaml").read_text(encoding="utf-8")
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "de.txt").write_text("Hallo .\n", encoding="utf-8")
+    (tmp_path / "broken.yaml").write_text(demo.replace("[forward_words.rows,", "[forward_lm.states,"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "\n".join(map(str, check("broken.yaml").problems)) == shown
+
+
+def test_the_commands_in_the_readme_have_the_options_that_it_shows() -> None:
+    from assembler.cli.main import COMMANDS, cli
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^(?:\$ )?assemble ([^|\n#]*)", readme, re.MULTILINE)
+    assert len(shown) > 10
+    for line in shown:
+        words = line.replace("&& assemble", "").split()
+        command = cli.get_command(None, words[0] if words[0] in COMMANDS else "build")
+        known = {option for each in command.params for option in each.opts}
+        assert not {word for word in words if word.startswith("-")} - known, line
 
 
 def test_the_kind_on_the_page_about_kinds_works(tmp_path: Path) -> None:

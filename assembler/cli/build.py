@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assembler.cli.reporting import bytes_text, format_option, print_json, print_step
+
+if TYPE_CHECKING:
+    from assembler.proof.proving import Proven
 
 
 @click.command()
@@ -86,10 +90,8 @@ def command(
         for losses in proven.losses:
             click.echo(f"  {losses}")
     elif proven.tokens or proven.classes:
-        counts = {"tokens": proven.tokens, "classes of sentences": proven.classes}
-        compared = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         click.echo(
-            f"proven against {proven.against}: {proven.cases} sentences, {compared}, no tag differs, "
+            f"proven against {proven.against}: {proven.cases} sentences, {_compared(proven)} differs, "
             f"scores within {proven.largest:.1e} (allowed {proven.within:.0e})"
         )
     else:
@@ -101,3 +103,13 @@ def command(
         click.echo(f"left out of the proof: {proven.left_out} sentences with words that were cut from a table")
     for name in result.unpinned:
         print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")
+
+
+def _compared(proven: Proven) -> str:
+    """Return what was compared of the sentences: their tokens, their classes, or both."""
+    found = [f"{proven.tokens} tokens"] if proven.tokens else []
+    if proven.classes:
+        each, left = divmod(proven.classes, proven.cases)
+        found.append(f"{proven.classes} classes of sentences" if left else f"{each} classes each")
+    what = "tag" if proven.tokens else "label"
+    return f"{', '.join(found)}, no {what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -9,10 +10,20 @@ import click
 from assembler.cli.reporting import format_option, print_json
 
 
+def _same(one: str, other: str) -> bool:
+    """Return whether two sources are one: the same name, or the same file."""
+    with suppress(OSError, ValueError):  # names that flair knows
+        return one == other or Path(one).samefile(other)
+    return False
+
+
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The spec to write.  [default: stdout]"
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The spec to write; its stack has the file's name.  [default: stdout]",
 )
 @click.option(
     "--interface",
@@ -33,6 +44,10 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     if interface == "text" and len(sources) > 1:
         message = "the text interface is that of one tagger: name one SOURCE"
         raise click.BadParameter(message, param_hint="--interface")
+    twice = next((each for each in sources if [_same(each, other) for other in sources].count(True) > 1), None)
+    if twice is not None:
+        message = f"'{twice}' is named twice; a model has each source once"
+        raise click.BadParameter(message, param_hint="SOURCE")
     if output is not None and output.exists() and not force:
         message = f"'{output}' is there already; --force replaces it"
         raise click.BadParameter(message, param_hint="-o")
@@ -42,7 +57,8 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     from assembler.initialisation import write_spec
     from assembler.staging import write_text
 
-    text = write_spec(sources, output.parent if output else Path(), trust=trust, text=interface == "text")
+    folder, name = (output.parent, output.stem) if output else (Path(), None)
+    text = write_spec(sources, folder, trust=trust, text=interface == "text", name=name)
     if output is None:
         if form == "json":
             print_json({"spec": text})

@@ -60,7 +60,10 @@ class _Commands(click.Group):
 
 
 def _refuse_misspelled(ctx: click.Context, word: str) -> None:
-    """Refuse a word that is neither a file nor anything like one, but much like a command."""
+    """Refuse a folder, and a word that is neither a file nor anything like one, but much like a command."""
+    if Path(word).is_dir():
+        message = f"'{word}' is a folder. `assemble check {word}` checks the specs in it; `assemble SPEC` builds one"
+        raise click.UsageError(message, ctx)
     if word.startswith("-") or Path(word).exists() or Path(word).suffix in {".yaml", ".yml"} or os.sep in word:
         return
     match = nearest(word, COMMANDS)

@@ -66,7 +66,7 @@ def command(
     text. An empty line of the input is an empty sentence. With --tokenizer a line is raw text, and --format json says
     where each token stands in it. Standard input is tagged in windows of 32 batches.
     """
-    write = _write_json if form == "json" else write_columns
+    write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
     stream = _stream(model, threads, batch_size, force_tokens=force_tokens)
     if file is None or str(file) == "-":
         if sys.stdin is None:
@@ -147,21 +147,27 @@ def _progress(count: int | None) -> Iterator[Callable[[int], None] | None]:
         yield lambda finished: bar.advance(task, finished)
 
 
-def _write_json(sentences: Iterable[Result]) -> None:
+def _write_json(sentences: Iterable[Result], *, raw: bool) -> None:
     click.echo("[", nl=False)
     separator = "\n"
     try:
         for sentence in sentences:
-            click.echo(separator + _record(sentence), nl=False)
+            click.echo(separator + _record(sentence, raw=raw), nl=False)
             separator = ",\n"
     finally:
         click.echo("\n]")
 
 
-def _record(sentence: Result) -> str:
-    text = json.dumps(sentence.as_dict(), ensure_ascii=False)
+def _record(sentence: Result, *, raw: bool) -> str:
+    """Return a sentence as JSON. Of raw text, each has the places of its tokens, also where there are none."""
+    from assembler.runtime.token import places
+
+    record = sentence.as_dict()
+    if raw:
+        record["offsets"] = [list(place) for place in places(sentence.tokens)]
+    text = json.dumps(record, ensure_ascii=False)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return json.dumps(sentence.as_dict())
+        return json.dumps(record)
     return text

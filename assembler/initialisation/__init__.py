@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from assembler.errors import SourceError
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
+from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
 from assembler.problems import Mark, Problem
+from assembler.sources.flair_location import RELATIVE
 from assembler.spec.model import Source
 from assembler.spec.reading import parse_spec
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["write_spec"]
 
 
-def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False) -> str:
+def write_spec(
+    locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False, name: str | None = None
+) -> str:
     """Return a commented, minimal spec for one or several flair checkpoints.
 
     Args:
@@ -32,6 +36,7 @@ def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = Fa
         folder: The folder that the spec will lie in; the paths of the checkpoints are made relative to it.
         trust: Whether object pickles, which can run code, may be read.
         text: Whether the model is to take text, and to give labels, instead of ids and indices.
+        name: What the stack is called; by default as its checkpoints are.
 
     Raises:
         SourceError: A checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
@@ -39,36 +44,43 @@ def write_spec(locations: str | Sequence[str], folder: Path, *, trust: bool = Fa
     """
     wanted = [locations] if isinstance(locations, str) else list(locations)
     names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
-    with _without_lines():
+    with _without_spec():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
-        written = text_spec(given) if text else _spec(given)
+        called = joined_name([each.location for each in given]) if name is None else stack_name(name)
+        written = text_spec(given, called) if text else _spec(given, called)
     parse_spec(written, str(folder / "spec.yaml"))  # a spec of ours must pass our own schema
     return written
 
 
 @contextmanager
-def _without_lines() -> Iterator[None]:
-    """Take the lines from problems in the block: there is no spec yet that could have any."""
+def _without_spec() -> Iterator[None]:
+    """Take what is said of a spec from problems in the block: there is none yet."""
     try:
         yield
     except SourceError as err:
-        raise SourceError(*(replace(problem, line=None, column=None) for problem in err.problems)) from err
+        raise SourceError(*map(_outside_specs, err.problems)) from err
 
 
-def _spec(given: Sequence[Given]) -> str:
+def _outside_specs(problem: Problem) -> Problem:
+    hint = "paths are relative to the current folder" if problem.hint == RELATIVE else problem.hint
+    return replace(problem, line=None, column=None, hint=hint)
+
+
+def _spec(given: Sequence[Given], name: str) -> str:
     alone = next((each for each in given if each.opened.language_model is not None), None)
     if alone is None:
-        return tagger_spec(given)
+        return tagger_spec(given, name)
     if len(given) > 1:
         message = "the checkpoint is a language model alone, which has nothing to share with a tagger's head"
         raise SourceError(Problem("R005", message, "name checkpoints of taggers and classifiers", alone.location))
-    return language_model_spec(alone)
+    return language_model_spec(alone, name)
 
 
 def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:
     from assembler.sources.opening import open_flair_source
 
-    name, _, revision = location.partition("@") if not Path(location).exists() else (location, "", "")
+    here = os.path.exists(location)  # noqa: PTH110 - of a name that no file can have, pathlib raises
+    name, _, revision = (location, "", "") if here else location.partition("@")
     source = Source(called, "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))
     opened = open_flair_source(source, Path(), trust=trust)
     return Given(opened, os.path.relpath(name, folder) if Path(name).is_file() else name)

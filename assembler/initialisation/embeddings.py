@@ -154,10 +154,8 @@ def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
         for end in weights.pooling.split("_"):
             inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
             fed[end] = f"{end}Subtokens{number}"
-    chosen = "layer" if len(weights.chosen) == 1 else "layers"
-    about = f"{chosen} {', '.join(map(str, weights.chosen))} of {weights.width}"
     lines = [
-        f"  {node}:   # {about}, {len(weights.words)} subtokens",
+        f"  {node}:   # {_layers(weights)}, {weights.width} features, {len(weights.words)} subtokens",
         "    kind: transformer",
         f"    weights: tagger.embeddings.{place}",
         f"    inputs: {{subtokens: subtokens{number}, mask: subtokenMask{number}}}",
@@ -167,6 +165,15 @@ def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
         f"    inputs: {{{', '.join(f'{port}: {tensor}' for port, tensor in fed.items())}}}",
     ]
     return Embedding(place, inputs, lines, f"{words}.rows")
+
+
+def _layers(weights: EncoderWeights) -> str:
+    """Return how many layers there are and which are given; those behind the last of these are left out."""
+    count, chosen = len(weights.layers), weights.chosen
+    given = f"the layers {', '.join(map(str, chosen))} given{' as their mean' if weights.mean else ''}"
+    if len(chosen) == 1:
+        given = "the last one given" if chosen[0] == count > 0 else f"the layer {chosen[0]} given"
+    return f"{count} layer{'s' if count != 1 else ''}, {given}"
 
 
 def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assembler.spec.yaml_text import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def quoted(text: str) -> str:
@@ -26,6 +30,11 @@ def _escaped(letter: str) -> str:
 
 
 def stack_name(given: str) -> str:
-    """Return a name for the stack of a source."""
+    """Return a name for the stack of a source, or for that of a spec without its suffix."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(given).name.removesuffix(".pt").removesuffix(".bin")).strip("-._")
     return name[:100] or "stack"
+
+
+def joined_name(given: Iterable[str]) -> str:
+    """Return a name for the stack of several sources."""
+    return "-".join(dict.fromkeys(map(stack_name, given)))[:100].rstrip("-._")

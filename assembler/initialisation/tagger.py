@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assembler.initialisation.documents import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import Given, head_lines, input_lines
-from assembler.initialisation.naming import in_quotes, stack_name
+from assembler.initialisation.naming import in_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,20 +36,16 @@ class _Stack:
     joined: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
-def tagger_spec(given: Sequence[Given]) -> str:
+def tagger_spec(given: Sequence[Given], name: str) -> str:
     """Return the spec of one or several checkpoints: embeddings, joined in each model's own order, and heads.
 
     Embeddings with the same weights become one part, whichever checkpoint they are in.
     """
     models = [model for each in given for model in each.opened.models()]
     found = embeddings(models)
-    types = dict.fromkeys(model.head().label_type for model in models)
-    kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
-    whose = "tagger gives" if len(models) == 1 else "models give"
-    description = in_quotes(f"Tags of the {kind}, as flair's own {whose} them.")
-    name = "-".join(dict.fromkeys(stack_name(each.location) for each in given))[:100].rstrip("-._")
+    description = in_quotes(_description(models))
     lines = head_lines(given, name, description)
-    inputs = {name: shape for embedding in found.parts for name, shape in embedding.inputs.items()}
+    inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
     lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
     lines += input_lines({**inputs, "lengths": "[sentences]"})
     lines += ["", "graph:", *(line for embedding in found.parts for line in embedding.lines)]
@@ -59,6 +55,15 @@ def tagger_spec(given: Sequence[Given]) -> str:
     lines += stack.lines
     lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
     return "\n".join([*lines, *_proof_lines(given)]) + "\n"
+
+
+def _description(models: Sequence[FlairSource]) -> str:
+    types = dict.fromkeys(model.head().label_type for model in models)
+    kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
+    of_sentences = [model.poolings() is not None for model in models]
+    what = "Labels of sentences," if all(of_sentences) else "Tags and labels" if any(of_sentences) else "Tags"
+    whose = "models give" if len(models) > 1 else "classifier gives" if all(of_sentences) else "tagger gives"
+    return f"{what} of the {kind}, as flair's own {whose} them."
 
 
 def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import SourceError
 from assembler.initialisation.embeddings import language_model_lines
 from assembler.initialisation.heading import head_lines
-from assembler.initialisation.naming import in_quotes, stack_name
+from assembler.initialisation.naming import in_quotes
 from assembler.parts.text_characters import reasons
 from assembler.problems import Problem
 from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
@@ -22,7 +22,7 @@ _HINT = "--interface indices: the host, or our run time, then makes what the mod
 _SPANS = ("sentence", "start", "end", "label", "score")
 
 
-def text_spec(given: Sequence[Given]) -> str:
+def text_spec(given: Sequence[Given], name: str) -> str:
     """Return the spec of a tagger whose host feeds text, and nothing else.
 
     Raises:
@@ -38,14 +38,14 @@ def text_spec(given: Sequence[Given]) -> str:
         raise _refused(opened, "the model labels sentences, not tokens; the text interface is that of taggers")
     models = _language_models(opened)
     description = in_quotes(f"Tags of the type {head.label_type}, as flair's own tagger gives them.")
-    lines = head_lines(given, stack_name(given[0].location), description)
+    lines = head_lines(given, name, description)
     lines += ["# The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md."]
     lines += ["inputs:", "  text: {type: int32, shape: [sentences, characters]}", "", "graph:"]
     lines += ["  tokens:", "    kind: text_tokens", "    inputs: {text: text}"]
     numbered = len({model.characters.direction for model in models}) < len(models)
     names = [f"{model.characters.direction}{place if numbered else ''}" for place, model in enumerate(models)]
-    for place, (name, model) in enumerate(zip(names, models, strict=True)):
-        lines += _embedding_lines(place, name, model)
+    for place, (base, model) in enumerate(zip(names, models, strict=True)):
+        lines += _embedding_lines(place, base, model)
     rows = f"{names[0]}_words.rows"
     if len(models) > 1:
         lines += ["  # flair joins embeddings in the order of their names, which is not always that of the stack."]

@@ -49,6 +49,15 @@ def find_runtime(start: Path) -> Path | None:
     return None
 
 
+def require_page(model: Path) -> None:
+    """Refuse a model that has no page.
+
+    Raises:
+        ModelError: As `write_page`, but for M009.
+    """
+    _described(model)
+
+
 def write_page(model: Path, folder: Path, runtime: Path, *, replace: bool = False) -> Page:
     """Write the page of a model.
 

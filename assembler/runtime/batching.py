@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from assembler.runtime.token import without_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from assembler.runtime.context import InContext
 
@@ -26,12 +26,25 @@ def read_sentences(sentences: Iterable[Sequence[str]]) -> Iterator[Tokens]:
         sentences: Lists of tokens.
 
     Raises:
-        TypeError: If the sentences are a string, at once; if one of them is, or a token is no string, when it is read.
+        TypeError: If the sentences are a string or no list, at once; if one of them is, or a token is no string, when
+            it is read.
     """
-    if isinstance(sentences, str):
-        message = f"sentences: expected a list of lists of tokens, got the string {reprlib.repr(sentences)}"
-        raise TypeError(message)
+    require_listed("sentences", "lists of tokens", sentences)
     return (_read(tokens, number) for number, tokens in enumerate(sentences))
+
+
+def require_listed(name: str, of: str, value: object) -> None:
+    """Refuse what cannot be read one by one, and a string, of which that would be the letters.
+
+    Raises:
+        TypeError: It is such.
+    """
+    if isinstance(value, str):
+        message = f"{name}: expected a list of {of}, got the string {reprlib.repr(value)}"
+        raise TypeError(message)
+    if not isinstance(value, Iterable):
+        message = f"{name}: expected a list of {of}, got {type(value).__name__}: {reprlib.repr(value)}"
+        raise TypeError(message)
 
 
 def _read(tokens: Sequence[str], number: int) -> Tokens:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
+from assembler.runtime.batching import require_listed
 from assembler.runtime.token import Token
 
 if TYPE_CHECKING:
@@ -39,14 +40,12 @@ def tokenize(texts: Iterable[object], tokenizer: str) -> Iterator[tuple[Token, .
     Raises:
         ValueError: If there is no such tokeniser, at once.
         ModelError: M018 if the library `segtok` is not installed, at once.
-        TypeError: If the texts are one string, at once; if one of them is none, when it is read.
+        TypeError: If the texts are one string or no list, at once; if one of them is none, when it is read.
     """
     if tokenizer not in TOKENIZERS:
         message = f"tokenizer: expected one of {', '.join(TOKENIZERS)}, got {reprlib.repr(tokenizer)}"
         raise ValueError(message)
-    if isinstance(texts, str):
-        message = f"texts: expected a list of texts, got the string {reprlib.repr(texts)}"
-        raise TypeError(message)
+    require_listed("texts", "texts", texts)
     if tokenizer == "whitespace":
         return (_separated(_text(text, number)) for number, text in enumerate(texts))
     segtok = _Segtok()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from assembler.problems import Problem, suggest
 if TYPE_CHECKING:
     from assembler.spec.model import Source
 
+#: What is said of a path where nothing better is known.
+RELATIVE = "paths are relative to the spec"
+#: So many names of files fit a hint.
+_FEW = 5
 _SUFFIXES = {".pt", ".bin", ".pth", ".model"}
 
 
@@ -27,24 +32,45 @@ def local_file(source: Source, folder: Path) -> Path | None:
     except (OSError, RuntimeError, ValueError) as err:  # the name is too long, or a link leads to itself
         reason = err.strerror if isinstance(err, OSError) and err.strerror else "no file can have this name"
         message = f"source '{source.name}': {path} cannot be looked up: {reason}"
-        raise SourceError(Problem.at(source.mark, "R001", message, "paths are relative to the spec")) from err
+        raise SourceError(Problem.at(source.mark, "R001", message, RELATIVE)) from err
 
 
 def _found(source: Source, path: Path) -> Path | None:
     if path.is_file():
         return path
-    looks_like_path = Path(source.location).suffix in _SUFFIXES or source.location.startswith((".", "/", "~"))
+    if path.is_dir():
+        message = f"source '{source.name}': {path} is a folder"
+        raise SourceError(Problem.at(source.mark, "R001", message, _inside(path, source)))
     is_link = path.is_symlink()
-    if source.form == "flair" and not looks_like_path and not path.is_dir() and not is_link:
+    if source.form == "flair" and not is_link and _is_name(source):
         return None
-    what = "a link that leads to no file" if is_link and not path.exists() else "not there"
-    what = "a folder" if path.is_dir() else what
+    what = "a link that leads to no file" if is_link else "not there"
     message = f"source '{source.name}': {path} is {what}"
-    siblings = sorted(entry.name for entry in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
-    hint = "paths are relative to the spec"
-    if siblings:
-        hint = suggest(path.name, siblings, what=f"files in {path.parent}")
+    siblings = _files(path.parent, {path.suffix} if path.suffix else _suffixes(source)) if path.parent.is_dir() else []
+    hint = suggest(path.name, siblings, what=f"files in {path.parent}") if siblings else RELATIVE
     raise SourceError(Problem.at(source.mark, "R001", message, hint))
+
+
+def _is_name(source: Source) -> bool:
+    """Return whether a location may be a name: flair's own have no dot, those of the hub one slash."""
+    if Path(source.location).suffix in _SUFFIXES or source.location.startswith("."):
+        return False
+    return source.revision is not None or re.fullmatch(r"[\w-]+|[\w.-]+/[\w.-]+", source.location) is not None
+
+
+def _inside(folder: Path, source: Source) -> str:
+    """Return a hint at the files in a folder."""
+    names = _files(folder, _suffixes(source))
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return f"name a file in it: {', '.join(names[:_FEW])}{more}" if names else "name a file"
+
+
+def _suffixes(source: Source) -> set[str]:
+    return {".onnx"} if source.form == "onnx" else _SUFFIXES
+
+
+def _files(folder: Path, suffixes: set[str]) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.suffix in suffixes)
 
 
 def _root_reason(err: BaseException) -> str:
@@ -71,5 +97,5 @@ def fetch(source: Source) -> Path:
     except (OSError, ValueError, RuntimeError) as err:
         reason = _root_reason(err)
         message = f"source '{source.name}': flair cannot fetch '{name}': {reason}"
-        hint = "without a connection, put the checkpoint beside the spec and name its path instead of the hub's name"
+        hint = "without a connection, fetch the checkpoint elsewhere and name its path instead of the hub's name"
         raise SourceError(Problem.at(source.mark, "R004", message, hint)) from err

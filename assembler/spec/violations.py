@@ -143,6 +143,8 @@ def _rule(error: ValidationError) -> str:  # noqa: PLR0911 - one return for each
 
 
 def _rule_hint(error: ValidationError) -> str | None:
+    if error.validator == "enum" and list(error.absolute_path) == ["profile"]:
+        return None  # the message lists them, and the nearest name is a bad guess: 'gpu' looks like 'cpu'
     if error.validator == "enum" and isinstance(error.instance, str):
         return suggest(error.instance, [str(item) for item in cast("list[Value]", error.validator_value)])
     if error.validator == "pattern" and "propertyNames" in error.absolute_schema_path:

@@ -16,6 +16,7 @@ import yaml
 
 from assembler.errors import SpecError
 from assembler.problems import Mark, Problem
+from assembler.spec.other_files import other_file
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -75,7 +76,7 @@ def read_text(path: Path | str) -> str:
     """Return the text of a spec file.
 
     Raises:
-        SpecError: The file cannot be read (Y002), is not UTF-8 (Y002) or is over 1 MiB (Y006).
+        SpecError: The file cannot be read, is a checkpoint or a model, or is not UTF-8 (Y002), or is over 1 MiB (Y006).
     """
     file = str(path)
     try:
@@ -83,6 +84,9 @@ def read_text(path: Path | str) -> str:
             data = stream.read(MAXIMUM_BYTES + 1)
     except OSError as err:
         raise SpecError(Problem("Y002", f"cannot be read: {err.strerror or err}", file=file)) from err
+    other = other_file(data, file)
+    if other is not None:
+        raise SpecError(other)
     if len(data) > MAXIMUM_BYTES:
         raise SpecError(Problem("Y006", f"is larger than {MAXIMUM_BYTES} bytes, the most a spec may have", file=file))
     try:

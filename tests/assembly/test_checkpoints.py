@@ -628,8 +628,25 @@ def test_a_missing_checkpoint_is_a_problem_with_the_nearest_name(shop: Workshop,
     with pytest.raises(SourceError, match=r"R001 source 'tagger': .*tager\.pt is not there") as caught:
         shop.build(shop.spec(folder, location="tager.pt"))
     assert caught.value.problems[0].hint == "did you mean 'tagger.pt'?"
-    with pytest.raises(SourceError, match=r"R001 source 'tagger': .* is a folder"):
+    with pytest.raises(SourceError, match=r"R001 source 'tagger': .* is a folder\n.*name a file in it: tagger\.pt"):
         shop.build(shop.spec(folder, location="."))
+
+
+@pytest.mark.parametrize("location", ["nope.x", "a/b/c", "/nope", "v1.2", "no pe", ".hidden", "~/tagger"])
+def test_what_no_model_of_flairs_is_called_is_looked_for_here_alone(
+    shop: Workshop, folder: Path, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assembler.sources.flair_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
+    with pytest.raises(SourceError, match=rf"R001 source 'tagger': .*{location} is not there"):
+        shop.build(shop.spec(folder, location=f'"{location}"'))
+
+
+@pytest.mark.parametrize("location", ["de-pos", "flair/ner-english", "me/ner-v1.2"])
+def test_what_a_model_of_flairs_may_be_called_is_fetched(
+    shop: Workshop, folder: Path, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assembler.sources.flair_checkpoint.fetch", lambda _: folder / "tagger.pt")
+    assert shop.build(shop.spec(folder, location=location)).proven is not None
 
 
 def test_a_name_that_cannot_be_fetched_is_a_problem(
@@ -645,7 +662,7 @@ def test_a_name_that_cannot_be_fetched_is_a_problem(
     words = "R004 source 'tagger': flair cannot fetch 'flair/no-such@main': no route to the hub of flair/no-such@main"
     with pytest.raises(SourceError, match=words) as caught:
         shop.build(shop.spec(folder, location="flair/no-such, revision: main"))
-    assert "put the checkpoint beside the spec" in str(caught.value)
+    assert "fetch the checkpoint elsewhere and name its path" in str(caught.value)
 
 
 def test_a_part_that_the_checkpoint_lacks_is_a_problem(shop: Workshop, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -61,6 +62,22 @@ def test_init_prints_the_spec_where_no_file_is_named(folder: Path, cli: Cli) -> 
     assert json.loads(cli("init", folder / "tagger.pt", "--format", "json").out) == {"spec": text}
 
 
+@pytest.mark.parametrize("words", [(), ("--interface", "text")])
+def test_a_stack_is_called_as_the_spec_that_init_writes(folder: Path, cli: Cli, words: tuple[str, ...]) -> None:
+    spec = folder / "two words.v2.yaml"
+    assert cli("init", folder / "tagger.pt", "-o", spec, *words).code == 0
+    assert spec.read_text().startswith("version: 1\nname: two-words.v2\n")
+    assert cli("init", folder / "tagger.pt", *words).out.startswith("version: 1\nname: tagger\n")
+
+
+def test_init_takes_no_source_twice(folder: Path, cli: Cli) -> None:
+    (folder / "link.pt").symlink_to(folder / "tagger.pt")
+    for other in (folder / "tagger.pt", folder / "link.pt"):
+        done = cli("init", folder / "tagger.pt", other)
+        assert (done.code, done.out) == (2, "")
+        assert "is named twice; a model has each source once" in " ".join(done.err.split())
+
+
 def test_init_replaces_no_spec_without_force(folder: Path, cli: Cli) -> None:
     spec = folder / "mine.yaml"
     spec.write_text("mine")
@@ -86,6 +103,18 @@ def test_init_of_what_is_no_checkpoint_is_a_problem(tmp_path: Path, cli: Cli) ->
     assert (done.code, done.out) == (1, "")
     assert f"{tmp_path / 'bad.pt'}: R006 source 'tagger': bad.pt is not a checkpoint" in done.err
     assert "R001" in cli("init", tmp_path / "none.pt").err
+
+
+def test_init_of_a_folder_names_the_checkpoints_in_it(folder: Path, cli: Cli) -> None:
+    done = cli("init", folder)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"{folder}: R001 source 'tagger': {folder} is a folder\n    hint: name a file in it: tagger.pt\n"
+
+
+def test_init_says_from_where_paths_are_looked_up(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("nope.x", "sub/nope.pt", "a" * 300):
+        assert "    hint: paths are relative to the current folder\n" in cli("init", name).err, name
 
 
 def test_init_into_a_folder_that_cannot_be_written_to_is_a_problem(folder: Path, cli: Cli) -> None:
@@ -230,7 +259,20 @@ def test_other_tags_than_the_sources_on_this_machine_are_found(shop: Workshop, f
     changed_record(path, other_label, sealed=True)
     done = cli("verify", path)
     assert done.code == 3
-    assert "P001 on this machine the model does not give its source's tags and scores" in done.err
+    assert "P001 on this machine the model does not give the source's tags and scores" in done.err
+    assert f"hint: ONNX Runtime is {onnxruntime.__version__}, as it was for the proof" in done.err
+
+
+def test_another_onnx_runtime_than_the_proofs_is_named(
+    shop: Workshop, folder: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shop.build(shop.spec(folder)).path
+    changed_record(path, other_label, sealed=True)
+    built = onnxruntime.__version__
+    monkeypatch.setattr(onnxruntime, "__version__", "9.9")
+    done = cli("verify", path)
+    assert done.code == 3
+    assert f"hint: it was proven with ONNX Runtime {built}, here is 9.9: try that version" in done.err
 
 
 @pytest.mark.parametrize("golden", [[{"tokens": ["a"]}], [{"tokens": 3, "labels": [], "scores": []}], ["text"]])

@@ -95,6 +95,7 @@ def test_the_command_line_splits_raw_text(cli: Callable[..., Outcome], built: Pa
     given = cli("tag", built, tmp_path / "text.txt", "--tokenizer", "segtok", "--format", "json")
     found = json.loads(given.out)
     assert [sentence["tokens"] for sentence in found] == [["Berlin", "ist", "groß", "."], [], ["Ja", ",", "😀", "!"]]
+    assert found[1]["offsets"] == []
     assert found[2]["offsets"] == [[0, 2], [2, 3], [4, 5], [5, 6]]
     columns = cli("tag", built, tmp_path / "text.txt", "--tokenizer", "whitespace").out
     assert [line.split()[0] for line in columns.splitlines() if line] == ["Berlin", "ist", "groß.", "Ja,", "😀!"]
@@ -111,6 +112,10 @@ def test_what_is_no_text_is_named(built: Path) -> None:
         Tagger(built).tag(["a", ["b"]], tokenizer="whitespace")
     with pytest.raises(TypeError, match="texts: expected a list of texts, got the string 'a b'"):
         Tagger(built).tag("a b", tokenizer="whitespace")
+    with pytest.raises(TypeError, match="texts: expected a list of texts, got NoneType: None"):
+        Tagger(built).tag(None, tokenizer="whitespace")
+    with pytest.raises(TypeError, match="sentences: expected a list of lists of tokens, got NoneType: None"):
+        Tagger(built).tag(None)
     with pytest.raises(TypeError, match="sentence 0: expected a list of tokens, got str"):
         Tagger(built).tag(["Berlin ist groß."])
 

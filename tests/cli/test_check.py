@@ -214,6 +214,12 @@ def test_a_misspelled_command_is_told_with_the_nearest(assemble: Assemble) -> No
     assert "'chek' is neither a command nor a spec that is here. Did you mean 'check'?" in result.err
 
 
+def test_a_folder_given_for_a_spec_points_to_check(assemble: Assemble) -> None:
+    result = assemble(GOOD)
+    assert (result.code, result.out) == (2, "")
+    assert f"'{GOOD}' is a folder. `assemble check {GOOD}` checks the specs in it; `assemble SPEC`" in result.err
+
+
 def test_a_word_that_is_near_no_command_points_to_the_help(assemble: Assemble) -> None:
     result = assemble("zzzzz")
     assert result.code == 2
@@ -257,3 +263,46 @@ def test_the_installed_command_gives_the_exit_code_to_the_shell(tmp_path: Path) 
     command = [sys.executable, "-c", "from assembler.cli.main import main; main()", "check"]
     for spec, code in ((GOOD / "one-input.yaml", 0), (path, 1), (tmp_path / "none", 2)):
         assert subprocess.run([*command, str(spec)], capture_output=True, check=False).returncode == code
+
+
+@pytest.mark.parametrize("command", ["build", "check", "graph", "bench"])
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        (
+            "my tagger.pt",
+            b"PK\x03\x04",
+            "is no spec but a checkpoint\n    hint: `assemble init '{}' -o 'my tagger.yaml'`",
+        ),
+        (
+            "lm",
+            b"\x80\x02\x8a\nl\xfc\x9c",
+            "is no spec but a checkpoint\n    hint: `assemble init {} -o lm.yaml` writes",
+        ),
+        (
+            "old.bin",
+            b"\x00" * (1 << 21),
+            "is no spec but a checkpoint\n    hint: `assemble init {} -o old.yaml` writes",
+        ),
+        (
+            "m.onnx",
+            b"\x08\x08\x12\x09",
+            "is no spec but an ONNX model\n    hint: `assemble inspect {}` shows what is in",
+        ),
+        ("cut.onnx", b"x\x00", "is no spec but an ONNX model\n    hint: `assemble inspect {}` shows what is in it, `"),
+    ],
+)
+def test_a_checkpoint_or_a_model_given_for_a_spec_is_recognised(
+    assemble: Assemble, tmp_path: Path, command: str, name: str, data: bytes, told: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    result = assemble(command, path)
+    assert result.code == 1
+    assert f"{path}: Y002 {told.format(path)}" in result.out + result.err
+
+
+def test_text_is_a_spec_whatever_its_name(assemble: Assemble, tmp_path: Path) -> None:
+    path = tmp_path / "spec.onnx"
+    path.write_text(FINE, encoding="utf-8")
+    assert assemble("check", path).code == 0

@@ -113,6 +113,16 @@ def test_a_model_that_takes_indices_has_no_page(stand_in: Path, tmp_path: Path) 
     assert not (tmp_path / "page").exists()
 
 
+def test_a_model_without_a_page_is_refused_before_the_runtime_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = assemble(ROOT / "specs" / "demo-pos.yaml", tmp_path / "demo-pos.onnx", proof=False).path
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke(cli, ["page", str(path), "-o", "page"])
+    assert isinstance(run.exception, ModelError)
+    assert "M014 a page needs a model that takes text and gives labels, scores and lengths" in str(run.exception)
+
+
 def test_a_model_with_weights_beside_it_has_no_page(stand_in: Path, tmp_path: Path) -> None:
     path = assemble(ROOT / "specs" / "demo-text.yaml", tmp_path / "m.onnx", proof=False, external_above=0).path
     with pytest.raises(ModelError, match="M014 its weights are in a file beside it"):

@@ -54,6 +54,12 @@ def test_a_text_in_place_of_the_sentences_is_refused() -> None:
         read_sentences("Er geht")
 
 
+@pytest.mark.parametrize(("given", "got"), [(None, "NoneType: None"), (3, "int: 3")])
+def test_what_is_no_list_in_place_of_the_sentences_is_refused(given: object, got: str) -> None:
+    with pytest.raises(TypeError, match=f"sentences: expected a list of lists of tokens, got {got}"):
+        read_sentences(given)
+
+
 def test_a_message_does_not_repeat_a_long_text() -> None:
     with pytest.raises(TypeError) as caught:
         list(read_sentences(["x" * 100_000]))

@@ -204,10 +204,11 @@ def test_the_command_line_prints_the_labels_of_each_sentence(bench: Bench, capsy
     records = json.loads(call("tag", model, str(text), "--format", "json"))
     assert records == [json.loads(json.dumps(result.as_dict())) for result in results]
     shown = call("inspect", model)
+    assert "Labels of sentences, of the type mood, as flair's own classifier gives them." in shown
     assert "labels (4, mood)" in shown
     assert "14 cases" in shown
     assert verify(path).found[-1].startswith("8 sentences have the source's tags")
-    assert "14 sentences, 42 classes of sentences, no tag differs" in call(
+    assert "14 sentences, 3 classes each, no label differs, scores within " in call(
         str(bench.folder / "classifier.yaml"), "-o", model
     )
 
@@ -226,6 +227,7 @@ def test_a_tagger_and_a_classifier_share_one_file(bench: Bench) -> None:
     spec = bench.folder / "multi.yaml"
     spec.write_text(write_spec(str(bench.folder / "multi.pt"), bench.folder), encoding="utf-8")
     assert spec.read_text(encoding="utf-8").count("kind: char_lm") == 2
+    assert "\"Tags and labels of the types ner, mood, as flair's own models" in spec.read_text(encoding="utf-8")
     path = assemble(spec, bench.folder / "multi.onnx").path
     compare(MultitaskModel.load(bench.folder / "multi.pt").tasks["mood"], path)
     assert [task.name for task in Tagger(path).tasks] == ["ner"]

@@ -55,6 +55,22 @@ def test_encoders_of_every_make(bench: Bench, make: str) -> None:
     compare(*bench.assembled(tagger), [*TEXT, *HARD])
 
 
+@pytest.mark.parametrize(
+    ("layers", "mean", "told"),
+    [
+        ("-1", False, "3 layers, the last one given, 24 features"),
+        ("1", False, "1 layer, the last one given, 24 features"),
+        ("0", False, "0 layers, the layer 0 given, 24 features"),
+        ("all", True, "3 layers, the layers 0, 1, 2, 3 given as their mean, 24 features"),
+        ("-1,0", False, "3 layers, the layers 3, 0 given, 24 features"),
+    ],
+)
+def test_the_spec_says_of_an_encoder_what_it_gives(bench: Bench, layers: str, told: str, *, mean: bool) -> None:
+    tagger = bench.tagger(encoder(bench.folder, "bert", layers=layers, layer_mean=mean), crf=False)
+    tagger.save(bench.folder / "tagger.pt")
+    assert f"  encoder:   # {told}, " in write_spec(str(bench.folder / "tagger.pt"), bench.folder)
+
+
 @pytest.mark.parametrize("long", [True, False])
 @pytest.mark.parametrize("context", [False, 5])
 @pytest.mark.parametrize("pooling", ["first", "last", "first_last", "mean"])

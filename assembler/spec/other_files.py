@@ -1,0 +1,30 @@
+"""Files that are given for a spec and are something else: checkpoints and models."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from assembler.problems import Problem
+
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80\x02"
+#: The tag of a model's first field, `ir_version` (onnx.proto: 1, a varint). No text begins with this character.
+_IR_VERSION = b"\x08"
+
+
+def other_file(data: bytes, file: str) -> Problem | None:
+    """Return what a file is (Y002) that is no spec, or `None` where it may be one.
+
+    Args:
+        data: The beginning of the file.
+        file: Its name. What the content does not tell, its suffix does, unless it is text.
+    """
+    suffix = Path(file).suffix.lower() if b"\0" in data else ""
+    named = shlex.quote(file)
+    if data.startswith((_ZIP, _PICKLE)) or suffix in {".pt", ".pth", ".bin"}:
+        hint = f"`assemble init {named} -o {shlex.quote(f'{Path(file).stem}.yaml')}` writes its spec"
+        return Problem("Y002", "is no spec but a checkpoint", hint, file)
+    if data.startswith(_IR_VERSION) or suffix == ".onnx":
+        hint = f"`assemble inspect {named}` shows what is in it, `assemble tag {named}` runs it"
+        return Problem("Y002", "is no spec but an ONNX model", hint, file)
+    return None
