@@ -21,8 +21,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+# A process for each core, with one thread of torch in each.
 tests: $(READY)
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto
 
 # The programs in examples/ against our own run time. What a machine lacks is installed where that can be done, and a
 # test whose tools are not there says so and is skipped.

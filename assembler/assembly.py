@@ -116,7 +116,8 @@ def _with_findings(model: Model, proven: Proven, stage: Stage, layout: Layout) -
 
     if not proven.losses:
         return layout
-    found = with_findings(model, losses_record(proven.losses))
+    accuracy = {} if proven.accuracy is None else proven.accuracy.record()
+    found = with_findings(model, {**losses_record(proven.losses), **accuracy})
     layout = lay_out(found, external_above=0 if layout.data_name else LARGEST_FILE)
     stage.stream.seek(0)
     stage.stream.truncate()
@@ -144,6 +145,8 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
     yield Path(spec.document.file), "is the spec itself"
     if spec.proof.sentences is not None:
         yield spec.folder / spec.proof.sentences, "holds the sentences of the proof"
+    if spec.proof.gold is not None:
+        yield spec.folder / spec.proof.gold, "holds the gold text of the proof"
     for node in spec.graph.values():
         if node.kind == "embedding" and isinstance(kept := node.parameters.get("keep"), str):
             yield spec.folder / kept, f"holds the words that '{node.name}' keeps"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import AssemblerError
 from assembler.problems import Problem, in_order
+from assembler.proof.gold_text import read_gold
 from assembler.sources.flair_location import is_name
 from assembler.sources.opening import open_headers
 from assembler.spec.reading import load_spec
@@ -73,6 +74,7 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
             headers, left = open_headers(spec)
             notes += [*left, *_absent_sources(spec)]
             wire(spec, headers)
+            read_gold(spec)
         except AssemblerError as err:
             problems += err.problems
             continue
@@ -138,6 +140,8 @@ def outside_problems(spec: Spec) -> list[Problem]:
     places: list[tuple[Mark, str]] = [(source.mark, source.location) for source in spec.sources.values()]
     if spec.proof.sentences is not None:
         places.append((spec.proof.sentences_mark, spec.proof.sentences))
+    if spec.proof.gold is not None:
+        places.append((spec.proof.gold_mark, spec.proof.gold))
     places += [
         (spec.document.mark(("graph", node.name, "keep")), str(node.parameters["keep"]))
         for node in spec.graph.values()

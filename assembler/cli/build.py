@@ -76,6 +76,7 @@ def command(
                     "within": proven.within,
                     "left_out": proven.left_out,
                     **({"tags_changed": sum(losses.tags_changed for losses in proven.losses)} if proven.losses else {}),
+                    **(proven.accuracy.record() if proven.accuracy else {}),
                 },
             }
         )
@@ -89,6 +90,8 @@ def command(
         click.echo(f"measured against {proven.against}: {proven.cases} sentences")
         for losses in proven.losses:
             click.echo(f"  {losses}")
+        if proven.accuracy is not None:
+            click.echo(f"  {proven.accuracy}")
     elif proven.tokens or proven.classes:
         click.echo(
             f"proven against {proven.against}: {proven.cases} sentences, {_compared(proven)} differs, "

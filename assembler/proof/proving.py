@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import ParityError, SpecError
 from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
+from assembler.proof.accuracy import GoldReference
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.reference import Reference
     from assembler.sources.opening import OpenSources
@@ -46,6 +48,7 @@ class References:
         texts: The same for what the model says in words and spans.
         parts: The parts, for outputs that no loaded model gives; or `None` without any.
         left_out: How many sentences were left out, because a word of theirs was cut from a table.
+        gold: Gold text, on which a lossy profile must keep the first model's accuracy; or `None`.
     """
 
     spec: Spec
@@ -54,10 +57,12 @@ class References:
     texts: tuple[TextReference, ...]
     parts: PartReference | None
     left_out: int
+    gold: GoldReference | None = None
 
     def all(self) -> tuple[Reference, ...]:
         """Return them in the order of the comparison."""
-        return (*self.tags, *self.texts, *([self.parts] if self.parts is not None else []))
+        others = (self.gold, self.parts)
+        return (*self.tags, *self.texts, *(each for each in others if each is not None))
 
     @property
     def against(self) -> str:
@@ -79,6 +84,7 @@ class Proven:
         within: The tolerance.
         left_out: Sentences that were left out, because a word of theirs was cut from a table.
         losses: What a lossy profile has changed, within its budget, for each task.
+        accuracy: What a lossy profile gets right of gold text, within its budget; `None` without any.
     """
 
     against: str
@@ -89,6 +95,7 @@ class Proven:
     within: float
     left_out: int
     losses: tuple[Losses, ...] = ()
+    accuracy: Accuracy | None = None
 
 
 def reference_results(wiring: Wiring, sources: OpenSources) -> References:
@@ -99,7 +106,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
 
     Raises:
         SpecError: The sentences of the spec cannot be read, an input has no rule by which to fill it, or tables were
-            cut so far that no sentence is left (W014, W017, W021).
+            cut so far that no sentence is left, or the gold text is at fault (W014, W017, W021, W031).
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
     spec = wiring.spec
@@ -116,8 +123,9 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
         texts = tuple(
             TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
         )
+    gold = GoldReference.of(spec, tasks, lambda given: _gold_kept(wiring, tasks[0], given, sources))
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
-        return References(spec, sentences, tags, texts, None, left_out)
+        return References(spec, sentences, tags, texts, None, left_out, gold)
     if spec.proof.against is not None and not any(
         task.model is not None and task.model.source.name == spec.proof.against for task in tasks
     ):
@@ -143,6 +151,15 @@ def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) 
         hint = "keep more words, or name sentences of kept words"
         raise SpecError(Problem.at(spec.proof.mark, "W021", message, hint))
     return kept, len(sentences) - len(kept)
+
+
+def _gold_kept(
+    wiring: Wiring, task: SourceTask, given: Sequence[Sequence[str]], sources: OpenSources
+) -> Sequence[Sequence[str]]:
+    """Return the sentences of gold text that source and model can both read."""
+    readable = [tokens for tokens in given if task.model is None or task.model.can_read(tokens)]
+    tables = [each for each in sources.weights.values() if isinstance(each, TableWeights)]
+    return sentences_that_keep(expressible(wiring, readable), tables)
 
 
 def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence[Sequence[str]]) -> list[Sequence[str]]:
@@ -201,4 +218,5 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         references.spec.proof.scores_within,
         references.left_out,
         tuple(each.losses for each in found if each.losses is not None),
+        next((each.accuracy for each in found if each.accuracy is not None), None),
     )

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.stepwise import Gap
     from assembler.spec.yaml_text import Value
@@ -24,6 +25,7 @@ class Found:
         classes: Classes of sentences compared in each batch shape; 0 where sentences are not labelled.
         largest: The largest difference of a score or of any output.
         losses: What a lossy profile has changed, within its budget.
+        accuracy: What it gets right of gold text, within its budget.
     """
 
     cases: int
@@ -31,6 +33,7 @@ class Found:
     classes: int
     largest: float
     losses: Losses | None = None
+    accuracy: Accuracy | None = None
 
 
 class Reference(Protocol):

@@ -140,16 +140,22 @@ class Proof:
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
         tags_changed: The share of tags that a lossy profile may change, or `None` for what the profile says.
+        gold: A file of tokens with the labels that a person gave them, relative to the spec; or `None`.
+        accuracy_loss: How much less of it a lossy profile may get right than the source, or `None` for the default.
         mark: Where `against` stands, or the section.
         sentences_mark: Where `sentences` stands, or the section.
+        gold_mark: Where `gold` stands, or the section.
     """
 
     against: str | None
     sentences: str | None
     scores_within: float
     tags_changed: float | None
+    gold: str | None
+    accuracy_loss: float | None
     mark: Mark
     sentences_mark: Mark
+    gold_mark: Mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,11 +149,15 @@ def _listed(document: Document, path: KeyPath, items: list[Value]) -> tuple[Refe
 def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
     within = entries.get("scores_within", DEFAULT_TOLERANCE)
     changed = entries.get("tags_changed")
+    loss = entries.get("accuracy_loss")
     return Proof(
         against=_optional_text(entries.get("against")),
         sentences=_optional_text(entries.get("sentences")),
         scores_within=float(within) if isinstance(within, int | float) else DEFAULT_TOLERANCE,
         tags_changed=float(changed) if isinstance(changed, int | float) else None,
+        gold=_optional_text(entries.get("gold")),
+        accuracy_loss=float(loss) if isinstance(loss, int | float) else None,
         mark=document.mark(("proof", "against")),
         sentences_mark=document.mark(("proof", "sentences")),
+        gold_mark=document.mark(("proof", "gold")),
     )

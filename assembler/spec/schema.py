@@ -283,6 +283,22 @@ def _proof() -> dict[str, Value]:
                 "written. By default what the profile says: 0.005. Exact profiles may change none.",
                 "examples": [0.001],
             },
+            "gold": _text(
+                "A file of tokens with the labels that a person gave them, relative to this file: CoNLL-U (the label "
+                "is column 4), columns with the label in the third (IOB2), or token and label with a tab between; "
+                "empty lines between sentences. A lossy profile (int8, fp16) must keep the source's accuracy on it, or "
+                "its F1 of spans where the tags are spans. It is for the first task.",
+                "samples/gold.conllu",
+            ),
+            "accuracy_loss": {
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "default": 0.002,
+                "description": "How much less of the gold text a lossy profile may get right than the source; above it "
+                "nothing is written.",
+                "examples": [0.002],
+            },
         },
     }
 

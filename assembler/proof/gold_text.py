@@ -1,0 +1,86 @@
+"""Reads gold text, on which a lossy profile must keep its source's accuracy. `check` imports this too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assembler.errors import SpecError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from assembler.spec.model import Spec
+
+#: Columns of CoNLL-U; of two columns, the second is the label; of any other number, as in IOB2 files, the third.
+_CONLLU, _PLAIN = 10, 2
+_FORMS = "CoNLL-U (column 4), columns with the label in the third, or token and label with a tab between"
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSentence:
+    """A sentence that a person has labelled: its tokens, and a label for each."""
+
+    tokens: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def read_gold(spec: Spec) -> tuple[GoldSentence, ...]:
+    """Return the gold text of a spec's proof; nothing where it names none.
+
+    Blocks of lines with empty lines between are sentences. CoNLL-U's comments, ranges (`3-4`) and empty nodes (`3.1`)
+    are passed over.
+
+    Raises:
+        SpecError: The file cannot be read, a line is of another form or has no label, it holds no sentence, or a loss
+            of accuracy is allowed on no file at all (W031).
+    """
+    if spec.proof.gold is None:
+        if spec.proof.accuracy_loss is not None:
+            raise gold_error(spec, "proof: 'accuracy_loss' without 'gold' measures nothing", "name a file of gold text")
+        return ()
+    path = spec.folder / spec.proof.gold
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError, ValueError) as err:
+        reason = (err.strerror or str(err)) if isinstance(err, OSError) else "it is not UTF-8"
+        message = f"proof: the gold text {path} cannot be read: {reason}"
+        raise gold_error(spec, message, "paths are relative to the spec") from err
+    found = tuple(_sentences(spec, text))
+    if not found:
+        raise gold_error(spec, f"proof: the gold text {path} holds no sentence", f"expected is {_FORMS}")
+    return found
+
+
+def gold_error(spec: Spec, message: str, hint: str) -> SpecError:
+    """Return the error of a gold text (W031)."""
+    return SpecError(Problem.at(spec.proof.gold_mark, "W031", message, hint))
+
+
+def _sentences(spec: Spec, text: str) -> Iterator[GoldSentence]:
+    rows: list[tuple[str, str]] = []
+    for number, line in enumerate([*text.split("\n"), ""], start=1):
+        cells = line.rstrip("\r").split("\t")
+        if cells == [""]:
+            if rows:
+                yield GoldSentence(*zip(*rows, strict=True))
+            rows = []
+        elif len(cells) > 1 or not line.startswith("#"):  # a token "#" has a label behind it, a comment has none
+            pair = _pair(cells)
+            if pair is not None and not all(part.strip() for part in pair):
+                message = (
+                    f"proof: line {number} of the gold text {spec.proof.gold} has no token and label: {line!r:.80}"
+                )
+                raise gold_error(spec, message, f"expected is {_FORMS}")
+            rows += [] if pair is None else [pair]
+
+
+def _pair(cells: list[str]) -> tuple[str, str] | None:
+    """Return a token and its label, empty where they are missing, or `None` for a row that is no token."""
+    if len(cells) <= _PLAIN:
+        return cells[0], cells[1] if len(cells) == _PLAIN else ""
+    if not cells[0].isdecimal():  # 3-4 and 3.1
+        known = cells[0].replace("-", "").replace(".", "").isdecimal()
+        return None if known else ("", "")
+    return cells[1], cells[3 if len(cells) == _CONLLU else 2]
