@@ -42,7 +42,7 @@ def _found(source: Source, path: Path) -> Path | None:
         message = f"source '{source.name}': {path} is a folder"
         raise SourceError(Problem.at(source.mark, "R001", message, _inside(path, source)))
     is_link = path.is_symlink()
-    if source.form == "flair" and not is_link and _is_name(source):
+    if source.form == "flair" and not is_link and is_name(source):
         return None
     what = "a link that leads to no file" if is_link else "not there"
     message = f"source '{source.name}': {path} is {what}"
@@ -51,7 +51,7 @@ def _found(source: Source, path: Path) -> Path | None:
     raise SourceError(Problem.at(source.mark, "R001", message, hint))
 
 
-def _is_name(source: Source) -> bool:
+def is_name(source: Source) -> bool:
     """Return whether a location may be a name: flair's own have no dot, those of the hub one slash."""
     if Path(source.location).suffix in _SUFFIXES or source.location.startswith("."):
         return False

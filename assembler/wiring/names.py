@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.filling import RULES
 from assembler.problems import Problem, nearest, suggest
+from assembler.wiring.weight_paths import weights_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 #: A reference, the node and port it feeds, and its index there.
 Entry = tuple["Reference", str, str, int]
 
-#: Which form of source each kind takes its weights from; other kinds take either.
-_OF_FLAIR = (
-    "char_lm", "transformer", "embedding", "piece_embedding", "tagger_head", "crf", "word_layers", "document_rnn",
-    "text_head", "text_characters", "text_indices", "labels", "spans",
-)  # fmt: skip
-_FORMS = {**dict.fromkeys(_OF_FLAIR, "flair"), "onnx": "onnx"}
 
 #: The greatest values of the types of floating point.
 _LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}
@@ -48,11 +43,11 @@ class Names:
 
 
 def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
-    """Resolve every name. Problems: W001, W002, W008 to W012."""
+    """Resolve every name. Problems: W001, W002, W008 to W012, W023."""
     names = Names()
     names.problems += [
         *_taken_twice(spec),
-        *_weights(spec),
+        *weights_problems(spec),
         *_dims(spec),
         *_ranges(spec),
         *_fills(spec),
@@ -88,20 +83,6 @@ def _taken_twice(spec: Spec) -> Iterator[Problem]:
         if name in spec.inputs:
             message = f"the name '{name}' is taken: an input has it (line {spec.inputs[name].mark.line})"
             yield Problem.at(output.mark, "W010", message, "inputs and outputs of a model share one space of names")
-
-
-def _weights(spec: Spec) -> Iterator[Problem]:
-    for node in spec.graph.values():
-        if node.weights is None:
-            continue
-        source = node.weights.partition(".")[0]
-        if source not in spec.sources:
-            hint = suggest(source, spec.sources, what="sources")
-            yield Problem.at(node.weights_mark, "W012", f"{node.name}: there is no source '{source}'", hint)
-        elif (form := _FORMS.get(node.kind)) and spec.sources[source].form != form:
-            message = f"{node.name}: kind '{node.kind}' takes its weights from a source of the form '{form}', "
-            message += f"'{source}' is of the form '{spec.sources[source].form}'"
-            yield Problem.at(node.weights_mark, "W012", message)
 
 
 def _ranges(spec: Spec) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from assembler.cli.main import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "tests" / "good"
@@ -143,6 +144,8 @@ def test_paths_that_leave_the_folder_are_a_problem_only_when_strict(assemble: As
     assert result.code == 1
     assert f"{path}:5:20: W018 the path '../de.txt' leaves the folder of the spec\n" in result.out
     path.write_text(FINE + "proof: {sentences: below/../de.txt}\n", encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "de.txt").write_text("Hallo .\n", encoding="utf-8")
     assert assemble("check", "--strict", path).code == 0
 
 
@@ -168,7 +171,8 @@ def test_a_link_to_itself_is_no_bug_when_strict(assemble: Assemble, tmp_path: Pa
     (tmp_path / "b").symlink_to("a")
     path = tmp_path / "a.yaml"
     path.write_text(FINE + "proof: {sentences: a}\n", encoding="utf-8")
-    assert assemble("check", "--strict", path).code == 0
+    result = assemble("check", "--strict", path)
+    assert (result.code, "W018" in result.out, "W014" in result.out) == (1, False, True)
     path.write_text(FINE + "proof: {sentences: a/../../de.txt}\n", encoding="utf-8")
     assert "W018 the path 'a/../../de.txt' leaves the folder" in assemble("check", "--strict", path).out
 
@@ -306,3 +310,54 @@ def test_text_is_a_spec_whatever_its_name(assemble: Assemble, tmp_path: Path) ->
     path = tmp_path / "spec.onnx"
     path.write_text(FINE, encoding="utf-8")
     assert assemble("check", path).code == 0
+
+
+def test_sentences_that_are_missing_beside_the_spec_are_a_problem(assemble: Assemble, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(FINE + "proof: {sentences: texts/de.txt}\n", encoding="utf-8")
+    result = assemble("check", path)
+    assert result.code == 1
+    told = f"{path}:5:20: W014 proof: the sentences {tmp_path / 'texts' / 'de.txt'} are not there\n    hint: paths are"
+    assert told in result.out
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "de.txt").write_text("Hallo .\n", encoding="utf-8")
+    assert assemble("check", path).code == 0
+
+
+@pytest.mark.parametrize(("location", "told"), [("sub/a.pt", True), ("de-pos", False), ("flair/de-pos", False)])
+def test_a_checkpoint_that_is_not_here_is_noted(
+    assemble: Assemble, tmp_path: Path, location: str, *, told: bool
+) -> None:
+    path = tmp_path / "two-heads.yaml"
+    text = (GOOD / "two-heads.yaml").read_text(encoding="utf-8").replace("{flair: pos.pt}", f"{{flair: {location}}}")
+    path.write_text(text, encoding="utf-8")
+    result = assemble("check", path)
+    note = f"assemble: {path}: the source 'pos' is not looked at: {tmp_path / location} is not here\n"
+    assert (result.code, result.err) == (0, note if told else "")
+
+
+def test_a_file_that_cannot_be_looked_at_is_a_problem_and_the_others_are_checked(
+    assemble: Assemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b.yaml").write_text(FINE, encoding="utf-8")
+    (tmp_path / "gone.yaml").symlink_to("nowhere.yaml")
+    (tmp_path / ".#b.yaml").symlink_to("somebody@machine.1")
+    (tmp_path / "late.yaml").write_text(FINE, encoding="utf-8")
+    walk = os.walk
+
+    def walked(path: Path, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
+        yield from walk(path)
+        (tmp_path / "late.yaml").unlink()
+        yield str(path), [], ["vanished.yaml"]
+        onerror(PermissionError(13, "Permission denied", str(path / "closed")))
+
+    monkeypatch.setattr(os, "walk", walked)
+    result = assemble("check", tmp_path)
+    assert result.code == 1
+    assert result.out == (
+        f"{tmp_path}/closed: Y002 cannot be read: Permission denied\n"
+        f"{tmp_path}/gone.yaml: Y002 cannot be read: No such file or directory\n"
+        f"{tmp_path}/late.yaml: Y002 cannot be read: No such file or directory\n"
+        f"{tmp_path}/vanished.yaml: Y002 cannot be read: No such file or directory\n"
+        "2 specs: 4 problems\n"
+    )
