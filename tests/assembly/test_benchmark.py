@@ -33,6 +33,7 @@ def test_every_way_tags_the_same_text_in_batches_and_one_at_a_time(shop: Worksho
     assert all((speed.latency_median is None) == (speed.batch == "batches") for speed in report.speeds)
     assert [entry.name for entry in report.footprints] == ["portable", "cpu"]
     assert all(entry.size > 0 and entry.load_seconds > 0 for entry in report.footprints)
+    assert all(0 < entry.session_seconds < 60 and entry.peak_memory >= 0 for entry in report.footprints)
     assert report.machine.cores >= 1
     drawn = chart(report)
     assert drawn == chart(report)
