@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.assembly import assemble, wired_sources
+from assembler.benchmark.curves import Curve, points, sizes, texts_of
 from assembler.benchmark.footprint import footprint
 from assembler.benchmark.machine import Peak, describe, system_load
 from assembler.benchmark.results import Report, Speed
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from assembler.assembly import Progress
+    from assembler.benchmark.curves import Point
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
     from assembler.sources.opening import OpenSources
@@ -103,6 +105,49 @@ def measure(
             work = _operations(sources, some)
             speeds += _measured(ways, some, (batch, rounds, work), peak)
     return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, left_out)
+
+
+def measure_curve(
+    path: Path | str,
+    of: str,
+    text: Path | None = None,
+    *,
+    profiles: Sequence[str] = ("portable", "cpu", "int8"),
+    most: int | None = None,
+    rounds: int = 3,
+    trust: bool = False,
+    progress: Progress | None = None,
+) -> Curve:
+    """Build a spec in several profiles, prove each, and measure how time and memory grow.
+
+    Args:
+        path: The spec.
+        of: `characters` of one sentence, or `sentences` in one call.
+        text: A file of sentences, repeated as often as it takes; by default those of the spec's proof.
+        profiles: The profiles.
+        most: The largest size; by default 20,000 characters, or 4,096 sentences.
+        rounds: The turns of each size, of which the fastest counts.
+        trust: Whether object pickles, which can run code, may be read.
+        progress: Called at the beginning of each step.
+
+    Raises:
+        SpecError, SourceError, ModelError: As `assemble`; W019 where the stack gives no tags of tokens. A profile whose
+            proof fails is left out of the report, which says why.
+    """
+    say = progress or (lambda _: None)
+    spec = load_spec(path)
+    sentences = read_sentences(spec, text) if text else proof_sentences(spec)
+    wiring, sources = wired_sources(spec, trust=trust)
+    _flair(spec, source_tasks(wiring, sources))
+    del wiring, sources
+    texts = [(size, texts_of(of, size, sentences)) for size in sizes(of, most)]
+    found: list[Point] = []
+    with tempfile.TemporaryDirectory() as folder:
+        targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
+        for name, target in targets.items():
+            say(f"measuring {name}")
+            found += points(name, target, texts, rounds)
+    return Curve(of, tuple(found), left_out)
 
 
 def _spread(sentences: Sentences, count: int) -> Sentences:

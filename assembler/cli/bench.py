@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -11,7 +11,10 @@ from assembler.cli.reporting import bytes_text, format_option, print_json, print
 from assembler.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from assembler.benchmark import Report
+    from collections.abc import Callable
+
+    from assembler.assembly import Progress
+    from assembler.benchmark import Curve, Report
 
 
 @click.command()
@@ -32,7 +35,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many sentences are tagged one at a time.",
 )
-@click.option("--chart", type=click.Path(path_type=Path), help="Draw the ratios into this SVG file.")
+@click.option(
+    "--curve",
+    type=click.Choice(["characters", "sentences"]),
+    help="Measure how time and memory grow instead: with the characters of one sentence, or the sentences of one call.",
+)
+@click.option(
+    "--upto",
+    type=click.IntRange(min=1),
+    help="The largest size of the curve.  [default: 20,000 characters, 4,096 sentences]",
+)
+@click.option(
+    "--chart", "drawing", type=click.Path(path_type=Path), help="Draw the ratios, or the curve, into this SVG file."
+)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to run on.")
 @click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
 @format_option
@@ -42,7 +57,9 @@ def command(
     profiles: tuple[str, ...],
     rounds: int,
     single: int,
-    chart: Path | None,
+    curve: str | None,
+    upto: int | None,
+    drawing: Path | None,
     device: str,
     trust: bool,  # noqa: FBT001 - click passes by name
     form: str,
@@ -52,28 +69,52 @@ def command(
     The text is FILE, one sentence a line, or the sentences of the spec's proof. Only the ratios of one run mean
     anything: all take turns on the same machine, with the same weights and text.
     """
-    from assembler.benchmark import measure
+    from assembler.benchmark import measure, measure_curve
+    from assembler.benchmark.chart import chart, curve_chart
 
     if device == "cuda":
         _require_cuda()
-    report = measure(
-        spec,
-        file,
-        profiles=profiles or ("portable", "cpu", "int8"),
-        rounds=rounds,
-        one_at_a_time=single,
-        trust=trust,
-        progress=print_step,
-    )
-    if chart is not None:
-        from assembler.benchmark.chart import chart as drawn
+    if upto is not None and curve is None:
+        message = "--upto is the largest size of a curve: say --curve characters or --curve sentences"
+        raise click.UsageError(message)
+    options = _Options(profiles or ("portable", "cpu", "int8"), rounds, trust, print_step)
+    if curve is None:
+        report = measure(spec, file, one_at_a_time=single, **options._asdict())
+        _save(drawing, lambda: chart(report))
+        print_json(report.as_dict()) if form == "json" else _print(report)
+        return
+    grown = measure_curve(spec, curve, file, most=upto, **options._asdict())
+    _save(drawing, lambda: curve_chart(grown))
+    print_json(grown.as_dict()) if form == "json" else _print_curve(grown)
+
+
+class _Options(NamedTuple):
+    """What both ways of measuring share."""
+
+    profiles: tuple[str, ...]
+    rounds: int
+    trust: bool
+    progress: Progress
+
+
+def _save(path: Path | None, drawn: Callable[[], str]) -> None:
+    if path is not None:
         from assembler.staging import write_text
 
-        write_text(chart, drawn(report))
-    if form == "json":
-        print_json(report.as_dict())
-        return
-    _print(report)
+        write_text(path, drawn())
+
+
+def _print_curve(curve: Curve) -> None:
+    names = [*(point.name for point in curve.points), *curve.left_out]
+    width = max(map(len, names))
+    click.echo(f"{'':<{width}}  {curve.of:>10}     seconds  µs a character  memory at most")
+    for point in curve.points:
+        click.echo(
+            f"{point.name:<{width}}  {point.size:10}  {point.seconds:10.4f}  {point.microseconds:14.2f}  "
+            f"{bytes_text(point.peak_memory):>14}"
+        )
+    for name, reason in curve.left_out.items():
+        click.echo(f"{name} is left out: {reason}")
 
 
 def _require_cuda() -> None:

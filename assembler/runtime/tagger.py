@@ -202,7 +202,7 @@ class Tagger:
         results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
         report(sum(not sentence.tokens for sentence in sentences))
-        for numbers, outputs in self._outputs(sentences, batches(sentences, self._shapes.most(batch_size))):
+        for numbers, outputs in self._outputs(sentences, [*batches(sentences, self._shapes.most(batch_size))]):
             whole = self._shapes.whole([sentences[number] for number in numbers])
             tokens = [sentence.tokens for sentence in whole]
             tagged = self._read(tokens, outputs, force_tokens=force_tokens)[: len(numbers)]
@@ -212,9 +212,12 @@ class Tagger:
         return results
 
     def _outputs(
-        self, sentences: Sequence[InContext], numbered: Iterable[list[int]]
+        self, sentences: Sequence[InContext], numbered: Sequence[list[int]]
     ) -> Iterator[tuple[list[int], list[NDArray[np.generic]]]]:
         """Yield the numbers of each batch with its outputs; while one runs, its neighbours are encoded and read."""
+        if len(numbered) == 1:  # nothing to overlap with, and a thread takes as long to start as a short run
+            yield numbered[0], self._run(self._feeds([sentences[number] for number in numbered[0]]))
+            return
         running: tuple[list[int], Future[list[NDArray[np.generic]]]] | None = None
         with ThreadPoolExecutor(1) as pool:
             for numbers in numbered:

@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from assembler.benchmark import measure
+from assembler.benchmark import Point, measure
 from assembler.benchmark.chart import chart
+from assembler.benchmark.curves import sizes, texts_of
 from assembler.errors import SpecError
 from assembler.passes import quantisation
 
@@ -33,6 +34,7 @@ def test_every_way_tags_the_same_text_in_batches_and_one_at_a_time(shop: Worksho
     assert all((speed.latency_median is None) == (speed.batch == "batches") for speed in report.speeds)
     assert [entry.name for entry in report.footprints] == ["portable", "cpu"]
     assert all(entry.size > 0 and entry.load_seconds > 0 for entry in report.footprints)
+    assert all(0 < entry.session_seconds < 60 and entry.peak_memory >= 0 for entry in report.footprints)
     assert report.machine.cores >= 1
     drawn = chart(report)
     assert drawn == chart(report)
@@ -81,3 +83,41 @@ def test_a_stack_without_a_tagger_has_nothing_to_measure_against(shop: Workshop,
     )
     with pytest.raises(SpecError, match="W019 the stack has no tags of a flair tagger"):
         measure(spec, profiles=("portable",), rounds=1)
+
+
+def test_a_curve_measures_every_size_up_to_its_limit(shop: Workshop, folder: Path, cli: Command) -> None:
+    words = ("bench", shop.spec(folder), "--profile", "portable", "--profile", "cpu", "--rounds", "1")
+    for of, most in (("characters", 300), ("sentences", 9)):
+        outcome = cli(*words, "--curve", of, "--upto", most, "--format", "json", "--chart", folder / f"{of}.svg")
+        assert outcome.code == 0, outcome.err
+        record = json.loads(outcome.out)
+        expected = {"characters": [100, 200, 300], "sentences": [1, 4, 9]}[of]
+        own = [point for point in record["points"] if point["name"] == "cpu"]
+        assert [point["size"] for point in own] == expected
+        assert of == "sentences" or [point["characters"] for point in own] == expected
+        assert all(point["seconds"] > 0 and point["microseconds"] > 0 for point in record["points"])
+        memory = [point["peak_memory"] for point in own]
+        assert memory == sorted(memory)
+        assert ET.fromstring((folder / f"{of}.svg").read_text(encoding="utf-8")).tag.endswith("svg")  # noqa: S314
+    table = cli(*words, "--curve", "sentences", "--upto", "1").out.splitlines()
+    assert "µs a character" in table[0]
+    assert [line.split()[:2] for line in table[1:]] == [["portable", "1"], ["cpu", "1"]]
+
+
+def test_a_limit_without_a_curve_is_wrong_usage(shop: Workshop, folder: Path, cli: Command) -> None:
+    outcome = cli("bench", shop.spec(folder), "--upto", "9")
+    assert outcome.code == 2
+    assert "say --curve characters or --curve sentences" in outcome.err
+
+
+def test_the_texts_of_a_curve_have_the_size_that_it_names() -> None:
+    sentences = [["der", "hund"], ["a"], ["Donaudampfschiff", "."]]
+    for size in (1, 2, 3, 4, 5, 17, 100, 333):
+        (tokens,) = texts_of("characters", size, sentences)
+        assert len(" ".join(tokens)) == size
+        assert all(tokens)
+    assert texts_of("sentences", 5, sentences) == [*sentences, *sentences[:2]]
+    assert sizes("characters", None)[-1] == 20_000
+    assert sizes("sentences", None)[-1] == 4096
+    assert sizes("sentences", 16) == (1, 4, 16)
+    assert Point("cpu", 5, 200, 0.001, 0).microseconds == pytest.approx(5)

@@ -134,6 +134,26 @@ def test_progress_counts_every_sentence_once(tagger: Tagger) -> None:
     assert sum(calls) == len(SENTENCES)
 
 
+def test_one_batch_runs_in_the_callers_thread_and_several_beside_it(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assembler.runtime.session import Session
+
+    ran, run = [], Session.run
+
+    def watched(session: Session, *given: object) -> object:
+        ran.append(threading.current_thread())
+        return run(session, *given)
+
+    monkeypatch.setattr(Session, "run", watched)
+    expected = tagger.tag(SENTENCES)
+    assert ran == [threading.current_thread()]
+    ran.clear()
+    assert tagger.tag(SENTENCES, batch_size=2) == expected
+    assert len(ran) > 1
+    assert threading.current_thread() not in ran
+
+
 def test_several_threads_may_use_one_tagger(tagger: Tagger) -> None:
     expected = tagger.tag(SENTENCES)
     start = threading.Barrier(4)
