@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from assembler.assembly import Progress
     from assembler.benchmark.curves import Point
+    from assembler.benchmark.torch_ways import Forwards
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
+    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.tasks import SourceTask
@@ -63,6 +65,7 @@ def measure(
     profiles: Sequence[str] = ("portable", "cpu", "int8"),
     rounds: int = 3,
     one_at_a_time: int = 32,
+    compiled: bool = False,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -74,6 +77,7 @@ def measure(
         profiles: The profiles. `portable` is also what a plain export gives: ONNX's `LSTM`, batches sorted by tokens.
         rounds: The turns that each way takes.
         one_at_a_time: How many sentences are tagged one at a time.
+        compiled: Whether flair is also measured with torch.compile and with TorchScript, which takes minutes more.
         trust: Whether object pickles, which can run code, may be read.
         progress: Called at the beginning of each step.
 
@@ -93,6 +97,11 @@ def measure(
     load = system_load()
     wiring, sources = wired_sources(spec, trust=trust)
     ways: dict[str, _Way] = {FLAIR: _flair(spec, source_tasks(wiring, sources))}
+    unfit: dict[str, str] = {}
+    if compiled:
+        say("compiling flair's layers with torch")
+        more, unfit = _torch_ways(source_tasks(wiring, sources)[0].model, sentences)
+        ways |= more
     with tempfile.TemporaryDirectory() as folder:
         targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
         say("measuring load time and memory")
@@ -104,7 +113,7 @@ def measure(
             say(f"measuring {batch}")
             work = _operations(sources, some)
             speeds += _measured(ways, some, (batch, rounds, work), peak)
-    return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, left_out)
+    return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, {**unfit, **left_out})
 
 
 def measure_curve(
@@ -175,10 +184,36 @@ def _flair(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
     if source is None or tasks[0].task.by_sentence:
         message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
         raise SpecError(Problem.at(spec.proof.mark, "W019", message))
+    return _of_source(source)
+
+
+def _of_source(source: FlairSource) -> _Way:
     return _Way(
         lambda sentences, batch: source.run_predict(sentences, batch or _FLAIRS_BATCH),
         lambda sentences: source.predict(sentences, _FLAIRS_BATCH),
     )
+
+
+def _torch_ways(source: FlairSource | None, sentences: Sentences) -> tuple[dict[str, _Way], dict[str, str]]:
+    from assembler.benchmark.torch_ways import standing_in, torch_ways
+
+    if source is None:
+        return {}, {}
+    found, left_out = torch_ways(source, _spread(sentences, 4))
+    plain = _of_source(source)
+
+    def way(forwards: Forwards) -> _Way:
+        def run(some: Sentences, batch: int | None) -> None:
+            with standing_in(forwards):
+                plain.run(some, batch)
+
+        def tags(some: Sentences) -> Sequence[TaggedTokens]:
+            with standing_in(forwards):
+                return plain.tags(some)
+
+        return _Way(run, tags)
+
+    return {name: way(forwards) for name, forwards in found.items()}, left_out
 
 
 def _model(tagger: Tagger) -> _Way:
