@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 FLAIR = "flair"
 #: The batch of flair's own `predict` unless it is told otherwise.
 _FLAIRS_BATCH = 32
+#: Seconds before each turn: threads of the turn before still spin for a while, and take the cores.
+_PAUSE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ def _measured(ways: dict[str, _Way], sentences: Sentences, options: tuple[str, i
         peak.measure()
         for name, way in ways.items():
             each = [[tokens] for tokens in sentences] if single else [sentences]
+            time.sleep(_PAUSE)
             seconds, busy = [], time.process_time()
             for part in each:
                 begin = time.perf_counter()
