@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.assembly import assemble, wired_sources
-from assembler.benchmark.curves import Curve, points, sizes, texts_of
 from assembler.benchmark.footprint import footprint
 from assembler.benchmark.machine import Peak, describe, system_load
 from assembler.benchmark.results import Report, Speed
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from assembler.assembly import Progress
-    from assembler.benchmark.curves import Point
     from assembler.benchmark.torch_ways import Forwards
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
@@ -98,14 +96,14 @@ def measure(
     sentences = read_sentences(spec, text) if text else proof_sentences(spec)
     load = system_load()
     wiring, sources = wired_sources(spec, trust=trust)
-    ways: dict[str, _Way] = {FLAIR: _flair(spec, source_tasks(wiring, sources))}
+    ways: dict[str, _Way] = {FLAIR: flair_way(spec, source_tasks(wiring, sources))}
     unfit: dict[str, str] = {}
     if compiled:
         say("compiling flair's layers with torch")
         more, unfit = _torch_ways(source_tasks(wiring, sources)[0].model, sentences)
         ways |= more
     with tempfile.TemporaryDirectory() as folder:
-        targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
+        targets, left_out = built(spec, Path(folder), profiles, say, trust=trust)
         say("measuring load time and memory")
         footprints = tuple(footprint(name, target, sentences) for name, target in targets.items())
         ways |= {name: _model(Tagger(target)) for name, target in targets.items()}
@@ -118,57 +116,15 @@ def measure(
     return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, {**unfit, **left_out})
 
 
-def measure_curve(
-    path: Path | str,
-    of: str,
-    text: Path | None = None,
-    *,
-    profiles: Sequence[str] = ("portable", "cpu", "int8"),
-    most: int | None = None,
-    rounds: int = 3,
-    trust: bool = False,
-    progress: Progress | None = None,
-) -> Curve:
-    """Build a spec in several profiles, prove each, and measure how time and memory grow.
-
-    Args:
-        path: The spec.
-        of: `characters` of one sentence, or `sentences` in one call.
-        text: A file of sentences, repeated as often as it takes; by default those of the spec's proof.
-        profiles: The profiles.
-        most: The largest size; by default 20,000 characters, or 4,096 sentences.
-        rounds: The turns of each size, of which the fastest counts.
-        trust: Whether object pickles, which can run code, may be read.
-        progress: Called at the beginning of each step.
-
-    Raises:
-        SpecError, SourceError, ModelError: As `assemble`; W019 where the stack gives no tags of tokens. A profile whose
-            proof fails is left out of the report, which says why.
-    """
-    say = progress or (lambda _: None)
-    spec = load_spec(path)
-    sentences = read_sentences(spec, text) if text else proof_sentences(spec)
-    wiring, sources = wired_sources(spec, trust=trust)
-    _flair(spec, source_tasks(wiring, sources))
-    del wiring, sources
-    texts = [(size, texts_of(of, size, sentences)) for size in sizes(of, most)]
-    found: list[Point] = []
-    with tempfile.TemporaryDirectory() as folder:
-        targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
-        for name, target in targets.items():
-            say(f"measuring {name}")
-            found += points(name, target, texts, rounds)
-    return Curve(of, tuple(found), left_out)
-
-
 def _spread(sentences: Sentences, count: int) -> Sentences:
     """Return some sentences, from the first to the last."""
     return sentences[:: max(1, len(sentences) // count)][:count]
 
 
-def _built(
+def built(
     spec: Spec, folder: Path, profiles: Sequence[str], say: Progress, *, trust: bool
 ) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the model of each profile, and why the others are left out."""
     targets, left_out = {}, {}
     for name in profiles:
         target = folder / f"{name}.onnx"
@@ -181,7 +137,12 @@ def _built(
     return targets, left_out
 
 
-def _flair(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
+def flair_way(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
+    """Return flair's own way.
+
+    Raises:
+        SpecError: No loaded tagger gives tags of tokens (W019).
+    """
     source = tasks[0].model if tasks else None
     if source is None or tasks[0].task.by_sentence:
         message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
