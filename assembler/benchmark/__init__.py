@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from assembler.benchmark.curves import Curve, Point
-from assembler.benchmark.measuring import measure, measure_curve
+from assembler.benchmark.growth import measure_curve
+from assembler.benchmark.measuring import measure
 from assembler.benchmark.results import Report, Speed
 
 __all__ = ["Curve", "Point", "Report", "Speed", "measure", "measure_curve"]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.assembly import assemble, wired_sources
-from assembler.benchmark.curves import Curve, points, sizes, texts_of
 from assembler.benchmark.footprint import footprint
 from assembler.benchmark.machine import Peak, describe, system_load
 from assembler.benchmark.results import Report, Speed
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from assembler.assembly import Progress
-    from assembler.benchmark.curves import Point
+    from assembler.benchmark.torch_ways import Forwards
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
+    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.tasks import SourceTask
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 FLAIR = "flair"
 #: The batch of flair's own `predict` unless it is told otherwise.
 _FLAIRS_BATCH = 32
+#: Seconds before each turn: threads of the turn before still spin for a while, and take the cores.
+_PAUSE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def measure(
     profiles: Sequence[str] = ("portable", "cpu", "int8"),
     rounds: int = 3,
     one_at_a_time: int = 32,
+    compiled: bool = False,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -74,6 +77,7 @@ def measure(
         profiles: The profiles. `portable` is also what a plain export gives: ONNX's `LSTM`, batches sorted by tokens.
         rounds: The turns that each way takes.
         one_at_a_time: How many sentences are tagged one at a time.
+        compiled: Whether flair is also measured with torch.compile and with TorchScript, which takes minutes more.
         trust: Whether object pickles, which can run code, may be read.
         progress: Called at the beginning of each step.
 
@@ -92,9 +96,14 @@ def measure(
     sentences = read_sentences(spec, text) if text else proof_sentences(spec)
     load = system_load()
     wiring, sources = wired_sources(spec, trust=trust)
-    ways: dict[str, _Way] = {FLAIR: _flair(spec, source_tasks(wiring, sources))}
+    ways: dict[str, _Way] = {FLAIR: flair_way(spec, source_tasks(wiring, sources))}
+    unfit: dict[str, str] = {}
+    if compiled:
+        say("compiling flair's layers with torch")
+        more, unfit = _torch_ways(source_tasks(wiring, sources)[0].model, sentences)
+        ways |= more
     with tempfile.TemporaryDirectory() as folder:
-        targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
+        targets, left_out = built(spec, Path(folder), profiles, say, trust=trust)
         say("measuring load time and memory")
         footprints = tuple(footprint(name, target, sentences) for name, target in targets.items())
         ways |= {name: _model(Tagger(target)) for name, target in targets.items()}
@@ -104,50 +113,7 @@ def measure(
             say(f"measuring {batch}")
             work = _operations(sources, some)
             speeds += _measured(ways, some, (batch, rounds, work), peak)
-    return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, left_out)
-
-
-def measure_curve(
-    path: Path | str,
-    of: str,
-    text: Path | None = None,
-    *,
-    profiles: Sequence[str] = ("portable", "cpu", "int8"),
-    most: int | None = None,
-    rounds: int = 3,
-    trust: bool = False,
-    progress: Progress | None = None,
-) -> Curve:
-    """Build a spec in several profiles, prove each, and measure how time and memory grow.
-
-    Args:
-        path: The spec.
-        of: `characters` of one sentence, or `sentences` in one call.
-        text: A file of sentences, repeated as often as it takes; by default those of the spec's proof.
-        profiles: The profiles.
-        most: The largest size; by default 20,000 characters, or 4,096 sentences.
-        rounds: The turns of each size, of which the fastest counts.
-        trust: Whether object pickles, which can run code, may be read.
-        progress: Called at the beginning of each step.
-
-    Raises:
-        SpecError, SourceError, ModelError: As `assemble`; W019 where the stack gives no tags of tokens. A profile whose
-            proof fails is left out of the report, which says why.
-    """
-    say = progress or (lambda _: None)
-    spec = load_spec(path)
-    sentences = read_sentences(spec, text) if text else proof_sentences(spec)
-    wiring, sources = wired_sources(spec, trust=trust)
-    _flair(spec, source_tasks(wiring, sources))
-    del wiring, sources
-    texts = [(size, texts_of(of, size, sentences)) for size in sizes(of, most)]
-    found: list[Point] = []
-    with tempfile.TemporaryDirectory() as folder:
-        targets, left_out = _built(spec, Path(folder), profiles, say, trust=trust)
-        for name, target in targets.items():
-            say(f"measuring {name}")
-            found += points(name, target, texts, rounds)
-    return Curve(of, tuple(found), left_out)
+    return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, {**unfit, **left_out})
 
 
 def _spread(sentences: Sentences, count: int) -> Sentences:
@@ -155,9 +121,10 @@ def _spread(sentences: Sentences, count: int) -> Sentences:
     return sentences[:: max(1, len(sentences) // count)][:count]
 
 
-def _built(
+def built(
     spec: Spec, folder: Path, profiles: Sequence[str], say: Progress, *, trust: bool
 ) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the model of each profile, and why the others are left out."""
     targets, left_out = {}, {}
     for name in profiles:
         target = folder / f"{name}.onnx"
@@ -170,15 +137,46 @@ def _built(
     return targets, left_out
 
 
-def _flair(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
+def flair_way(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
+    """Return flair's own way.
+
+    Raises:
+        SpecError: No loaded tagger gives tags of tokens (W019).
+    """
     source = tasks[0].model if tasks else None
     if source is None or tasks[0].task.by_sentence:
         message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
         raise SpecError(Problem.at(spec.proof.mark, "W019", message))
+    return _of_source(source)
+
+
+def _of_source(source: FlairSource) -> _Way:
     return _Way(
         lambda sentences, batch: source.run_predict(sentences, batch or _FLAIRS_BATCH),
         lambda sentences: source.predict(sentences, _FLAIRS_BATCH),
     )
+
+
+def _torch_ways(source: FlairSource | None, sentences: Sentences) -> tuple[dict[str, _Way], dict[str, str]]:
+    from assembler.benchmark.torch_ways import standing_in, torch_ways
+
+    if source is None:
+        return {}, {}
+    found, left_out = torch_ways(source, _spread(sentences, 4))
+    plain = _of_source(source)
+
+    def way(forwards: Forwards) -> _Way:
+        def run(some: Sentences, batch: int | None) -> None:
+            with standing_in(forwards):
+                plain.run(some, batch)
+
+        def tags(some: Sentences) -> Sequence[TaggedTokens]:
+            with standing_in(forwards):
+                return plain.tags(some)
+
+        return _Way(run, tags)
+
+    return {name: way(forwards) for name, forwards in found.items()}, left_out
 
 
 def _model(tagger: Tagger) -> _Way:
@@ -195,6 +193,7 @@ def _measured(ways: dict[str, _Way], sentences: Sentences, options: tuple[str, i
         peak.measure()
         for name, way in ways.items():
             each = [[tokens] for tokens in sentences] if single else [sentences]
+            time.sleep(_PAUSE)
             seconds, busy = [], time.process_time()
             for part in each:
                 begin = time.perf_counter()

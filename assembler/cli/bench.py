@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     help="How many sentences are tagged one at a time.",
 )
 @click.option(
+    "--compile/--no-compile",
+    "compiled",
+    help="Also measure flair with torch.compile and with TorchScript, where they run. It takes minutes more.",
+)
+@click.option(
     "--curve",
     type=click.Choice(["characters", "sentences"]),
     help="Measure how time and memory grow instead: with the characters of one sentence, or the sentences of one call.",
@@ -57,6 +62,7 @@ def command(
     profiles: tuple[str, ...],
     rounds: int,
     single: int,
+    compiled: bool,  # noqa: FBT001
     curve: str | None,
     upto: int | None,
     drawing: Path | None,
@@ -79,7 +85,7 @@ def command(
         raise click.UsageError(message)
     options = _Options(profiles or ("portable", "cpu", "int8"), rounds, trust, print_step)
     if curve is None:
-        report = measure(spec, file, one_at_a_time=single, **options._asdict())
+        report = measure(spec, file, one_at_a_time=single, compiled=compiled, **options._asdict())
         _save(drawing, lambda: chart(report))
         print_json(report.as_dict()) if form == "json" else _print(report)
         return
@@ -150,6 +156,10 @@ def _print(report: Report) -> None:
             f"{speed.name:<{width}}  {speed.batch:13}  {speed.sentences_per_second:11.1f}  {speed.ratio:5.2f}  "
             f"{speed.processor_ratio:13.2f}  {speed.median_ratio:8.2f}  {half:>8}  {most:>8}  {speed.peak_share:7.0%}  "
             f"{speed.tags_changed}/{speed.tokens}"
+        )
+    if any(speed.name == "portable" for speed in report.speeds):
+        click.echo(
+            "portable is also what a plain export gives: an LSTM operator for each layer, batches sorted by tokens"
         )
     for entry in report.footprints:
         click.echo(

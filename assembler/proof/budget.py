@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -116,5 +117,9 @@ def budget_problem(spec: Spec, against: str, comparison: Comparison, losses: Los
         f"the profile '{spec.profile}' changes more tags of '{against}' than it may: {losses}",
         *(f"  {difference}" for difference in comparison.worst),
     ]
-    hint = "nothing was written; choose an exact profile, or allow more with 'tags_changed' in the spec's proof"
+    enough = math.ceil(losses.share * 10_000) / 10_000
+    hint = (
+        "nothing was written; choose an exact profile, or allow more with 'tags_changed' in the spec's proof: "
+        f"{enough:.4f} would pass"
+    )
     return Problem.at(spec.proof.mark, "P001", "\n".join(lines), hint)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+import torch
 
 from assembler.benchmark import Point, measure
 from assembler.benchmark.chart import chart
@@ -83,6 +84,36 @@ def test_a_stack_without_a_tagger_has_nothing_to_measure_against(shop: Workshop,
     )
     with pytest.raises(SpecError, match="W019 the stack has no tags of a flair tagger"):
         measure(spec, profiles=("portable",), rounds=1)
+
+
+def test_flair_compiled_by_torch_is_measured_where_it_runs(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assembler.benchmark import torch_ways
+
+    def refused(_: object) -> object:
+        raise RuntimeError("there is no compiler here")  # noqa: EM101, TRY003 - what torch says, in short
+
+    monkeypatch.setattr(torch_ways, "_compiled", refused)  # it takes half a minute even where it runs
+    report = measure(shop.spec(folder), profiles=("portable",), rounds=1, one_at_a_time=2, compiled=True)
+    assert [speed.name for speed in report.speeds] == 2 * ["flair", "flair TorchScript", "portable"]
+    assert all(speed.tags_changed == 0 and speed.tokens > 3 for speed in report.speeds)
+    assert report.left_out["flair torch.compile"].startswith("it does not run: ")
+    assert report.left_out["flair torch.compile"].endswith("there is no compiler here")
+
+
+@pytest.mark.parametrize("options", [{}, {"projection": 5}, {"layers": 2}, {"cell": "gru"}], ids=str)
+def test_a_trace_gives_flairs_own_states(shop: Workshop, options: dict[str, object]) -> None:
+    from assembler.benchmark.torch_ways import _traced
+
+    model = shop.language_model(**options)
+    ids = torch.randint(0, 20, (11, 3))
+    with torch.no_grad():
+        expected, hidden = model.forward(ids, model.init_hidden(3), decode=False)
+        given, after = _traced(model)(ids, model.init_hidden(3), decode=False)
+    assert torch.allclose(given, expected, atol=1e-6)
+    assert len(after) == len(hidden)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(after, hidden, strict=True))
 
 
 def test_a_curve_measures_every_size_up_to_its_limit(shop: Workshop, folder: Path, cli: Command) -> None:

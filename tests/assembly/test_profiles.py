@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -238,6 +239,13 @@ def test_a_lossy_profile_that_changes_too_much_is_not_written(
     assert outcome.code == 3
     assert "P001 the profile 'int8' changes more tags of 'tagger' than it may" in outcome.err
     assert "allowed are 0.10%" in outcome.err
+    (enough,) = re.findall(r"'tags_changed' in the spec's proof: (0\.\d{4}) would pass", outcome.err)
+    (found,) = re.findall(r"tags differ \((\d+\.\d\d)%\)", outcome.err)
+    assert float(found) / 100 <= float(enough) + 5e-5
+    allowing = shop.spec(folder, proof=f", tags_changed: {enough}")
+    assert cli(allowing, "-o", folder / "model.onnx", "--profile", "int8").code == 0
+    (folder / "model.onnx").unlink()
+    outcome = cli(shop.spec(folder, proof=", tags_changed: 0.001"), "-o", folder / "model.onnx", "--profile", "int8")
     assert not (folder / "model.onnx").exists()
 
 
