@@ -177,4 +177,7 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     reference = reference_results(wiring, sources)
     say("proving the model against its source")
     proven = prove(path, reference, lambda: diverging_parts(path, wiring, sources, reference.sentences))
+    if proven.losses:
+        found = "; ".join(str(losses) for losses in proven.losses)
+        return f"{proven.cases} cases are near those of {proven.against}, within the budget of its profile: {found}"
     return f"{proven.cases} cases equal {proven.against}, within {proven.largest:.1e}"

@@ -88,7 +88,7 @@ def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
     Behind the end of a text the operators give zeros and a loop gives states, so a model whose states are an output,
     or are looked at as a whole, is left as it is.
     """
-    for recurrent in rewriting.nodes("LSTM", "GRU"):
+    for recurrent in rewriting.recurrent_layers("LSTM", "GRU"):
         embedding = rewriting.producer(recurrent.input[0])
         squeeze = rewriting.only_consumer(recurrent.output[0])
         if embedding is None or embedding.op_type != "Gather" or squeeze is None or squeeze.op_type != "Squeeze":
@@ -102,9 +102,8 @@ def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
 
 
 def _plain(recurrent: onnx.NodeProto) -> bool:
-    """Whether a layer is one direction of torch's own cell."""
-    cell = recurrent.op_type == "LSTM" or attribute(recurrent, "linear_before_reset", 0) == 1
-    return cell and attribute(recurrent, "direction", b"forward") == b"forward" and not any(recurrent.input[5:])
+    """Whether a layer has one direction."""
+    return bool(attribute(recurrent, "direction", b"forward") == b"forward")
 
 
 def _nodes(

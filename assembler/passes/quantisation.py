@@ -40,9 +40,8 @@ def quantise(model: Model) -> Model:
         weight = rewriting.floats(node.input[1])
         if weight is not None and weight.ndim == 2 and weight.size >= _LARGE:  # noqa: PLR2004 - rows by columns
             rewriting.replace(node, _product(rewriting, node), domain=MICROSOFT)
-    for node in rewriting.nodes("LSTM"):
-        if node.input[4] and not any(node.input[5:]):
-            rewriting.replace(node, [_lstm(rewriting, node)], domain=MICROSOFT)
+    for node in rewriting.recurrent_layers("LSTM"):
+        rewriting.replace(node, [_lstm(rewriting, node)], domain=MICROSOFT)
     for node in rewriting.nodes("Scan"):
         loop = _loop(rewriting, node)
         if loop is not None:
@@ -101,7 +100,7 @@ def _loop(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto | None:
     copy = changed(node, list(node.input))
     [body] = [entry.g for entry in copy.attribute if entry.HasField("g")]
     states = {entry.name for entry in body.input}
-    found = [inner for inner in body.node if inner.op_type == "Gemm" and inner.input[0] in states]
+    found = [inner for inner in body.node if _is_sum(inner) and inner.input[0] in states]
     large = [
         inner for inner in found if (array := rewriting.floats(inner.input[1])) is not None and array.size >= _LARGE
     ]
@@ -120,9 +119,14 @@ def _loop(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto | None:
     return copy
 
 
+def _is_sum(node: onnx.NodeProto) -> bool:
+    """Whether an operator is `state @ weights + bias`, as loops of ours have it."""
+    return node.op_type == "Gemm" and len(node.input) == 3 and all(node.input) and not node.attribute  # noqa: PLR2004
+
+
 def _lstm(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto:
     """Return the layer with int8 weights, whose matrices lie the other way round: [directions, in, gates * hidden]."""
-    inputs = [node.input[0], "", "", node.input[3], node.input[4], "", "", ""]
+    inputs = [node.input[0], "", "", node.input[3], *(node.input[4:5] or [""]), "", "", ""]
     for place, name in ((1, node.input[1]), (2, node.input[2])):
         matrix = rewriting.floats(name)
         if matrix is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.passes.rewriting import Rewriting, changed
+from assembler.passes.rewriting import Rewriting, attribute, changed
 
 if TYPE_CHECKING:
     import onnx
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def fold_reprojection(model: Model) -> Model:
     """Return the model with its reprojections folded."""
     rewriting = Rewriting(model)
-    for recurrent in rewriting.nodes("LSTM", "GRU", "RNN"):
+    for recurrent in rewriting.recurrent_layers("LSTM", "GRU", "RNN"):
         _fold(rewriting, recurrent)
     return rewriting.model()
 
@@ -41,6 +41,8 @@ def _fold(rewriting: Rewriting, recurrent: onnx.NodeProto) -> None:
     inner, outer = rewriting.floats(recurrent.input[1]), rewriting.floats(recurrent.input[3])
     if weight is None or bias is None or inner is None or outer is None:
         return
+    if attribute(transpose, "perm") != [1, 0, 2] or (weight.ndim, bias.shape) != (2, inner.shape[2:]):
+        return  # another subgraph's, of the same operators
     gates, (before, after) = inner.size // inner.shape[2], weight.shape
     if gates * before > gates * after + weight.size:  # the model would grow
         return

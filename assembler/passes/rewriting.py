@@ -27,6 +27,10 @@ MICROSOFT = "com.microsoft"
 LANES = "lanes"
 
 
+#: The inputs of a recurrent layer up to the biases: X, W, R, B; the lengths are the next.
+_WITH_BIASES = 4
+
+
 class Rewriting:
     """A model under change. The model it began with stays as it is.
 
@@ -53,6 +57,24 @@ class Rewriting:
     def nodes(self, *op_types: str) -> list[onnx.NodeProto]:
         """Return the operators in order, of some types alone if any are named."""
         return [node for node in self._nodes if not op_types or node.op_type in op_types]
+
+    def recurrent_layers(self, *op_types: str) -> list[onnx.NodeProto]:
+        """Return the recurrent layers that are torch's: those of exported subgraphs may be of any other make.
+
+        They have float32 initializers as `W`, `R` and `B`, no first states and no peepholes, and no option
+        but torch's: its own activations, time first, and of a GRU the reset gate behind the recurrent product.
+        """
+        return [node for node in self.nodes(*op_types) if self._is_torchs(node)]
+
+    def _is_torchs(self, node: onnx.NodeProto) -> bool:
+        options = {entry.name for entry in node.attribute} - {"hidden_size", "direction"}
+        own = {"linear_before_reset"} if node.op_type == "GRU" else set()
+        if options != own or (own and attribute(node, "linear_before_reset", 0) != 1):
+            return False
+        if len(node.input) < _WITH_BIASES or any(node.input[5:]):
+            return False
+        arrays = [self.floats(name) for name in node.input[1:4]]
+        return [None if array is None else array.ndim for array in arrays] == [3, 3, 2]
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
         """Return the operator that gives a tensor."""

@@ -144,6 +144,9 @@ def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) 
     Raises:
         SpecError: There is none (W021).
     """
+    if not sentences:
+        message = "proof: no sentence has room in the fixed sizes of the inputs, so nothing can be compared"
+        raise SpecError(Problem.at(spec.proof.mark, "W021", message, "give the inputs larger sizes, or names for dims"))
     tables = [each for each in sources.weights.values() if isinstance(each, TableWeights)]
     kept = sentences_that_keep(sentences, tables)
     if not kept:

@@ -44,7 +44,9 @@ class TagReference:
         against: The model, as the spec calls it.
         sentences: The sentences of the proof.
         tagged: The loaded model's labels and scores.
-        golden: Those of the first few sentences, run without the others: an encoder may read the neighbours too.
+        carried: The sentences that the model carries: the first few, but for halves of surrogate pairs, which the
+            metadata cannot hold.
+        golden: Their labels and scores, run without the others: an encoder may read the neighbours too.
     """
 
     spec: Spec
@@ -53,6 +55,7 @@ class TagReference:
     against: str
     sentences: Sequence[Sequence[str]]
     tagged: Sequence[TaggedTokens]
+    carried: Sequence[Sequence[str]]
     golden: Sequence[TaggedTokens]
 
     @classmethod
@@ -62,10 +65,12 @@ class TagReference:
             raise TypeError(task.name)
         by_sentence = task.task.by_sentence
         tagged = source_results(task.model, sentences, by_sentence=by_sentence)
-        golden = tagged[:_GOLDEN]
+        first = [place for place, tokens in enumerate(sentences) if _is_utf8(tokens)][:_GOLDEN]
+        carried = [sentences[place] for place in first]
+        golden: Sequence[TaggedTokens] = [tagged[place] for place in first]
         if task.model.reads_neighbours():
-            golden = source_results(task.model, sentences[:_GOLDEN], by_sentence=by_sentence)
-        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, golden)
+            golden = source_results(task.model, carried, by_sentence=by_sentence)
+        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden)
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
         """Compare in every batch shape.
@@ -86,8 +91,7 @@ class TagReference:
     def _own_golden(self, path: Path) -> Mapping[str, Value]:
         """Return the record with the model's own tags of the first sentences."""
         model = ModelTask(path, self.task, by_sentence=self.by_sentence)
-        sentences = self.sentences[: len(self.golden)]
-        return replace(self, golden=model.run(model.placed(sentences), len(sentences))).record()
+        return replace(self, golden=model.run(model.placed(self.carried), len(self.carried))).record()
 
     def compare(self, path: Path) -> Comparison:
         """Run a written model on the sentences, in every batch shape, and compare."""
@@ -117,12 +121,13 @@ class TagReference:
             within=self.spec.proof.scores_within,
             worst=tuple(sorted(worst, key=lambda entry: entry.source[0] == entry.model[0]))[:5],
             compared=sum(entry.compared for entry in comparisons),
+            most_changed=max(entry.tags_changed for entry in comparisons),
         )
 
     def record(self) -> Mapping[str, Value]:
         """Return the first sentences with their tags."""
         golden: list[Value] = []
-        for tokens, tagged in zip(self.sentences, self.golden, strict=False):
+        for tokens, tagged in zip(self.carried, self.golden, strict=True):
             scores: list[Value] = [round(score, _GOLDEN_DIGITS) for score in tagged.scores]
             golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": scores})
         return {"task": self.task, "against": self.against, "golden": golden}
@@ -135,3 +140,7 @@ class TagReference:
         lines = [summary, *(f"  {difference}" for difference in comparison.worst), *divergence_lines(gaps)]
         hint = failure_hint(comparison.tags_changed, comparison.largest)
         return Problem.at(self.spec.proof.mark, "P001", "\n".join(lines), hint)
+
+
+def _is_utf8(tokens: Sequence[str]) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for token in tokens for character in token)

@@ -168,6 +168,8 @@ class Tagger:
     ) -> Iterator[TaggedSentence]:
         """Tag any number of sentences with bounded memory: the same results as `tag`, one after the other.
 
+        Of lossy profiles they are near: what int8 gives depends a little on the sentences that run together.
+
         Args:
             sentences: As for `tag`. No more than `window * batch_size` are read ahead of the results, and as many more
                 as fill the context of the last.

@@ -19,6 +19,7 @@ from assembler.passes.reprojection import fold_reprojection
 from assembler.passes.reset_character import add_reset_character
 from assembler.profiles import PROFILES
 from assembler.proof import budget
+from assembler.proof.budget import Losses
 from assembler.runtime import Tagger
 from assembler.surgery.labelling import label
 
@@ -372,3 +373,46 @@ def test_small_language_models_keep_their_operator_and_have_lanes_all_the_same(
     assert "reset" in shop.metadata(path)["interface"]["language_models"]["backward_lm"]
     sentences = texts(70)
     assert differences(Tagger(path), shop.flair_tags(tagger, sentences), sentences) == (0, pytest.approx(0, abs=1e-5))
+
+
+@pytest.mark.parametrize("make", ["scalar bias", "row bias", "other order", "no biases", "cell options"])
+@pytest.mark.parametrize("profile", ["cpu", "cuda"])
+def test_exported_subgraphs_that_only_look_like_ours_are_left_as_they_are(
+    shop: Workshop, tmp_path: Path, profile: str, make: str
+) -> None:
+    """A linear layer, a transposition and an `LSTM` stand in other exporters' files too, with other meanings."""
+    drawn = np.random.default_rng(3)
+    bias = {"scalar bias": (), "row bias": (1, 3)}.get(make, (3,))
+    arrays = {"E": (3, 3), "e": bias, "W": (1, 32, 3), "R": (1, 32, 8), "B": (1, 64)}
+    weights = [
+        onnx.numpy_helper.from_array(np.asarray(drawn.normal(size=shape), np.float32), name)
+        for name, shape in arrays.items()
+    ]
+    options: dict[str, Any] = {"hidden_size": 8}
+    if make == "cell options":
+        options["activations"] = ["HardSigmoid", "Tanh", "Tanh"]
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "E"], ["m"]),
+        onnx.helper.make_node("Add", ["m", "e"], ["a"]),
+        onnx.helper.make_node("Transpose", ["a"], ["t"], perm=[2, 0, 1] if make == "other order" else [1, 0, 2]),
+        onnx.helper.make_node("LSTM", ["t", "W", "R", *([] if make == "no biases" else ["B"])], ["y"], **options),
+    ]
+    ends = [onnx.helper.make_tensor_value_info("x", 1, [3, 3, 3])], [onnx.helper.make_tensor_value_info("y", 1, None)]
+    graph = onnx.helper.make_graph(nodes, "other", *ends, weights)
+    exported = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(onnx.shape_inference.infer_shapes(exported), tmp_path / "exported.onnx")
+    spec = tmp_path / "other.yaml"
+    spec.write_text(
+        "version: 1\nname: other\nsources: {other: {onnx: exported.onnx}}\n"
+        "inputs: {x: {type: float32, shape: [3, 3, 3]}}\n"
+        "graph: {part: {kind: onnx, weights: other, inputs: {x: x}}}\noutputs: {y: part.y}\n",
+        encoding="utf-8",
+    )
+    assert onnx.checker.check_model(str(shop.build(spec, profile=profile).path)) is None
+
+
+def test_a_budget_of_the_specs_own_is_kept_to_the_letter() -> None:
+    few = {"tags_changed": 1, "tokens": 100, "allowed": 0.001, "largest": 0.1, "golden": {}}
+    assert not Losses(**few, one_anyway=False).kept
+    assert Losses(**few, one_anyway=True).kept
+    assert not Losses(**{**few, "largest": float("nan")}, one_anyway=True).kept
