@@ -31,7 +31,7 @@ def ports(_part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit `position * sentences + sentence`, sentence-major (flair's TK 819-842).
 
-    Behind a sentence's last token stands its position 0.
+    Behind a sentence's last token stands its position 0. Of no sentences `text_tokens` makes one, which its counts lack.
 
     Raises:
         TypeError: The weights are those of something else than a language model.
@@ -58,7 +58,10 @@ def build(part: PartView, emit: Emitter) -> None:
         for axis, name in enumerate(("sentences", "tokens"))
     )
     zero, one = emit.number("zero", 0, _INT64), emit.number("one", 1, _INT64)
-    counts = emit.op("Unsqueeze", [emit.input("counts"), emit.integers("count_axis", [1])], "count_column")
+    given = emit.input("counts")
+    lacking = emit.op("Sub", [emit.op("Shape", [sizes], "rows_here"), emit.op("Shape", [given], "rows_given")], "lacking")
+    given = emit.op("Pad", [given, emit.op("Concat", [emit.integers("front", [0]), lacking], "pads", axis=0)], "counts")
+    counts = emit.op("Unsqueeze", [given, emit.integers("count_axis", [1])], "count_column")
     filled = emit.op("Less", [emit.op("Range", [zero, tokens, one], "columns"), counts], "filled")
     positions = emit.op("Where", [filled, positions, zero], "positions_or_0")
     numbers = emit.op("Range", [zero, sentences, one], "numbers")
