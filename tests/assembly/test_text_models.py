@@ -424,7 +424,7 @@ def test_no_sentences_give_empty_outputs(shop: Workshop, tmp_path: Path, profile
     done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     no_rows, no_characters, one = map(json.loads, done.stdout.splitlines())
-    spans = dict.fromkeys(SPANS, [0])
+    spans = {name: [0] for name in SPANS}
     table = {"labels": [0, 1], "scores": [0, 1], "lengths": [0], "prediction": [0, 1]}
     assert no_rows == no_characters == table | spans
     assert one == {"labels": [1, 1], "scores": [1, 1], "lengths": [1], "prediction": [1, 1]} | spans
