@@ -23,10 +23,12 @@ from assembler.cli.reporting import bytes_text, format_option, print_json
 @format_option
 def command(model: Path, output: Path, runtime: Path | None, force: bool, form: str) -> None:  # noqa: FBT001
     """Write a folder with a page that tags text with MODEL as one types, in the browser. The model takes text."""
-    from assembler.page.writing import RUNTIME_FILES, find_runtime, require_page, write_page
+    from assembler.page.folder import foreign
+    from assembler.page.writing import FILES, RUNTIME_FILES, find_runtime, require_page, write_page
 
-    if output.exists() and not (force and (output / "model.json").is_file()):
+    if output.exists() and (reason := foreign(output, FILES) if force else "") is not None:
         message = f"'{output}' is there already; --force replaces a page, and nothing else"
+        message += f": {reason}" if reason else ""
         raise click.BadParameter(message, param_hint="-o")
     require_page(model)  # before npm is asked to install anything for it
     found = runtime or find_runtime(Path.cwd())

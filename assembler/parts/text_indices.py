@@ -31,7 +31,7 @@ def ports(_part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit `position * sentences + sentence`, sentence-major (flair's TK 819-842).
 
-    Behind a sentence's last token stands its position 0.
+    Behind a sentence's last token stands its position 0. Of no sentences `text_tokens` makes one that its counts lack.
 
     Raises:
         TypeError: The weights are those of something else than a language model.
@@ -58,13 +58,21 @@ def build(part: PartView, emit: Emitter) -> None:
         for axis, name in enumerate(("sentences", "tokens"))
     )
     zero, one = emit.number("zero", 0, _INT64), emit.number("one", 1, _INT64)
-    counts = emit.op("Unsqueeze", [emit.input("counts"), emit.integers("count_axis", [1])], "count_column")
+    counts = emit.op("Unsqueeze", [_counts(emit, sizes), emit.integers("count_axis", [1])], "count_column")
     filled = emit.op("Less", [emit.op("Range", [zero, tokens, one], "columns"), counts], "filled")
     positions = emit.op("Where", [filled, positions, zero], "positions_or_0")
     numbers = emit.op("Range", [zero, sentences, one], "numbers")
     numbers = emit.op("Unsqueeze", [numbers, emit.integers("number_axis", [1])], "number_column")
     indices = emit.op("Add", [emit.op("Mul", [positions, sentences], "row_starts"), numbers], "grid")
     emit.output("indices", emit.op("Reshape", [indices, emit.integers("flat", [-1])], "indices"))
+
+
+def _counts(emit: Emitter, sizes: str) -> str:
+    """Return the counts, with a 0 for the sentence that stands for none."""
+    given = emit.input("counts")
+    rows = emit.op("Shape", [sizes], "rows_here"), emit.op("Shape", [given], "rows_given")
+    pads = [emit.integers("front", [0]), emit.op("Sub", rows, "lacking")]
+    return emit.op("Pad", [given, emit.op("Concat", pads, "pads", axis=0)], "counts")
 
 
 KIND = Kind(

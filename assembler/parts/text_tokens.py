@@ -37,10 +37,12 @@ def build(part: PartView, emit: Emitter) -> None:  # noqa: ARG001 - every builde
     stands between tokens, is the number of characters up to it and of tokens begun, less two; what stands behind a
     token's last character knows its end in the same way.
 
-    Limits: at least one sentence. One without tokens has an empty text, a count of 0 and a length of 1, for recurrent
-    operators take no sequence of length 0.
+    A sentence without tokens has an empty text, a count of 0 and a length of 1, for recurrent operators take no
+    sequence of length 0. Of no sentences one without tokens is made, for `ReverseSequence` and `LSTM` of ONNX Runtime
+    1.32 take the process down on an empty batch; `counts` alone has as many rows as came in, and takes it out again.
     """
-    codes, here, before = _characters(emit)
+    rows = emit.op("Slice", [emit.op("Shape", [emit.input("text")], "shape"), *_first_of(emit)], "rows")
+    codes, here, before = _characters(emit, rows)
     both = emit.op("Mul", [here, before], "inside")
     begins = emit.op("Sub", [here, both], "begins")
     finishes = emit.op("Sub", [before, both], "finishes")
@@ -64,16 +66,24 @@ def build(part: PartView, emit: Emitter) -> None:  # noqa: ARG001 - every builde
     ends = emit.op("Sub", [reached, one], "end_places")
     ends = _scattered(emit, tokens, (finishes, slots, ends), "ends")
     emit.output("ends", emit.op("Reshape", [ends, flat], "all_ends"))
-    emit.output("counts", counts)
+    begin = emit.integers("first_row", [0])
+    emit.output("counts", emit.op("Slice", [counts, begin, rows, begin], "given_counts"))
     emit.output("lengths", emit.op("Max", [counts, one], "lengths"))
 
 
-def _characters(emit: Emitter) -> tuple[str, str, str]:
+def _first_of(emit: Emitter) -> tuple[str, str]:
+    return emit.integers("rows/begin", [0]), emit.integers("rows/end", [1])
+
+
+def _characters(emit: Emitter, rows: str) -> tuple[str, str, str]:
     """Return code points, and 1 where a token has a character here, and where it has one before, int64 `[S, C + 1]`.
 
-    A separator is added at either end, so that each token has one before and behind it.
+    A separator is added at either end, so that each token has one before and behind it, and a row where there is none.
     """
-    pads = emit.integers("one_each_side", [0, 1, 0, 1])
+    lacking = emit.op("Sub", [emit.integers("least_rows", [1]), rows], "lacking_rows")
+    added = emit.op("Max", [lacking, emit.integers("no_rows", [0])], "added_rows")
+    before, behind = emit.integers("pads_before", [0, 1]), emit.integers("pads_behind", [1])
+    pads = emit.op("Concat", [before, added, behind], "pads", axis=0)
     padded = emit.op("Pad", [emit.op("Cast", [emit.input("text")], "codes", to=7), pads], "padded")
     spaces = emit.op("Equal", [padded, emit.number("space", _SPACE, _INT64)], "spaces")
     nothing = emit.op("Equal", [padded, emit.number("nothing", 0, _INT64)], "nothings")
@@ -127,7 +137,7 @@ def _scattered(emit: Emitter, width: str, what: tuple[str, str, str], name: str,
     columns = emit.op("Where", [there, columns, width], f"{name}/columns")
     values = emit.op("Where", [there, values, emit.number(f"{name}/none", 0, _INT64)], f"{name}/values")
     if not over:
-        rows = emit.op("Shape", [emit.input("text")], f"{name}/shape")
+        rows = emit.op("Shape", [where], f"{name}/shape")
         rows = emit.op("Gather", [rows, emit.integers(f"{name}/first", [0])], f"{name}/rows", axis=0)
         waste = emit.op("Add", [width, emit.integers(f"{name}/waste", [1])], f"{name}/width")
         over = emit.op("Concat", [rows, waste], f"{name}/over_shape", axis=0)

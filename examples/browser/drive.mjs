@@ -28,7 +28,7 @@ try {
   page.on("pageerror", error => console.error(error.message));
   await page.goto(`http://127.0.0.1:${server.address().port}/index.html`);
   await page.waitForSelector("body[data-ready]");
-  await page.fill("#text", readFileSync(0, "utf8").replace(/\n$/, ""));
+  await page.fill("#text", readFileSync(0, "utf8").replace(/\r?\n$/, ""));
   await page.dispatchEvent("#text", "change");
   await page.waitForSelector("body[data-tagged]");
   process.stdout.write(await page.textContent("#tags"));

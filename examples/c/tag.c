@@ -1,10 +1,10 @@
 /* Tags one sentence a line, tokens separated by spaces:   ./tag MODEL < sentences.txt
  * cc tag.c -o tag -l:libonnxruntime.so.1 (see ort.h for the header) */
+#define _POSIX_C_SOURCE 200809L /* getline */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ort.h"
-
 static const OrtApi *ort;
 
 static void check(OrtStatus *status) {
@@ -36,8 +36,7 @@ static void tag(OrtSession *session, OrtMemoryInfo *memory, char *sentence) {
   check(ort->GetStringTensorDataLength(found[0], &bytes));
   char *labels = malloc(bytes + 1);
   size_t *starts = malloc((tokens + 1) * sizeof *starts);
-  check(ort->GetStringTensorContent(found[0], labels, bytes, starts, tokens));
-  starts[tokens] = bytes;
+  check(ort->GetStringTensorContent(found[0], labels, bytes, starts, tokens)), starts[tokens] = bytes;
   for (char *word = strtok(sentence, " "); word; word = strtok(NULL, " "), token++)
     printf("%s\t%.*s\n", word, (int)(starts[token + 1] - starts[token]), labels + starts[token]);
   putchar('\n');
@@ -46,12 +45,15 @@ static void tag(OrtSession *session, OrtMemoryInfo *memory, char *sentence) {
 
 int main(int count, char **arguments) {
   OrtEnv *env; OrtSessionOptions *options; OrtSession *session; OrtMemoryInfo *memory;
-  static char line[1 << 16];
+  char *line = NULL; size_t room = 0;
   if (count != 2) return fprintf(stderr, "usage: %s MODEL < sentences\n", arguments[0]), 2;
   ort = OrtGetApiBase()->GetApi(ORT_API_VERSION);
   check(ort->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "tag", &env));
   check(ort->CreateSessionOptions(&options));
   check(ort->CreateSession(env, arguments[1], options, &session));
   check(ort->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
-  while (fgets(line, sizeof line, stdin)) line[strcspn(line, "\n")] = 0, tag(session, memory, line);
+  for (ssize_t size; (size = getline(&line, &room, stdin)) > 0; tag(session, memory, line)) {
+    if (line[size - 1] == '\n') line[--size] = 0;
+    if (size && line[size - 1] == '\r') line[--size] = 0;
+  }
 }

@@ -7,12 +7,10 @@ using System.Runtime.InteropServices;
 using System.Text;
 static class Tag {
   [DllImport("onnxruntime")] static extern IntPtr OrtGetApiBase();
-  delegate IntPtr GetApi(uint version);
-  delegate IntPtr GetText(IntPtr status);
+  delegate IntPtr GetApi(uint version); delegate IntPtr GetText(IntPtr status);
   delegate IntPtr CreateEnv(int level, string name, out IntPtr env);
   delegate IntPtr CreateSession(IntPtr env, byte[] path, IntPtr options, out IntPtr session);
-  delegate IntPtr Create(out IntPtr created);
-  delegate IntPtr CreateMemory(int allocator, int type, out IntPtr memory);
+  delegate IntPtr Create(out IntPtr created); delegate IntPtr CreateMemory(int allocator, int type, out IntPtr memory);
   delegate IntPtr CreateTensor(IntPtr memory, IntPtr data, UIntPtr bytes, long[] shape, UIntPtr axes, int type, out IntPtr value);
   delegate IntPtr Run(IntPtr session, IntPtr options, string[] inputs, IntPtr[] values, UIntPtr count, string[] outputs, UIntPtr wanted, [In, Out] IntPtr[] found);
   delegate IntPtr GetPointer(IntPtr value, out IntPtr data);
@@ -37,7 +35,10 @@ static class Tag {
     Check(At<CreateMemory>(api, 69)(1, 0, out memory));
     var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { NewLine = "\n" };
     var input = new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false));
-    for (var line = input.ReadLine(); line != null; line = input.ReadLine()) {
+    var lines = new List<string>(input.ReadToEnd().Split('\n'));   // ReadLine would also end a line at a lone '\r'
+    if (lines[lines.Count - 1] == "") lines.RemoveAt(lines.Count - 1);
+    foreach (var whole in lines) {
+      var line = whole.EndsWith("\r", StringComparison.Ordinal) ? whole.Substring(0, whole.Length - 1) : whole;
       var codes = CodePoints(line);
       var held = GCHandle.Alloc(codes, GCHandleType.Pinned);   // the tensor is a view on the array
       var found = new IntPtr[2]; IntPtr text, length;
@@ -51,8 +52,7 @@ static class Tag {
       starts[tokens] = (UIntPtr)(long)bytes; int place = 0;
       foreach (var token in line.Split(new[] {' '}, StringSplitOptions.RemoveEmptyEntries))
         output.WriteLine(token + "\t" + Encoding.UTF8.GetString(labels, (int)starts[place], (int)starts[++place] - (int)starts[place - 1]));
-      output.WriteLine();
-      held.Free();   // a longer-lived program also releases the values
+      output.WriteLine(); held.Free();   // a longer-lived program also releases the values
     }
     output.Flush();
   }

@@ -7,7 +7,7 @@ const codePoints = text => Array.from(text, character => character.codePointAt(0
 
 async function tag(session, sentences) {
   const rows = sentences.map(codePoints);
-  const width = Math.max(...rows.map(row => row.length));
+  const width = Math.max(0, ...rows.map(row => row.length));
   const text = new Int32Array(rows.length * width);   // zeros behind the shorter ones
   rows.forEach((row, number) => text.set(row, number * width));
   const feeds = { text: new ort.Tensor("int32", text, [rows.length, width]) };
@@ -21,7 +21,10 @@ async function tag(session, sentences) {
     })));
 }
 
-const sentences = readFileSync(0, "utf8").replace(/\n$/, "").split("\n");
+// A line ends at "\n"; one "\r" before that is no part of it, and U+2028 is a character.
+const lines = readFileSync(0, "utf8").split("\n");
+if (!lines.at(-1)) lines.pop();
+const sentences = lines.map(line => line.replace(/\r$/, ""));
 const session = await ort.InferenceSession.create(process.argv[2]);
 for (const sentence of await tag(session, sentences))
   process.stdout.write(sentence.map(({ token, label }) => `${token}\t${label}\n`).join("") + "\n");

@@ -162,6 +162,17 @@ def test_a_batch_without_any_token_runs(fronts: dict[str, tuple[Front, Interface
     assert outputs["indices"].tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("width", [0, 5])
+def test_no_sentences_become_one_without_tokens_which_only_the_counts_lack(
+    fronts: dict[str, tuple[Front, Interface]], width: int
+) -> None:
+    outputs = fronts["backward"][0](np.zeros((0, width), np.int32))
+    assert outputs["counts"].tolist() == []
+    assert outputs["lengths"].tolist() == [1]
+    assert outputs["characters"].T.tolist() == [[1, 2, 2]]
+    assert outputs["indices"].tolist() == [0]
+
+
 @pytest.mark.parametrize("code", [-1, -(2**31), 0x110000 + 1, 2**31 - 1, 0xD83D, 0x1F601, 0x41])
 def test_numbers_that_are_no_character_of_the_dictionary_have_the_id_0(
     fronts: dict[str, tuple[Front, Interface]], code: int

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -397,3 +400,31 @@ outputs: {{counts: tokens.counts}}
 """
     with pytest.raises(SpecError, match=message):
         wire(parse_spec(text, "odd.yaml"))
+
+
+IN_A_CHILD = """\
+import json, sys
+import numpy as np, onnxruntime as ort
+session = ort.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+names = [output.name for output in session.get_outputs()]
+for shape in ((0, 0), (0, 5), (1, 0)):
+    outputs = session.run(names, {"text": np.zeros(shape, np.int32)})
+    print(json.dumps({name: array.shape for name, array in zip(names, outputs)}))
+"""
+
+
+@pytest.mark.parametrize("profile", ["portable", "cpu", "int8"])
+def test_no_sentences_give_empty_outputs(shop: Workshop, tmp_path: Path, profile: str) -> None:
+    """In a process of its own: operators of ONNX Runtime take it down when they are given no sentences."""
+    checkpoint = shop.save(shop.tagger(labels=("O", "B-PER", "I-PER", "B-LOC", "I-LOC")), tmp_path / "t.pt")
+    spec = tmp_path / "stack.yaml"
+    spec.write_text(write_spec(str(checkpoint), tmp_path, text=True), encoding="utf-8")
+    path = shop.build(spec, profile=profile, proof=False).path
+    command = [sys.executable, "-c", IN_A_CHILD, str(path)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    no_rows, no_characters, one = map(json.loads, done.stdout.splitlines())
+    spans = {name: [0] for name in SPANS}
+    table = {"labels": [0, 1], "scores": [0, 1], "lengths": [0], "prediction": [0, 1]}
+    assert no_rows == no_characters == table | spans
+    assert one == {"labels": [1, 1], "scores": [1, 1], "lengths": [1], "prediction": [1, 1]} | spans

@@ -36,6 +36,14 @@ try {
   seen.title = await page.title();
   seen.example = (await tokens(page)).length;
   await page.screenshot({ path: join(folder, "light.png") });
+  const status = () => page.$eval("#status", each => each.textContent);
+  await page.evaluate(() => { window.Whole = Int32Array; window.Int32Array = class { constructor() { throw new Error("no room"); } }; });
+  await page.fill("#text", "Das geht nicht .");
+  await page.waitForSelector("body[data-failed]");
+  seen.failed = [await status(), await page.getAttribute("body", "data-failed")];
+  await page.evaluate(() => { window.Int32Array = window.Whole; });
+  await typed(page, "Es geht !");
+  seen.recovered = [(await status()).split(" ").slice(0, 3).join(" "), await page.$eval("body", each => "failed" in each.dataset)];
   await typed(page, "Wir sehen uns am 😀 Bahnhof.\n\nDie Katze (👩‍👩‍👧) schläft!");
   seen.typed = await tokens(page);
   await page.click("#split");

@@ -6,6 +6,7 @@ UTF-16 hosts go wrong first.
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from assembler import assemble
+from assembler.cli.tag import read_lines
 from assembler.runtime import Tagger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,8 +26,13 @@ Wir sehen uns am 😀 Bahnhof .
 
   Die   Katze 👩‍👩‍👧 schläft
 \U0001d510orgen
+Eine Zeile\u2028mit \u2028 und\u0085 .
+Zeilen von Windows .\r
+\r
 Das 🏳️‍🌈 Fest in Zu\u0308rich begann 2024 , Привет 你好 !
 """
+#: What a text area cannot hold: a line break that ends no line, a long line, and a last line without an end.
+ODD = "ein\rWort .\r\r\n" + "ja " * 22_000 + "\n\x0bnein\x0c\x1c\nEnde .\r"
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +43,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def expected(model: Path) -> str:
-    """Return what each client is to print: tokens and labels, an empty line behind each sentence."""
-    sentences = [[token for token in line.split(" ") if token] for line in TEXT.splitlines()]
+    """Return what each client is to print for the text."""
+    return printed(model, TEXT)
+
+
+@pytest.fixture(scope="session")
+def odd(model: Path) -> str:
+    """Return what each client is to print for the odd text."""
+    return printed(model, ODD)
+
+
+def printed(model: Path, text: str) -> str:
+    """Return tokens and labels, an empty line behind each sentence. Lines are those of `assemble tag`."""
+    lines = read_lines(io.BytesIO(text.encode()), "text")
+    sentences = [[token for token in line.split(" ") if token] for line in lines]
     return "".join(
         "".join(f"{token}\t{label}\n" for token, label in zip(tagged.tokens, tagged.labels, strict=True)) + "\n"
         for tagged in Tagger(model).tag(sentences)
@@ -69,28 +88,43 @@ def runtime_library(folder: Path) -> Path:
     return folder
 
 
-def output(*command: str | Path, library: Path | None = None) -> str:
-    """Return what a client prints for the text, which goes to its standard input."""
+def output(*command: str | Path, library: Path | None = None, text: str = TEXT) -> str:
+    """Return what a client prints for a text, which goes to its standard input."""
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"} | ({"LD_LIBRARY_PATH": str(library)} if library else {})  # noqa: S108 - a home that a browser can write to
     done = subprocess.run(
-        list(map(str, command)), input=TEXT.encode(), capture_output=True, check=False, env=environment, timeout=120
+        list(map(str, command)), input=text.encode(), capture_output=True, check=False, env=environment, timeout=120
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
 
+def check(command: tuple[str | Path, ...], expected: str, odd: str, library: Path | None = None) -> None:
+    """Compare what a client prints for the text, for the odd one, for none, and for an empty line."""
+    assert output(*command, library=library) == expected
+    assert output(*command, library=library, text=ODD) == odd
+    assert output(*command, library=library, text="") == ""
+    assert output(*command, library=library, text="\n") == "\n"
+
+
 def test_the_text_shows_what_a_client_could_get_wrong(expected: str) -> None:
-    assert expected.splitlines().count("") == 5
-    assert len({line.split("\t")[1] for line in expected.splitlines() if line}) > 5
+    assert expected.split("\n").count("") == 8 + 1
+    assert len({line.split("\t")[1] for line in expected.split("\n") if line}) > 5
+    assert "Zeile\u2028mit\t" in expected
 
 
-def test_python_without_our_package(model: Path, expected: str) -> None:
-    assert output(sys.executable, "-I", EXAMPLES / "python" / "tag.py", model) == expected
+def test_the_odd_text_has_four_sentences(odd: str) -> None:
+    assert odd.split("\n").count("") == 4 + 1
+    assert odd.startswith("ein\rWort\t")
+    assert len(odd) > 1 << 16
 
 
-def test_node(model: Path, expected: str) -> None:
+def test_python_without_our_package(model: Path, expected: str, odd: str) -> None:
+    check((sys.executable, "-I", EXAMPLES / "python" / "tag.py", model), expected, odd)
+
+
+def test_node(model: Path, expected: str, odd: str) -> None:
     package("onnxruntime-node")
-    assert output(tool("node"), EXAMPLES / "node" / "tag.mjs", model) == expected
+    check((tool("node"), EXAMPLES / "node" / "tag.mjs", model), expected, odd)
 
 
 def test_a_browser(model: Path, expected: str) -> None:
@@ -100,21 +134,21 @@ def test_a_browser(model: Path, expected: str) -> None:
     assert output(tool("node"), EXAMPLES / "browser" / "drive.mjs", model, browser) == expected
 
 
-def test_c(model: Path, expected: str, tmp_path: Path) -> None:
+def test_c(model: Path, expected: str, odd: str, tmp_path: Path) -> None:
     compiler, library = tool("cc", "gcc", "clang"), runtime_library(tmp_path)
     flags = ("-std=c99", "-Wall", "-Wextra", "-Werror")
     subprocess.run(
         [compiler, *flags, EXAMPLES / "c" / "tag.c", "-o", tmp_path / "tag", f"-L{library}", "-lonnxruntime"],
         check=True,
     )
-    assert output(tmp_path / "tag", model, library=library) == expected
+    check((tmp_path / "tag", model), expected, odd, library)
 
 
-def test_csharp(model: Path, expected: str, tmp_path: Path) -> None:
+def test_csharp(model: Path, expected: str, odd: str, tmp_path: Path) -> None:
     compiler, mono, library = tool("mcs"), tool("mono"), runtime_library(tmp_path)
     program = tmp_path / "Tag.exe"
     subprocess.run([compiler, "-warnaserror", f"-out:{program}", EXAMPLES / "csharp" / "Tag.cs"], check=True)
-    assert output(mono, program, model, library=library) == expected
+    check((mono, program, model), expected, odd, library)
 
 
 @pytest.mark.parametrize(

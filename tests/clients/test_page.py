@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
+import onnx
 import pytest
 from click.testing import CliRunner
 
 from assembler import assemble
 from assembler.cli.main import cli
 from assembler.errors import ModelError
+from assembler.page.serving import server
 from assembler.page.writing import RUNTIME_FILES, find_runtime, write_page
 from assembler.runtime import Tagger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,6 +73,8 @@ def test_the_page_works_in_a_browser(model: Path, tmp_path: Path) -> None:
     assert seen["hover"][0].startswith("VERB 0.")
     assert seen["hover"][1] == "1"
     assert seen["focused"].startswith("uns: PRON, score 0.")
+    assert seen["failed"] == ["It did not work: no room", "yes"]
+    assert seen["recovered"] == ["3 tokens in", False]
     assert "2 sentences, 10 tokens" in seen["figures"]
     assert "onnxruntime-web" in seen["figures"]
     assert "equal to tagger" in seen["about"]
@@ -153,3 +165,156 @@ def test_the_command_refuses_what_it_cannot_write(
 def test_a_page_in_a_folder_that_is_not_there_is_a_problem(model: Path, stand_in: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="M009 cannot be written: No such file"):
         write_page(model, tmp_path / "no" / "page", stand_in)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "ort/notes.txt", "photos"])
+def test_a_folder_with_anything_else_in_it_is_not_replaced(
+    model: Path, stand_in: Path, tmp_path: Path, name: str
+) -> None:
+    folder = write_page(model, tmp_path / "page", stand_in).folder
+    if name == "photos":
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(ModelError, match=f"M009 is not replaced: it holds '{name}', which is no part of a page"):
+        write_page(model, folder, stand_in, replace=True)
+    assert (folder / name).exists()
+
+
+def test_a_model_json_of_somebody_else_makes_no_page(
+    model: Path, stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "model.json").write_text("{}", encoding="utf-8")
+    run = CliRunner().invoke(cli, ["page", str(model), "-o", "own", "--force", "--runtime", str(stand_in)])
+    assert run.exit_code == 2
+    assert "its model.json does not say that `assemble page` wrote it" in " ".join(run.output.split())
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["model.json"]
+
+
+def test_the_old_page_is_there_until_the_new_one_is(
+    model: Path, stand_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_page(model, tmp_path / "page", stand_in).folder
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.suffix == ".partial":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_page(model, folder, stand_in, replace=True)
+    assert (folder / "model.onnx").read_bytes() == model.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"page", "node_modules"}
+    write_page(model, folder, stand_in, replace=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"page", "node_modules"}
+
+
+def changed(model: Path, path: Path, **entries: dict[str, object]) -> Path:
+    """Write a copy of a model with other metadata."""
+    proto = onnx.load(model)
+    for entry in proto.metadata_props:
+        key = entry.key.removeprefix("assembler.")
+        if key in entries:
+            entry.value = json.dumps(json.loads(entry.value) | entries[key])
+    path.write_bytes(proto.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("golden", "message"),
+    [
+        (5, r"M013 proof\.golden: expected a list, got 5"),
+        ([{}], r"M013 proof\.golden\[0\]\.tokens: the field is missing"),
+        ([7], r"M013 proof\.golden\[0\]: expected an object, got 7"),
+        ([{"tokens": [1]}], r"M013 proof\.golden\[0\]\.tokens: expected a list of strings"),
+    ],
+)
+def test_a_damaged_proof_is_a_problem(
+    model: Path, stand_in: Path, tmp_path: Path, golden: object, message: str
+) -> None:
+    path = changed(model, tmp_path / "damaged.onnx", proof={"golden": golden})
+    with pytest.raises(ModelError, match=message):
+        write_page(path, tmp_path / "page", stand_in)
+
+
+def test_half_a_pair_has_a_page(model: Path, stand_in: Path, tmp_path: Path) -> None:
+    half = {"golden": [{"tokens": ["x\ud83d", "y"]}]}
+    path = changed(model, tmp_path / "half.onnx", proof=half, spec={"description": "half \ud83d", "text": "x: \ud83d"})
+    folder = write_page(path, tmp_path / "page", stand_in).folder
+    described = json.loads((folder / "model.json").read_text(encoding="ascii"))
+    assert described["examples"] == ["x\ud83d y"]
+
+
+@pytest.mark.parametrize("sizes", [(1, 128), (0, 128), (1, 0)])
+def test_a_text_model_of_one_shape_has_no_page(
+    model: Path, stand_in: Path, tmp_path: Path, sizes: tuple[int, int]
+) -> None:
+    proto = onnx.load(model)
+    for dim, size in zip(proto.graph.input[0].type.tensor_type.shape.dim, sizes, strict=True):
+        if size:
+            dim.dim_value = size
+    path = tmp_path / "fixed.onnx"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(ModelError, match=r"M014 its text input has a fixed shape.*\n.*\[sentences, characters\]"):
+        write_page(path, tmp_path / "page", stand_in)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[int]:
+    """Serve a folder, and give the port."""
+    with server(folder) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield serving.server_address[1]
+        finally:
+            serving.shutdown()
+            thread.join()
+
+
+def status(port: int, path: str, host: str | None = None) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    for name in ("inner", "outer"):
+        (folder / name).mkdir(parents=True)
+    (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
+    (folder / "own.txt").write_text("own", encoding="utf-8")
+    (folder / "own-link").symlink_to(folder / "own.txt")
+    (folder / "link").symlink_to(tmp_path / "secret.txt")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "outer" / "index.html").symlink_to(tmp_path / "secret.txt")
+    with served(folder) as port:
+        assert {status(port, name) for name in ("/own.txt", "/own-link", "/inner/")} == {200}
+        assert {status(port, name) for name in ("/link", "/up/", "/up/secret.txt", "/outer/")} == {404}
+
+
+def test_only_this_machines_own_names_are_answered(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    with served(tmp_path) as port:
+        own = [f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]", "LocalHost")]
+        others = ["evil.example", f"evil.example:{port}", "localhost", f"localhost:{port + 1}", f"x.localhost:{port}"]
+        assert {status(port, "/a.txt", name) for name in own} == {200}
+        assert {status(port, "/a.txt", name) for name in others} == {421}
+
+
+def test_a_client_that_goes_away_is_not_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "big.bin").write_bytes(bytes(30_000_000))
+    with served(tmp_path) as port:
+        with socket.create_connection(("127.0.0.1", port)) as leaving:
+            leaving.sendall(f"GET /big.bin HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            assert leaving.recv(100)
+        assert status(port, "/big.bin") == 200
+    assert capfd.readouterr().err == ""

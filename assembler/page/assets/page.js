@@ -115,6 +115,17 @@ async function start() {
   async function tag() {
     if (running) { waiting = true; return; }
     running = true;
+    do {
+      waiting = false;
+      try {
+        await tagOnce();
+        delete document.body.dataset.failed;
+      } catch (error) { fail(error); }   // what is typed next may work
+    } while (waiting);
+    running = false;
+  }
+
+  async function tagOnce() {
     const sentences = $("text").value.split("\n").map(line => tokensOf(line, $("split").checked));
     const began = performance.now();
     const result = await session.run({ [facts.input]: encoded(sentences) });
@@ -128,11 +139,9 @@ async function start() {
       ["threads", String(ort.env.wasm.numThreads)], ["runtime", `onnxruntime-web ${ort.env.versions.web}`],
     ]);
     document.body.dataset.tagged = String(1 + Number(document.body.dataset.tagged ?? 0));
-    running = false;
-    if (waiting) { waiting = false; await tag(); }
   }
 
-  const later = () => { clearTimeout(timer); timer = setTimeout(() => tag().catch(fail), 60); };
+  const later = () => { clearTimeout(timer); timer = setTimeout(tag, 60); };
   $("text").addEventListener("input", later);
   $("split").addEventListener("change", later);
   if (!$("text").value) $("text").value = facts.examples.join("\n");
