@@ -41,6 +41,7 @@ class _Tokenizer(Protocol):
         self, texts: list[list[str]], *, is_pretokenized: bool, add_special_tokens: bool
     ) -> list[_Encoding]: ...
     def enable_truncation(self, max_length: int, *, stride: int) -> None: ...
+    def num_special_tokens_to_add(self, *, is_pair: bool) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,19 +201,18 @@ def _loaded(fields: Fields) -> _Tokenizer:
         message = f"the encoder '{fields.place.rpartition('.')[2]}' needs the package 'tokenizers'"
         hint = "install this package with its extra 'tokenizers': pip install '.[tokenizers]'"
         raise ModelError(Problem("M018", message, hint, fields.file)) from err
+    text = fields.text("tokenizer")
     try:
-        tokenizer: _Tokenizer = library.Tokenizer.from_str(fields.text("tokenizer"))
-    except Exception as err:  # the library raises bare Exceptions
-        if isinstance(err, ModelError):
-            raise
+        tokenizer: _Tokenizer = library.Tokenizer.from_str(text)
+    except Exception as err:  # it raises bare `Exception` on a text that is no tokeniser
         key, message = "tokenizer", f"the library 'tokenizers' does not read it: {err}"
         raise fields.error(key, message) from err
     return tokenizer
 
 
 def _limit(tokenizer: _Tokenizer, most: int, stride: int, fields: Fields) -> None:
-    try:
-        tokenizer.enable_truncation(most, stride=stride)
-    except Exception as err:  # the library panics and raises bare Exceptions
-        key, message = "stride", f"the library 'tokenizers' does not take it: {err}"
-        raise fields.error(key, message) from err
+    special = tokenizer.num_special_tokens_to_add(is_pair=False)
+    if most <= special + stride:  # on which the library panics, which is no Exception
+        key, message = "most", f"{most} subtokens leave no room beside {special} special ones and a stride of {stride}"
+        raise fields.error(key, message)
+    tokenizer.enable_truncation(most, stride=stride)

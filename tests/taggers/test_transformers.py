@@ -25,6 +25,8 @@ from assembler.initialisation import write_spec
 from assembler.proof.samples import encoder_sentences
 from assembler.runtime import InContext, Tagger
 from assembler.runtime.context import in_context
+from assembler.runtime.fields import Fields
+from assembler.runtime.subtokens import Subtokenizer
 from assembler.sources.encoder_weights import Subtokens
 
 from .conftest import HARD, compare, english_sentences
@@ -169,6 +171,22 @@ def test_a_sentence_that_the_encoder_has_no_positions_for_is_an_error(bench: Ben
     message = r"a sentence of 200 tokens has 202 subtokens, the encoder 'encoder' has positions for 160"
     with pytest.raises(ModelError, match=message):
         model.tag([["x"] * 200])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"most": 20, "stride": 18}, "most: 20 subtokens leave no room beside 2 special ones and a stride of 18"),
+        ({"tokenizer": "{}"}, "tokenizer: the library 'tokenizers' does not read it"),
+        ({"tokenizer": 3}, "tokenizer: expected a string, got 3"),
+    ],
+)
+def test_a_damaged_tokeniser_of_a_model_is_an_error(bench: Bench, change: dict[str, object], message: str) -> None:
+    _, model = bench.assembled(bench.tagger(encoder(bench.folder, "bert"), crf=False))
+    [(name, record)] = model.metadata["tokenizers"].items()
+    fields = Fields.of({**record, **change}, f"assembler.tokenizers.{name}", None)
+    with pytest.raises(ModelError, match=f"M013 assembler.tokenizers.encoder.{message}"):
+        Subtokenizer.from_metadata(name, fields)
 
 
 def test_without_its_library_the_tokeniser_is_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
