@@ -46,6 +46,7 @@ class Profile:
 _FOLD = "reprojection:fold_reprojection"
 _LOOPS = "loops:lower_language_models"
 _LARGE_LOOPS = "loops:lower_large_language_models"
+_TOKENS = "token_layers:lower_token_layers"
 _RESETS = "reset_character:add_reset_character"
 _SHARE = "deduplication:deduplicate"
 
@@ -53,11 +54,13 @@ PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         Profile("portable", "standard operators, one for each layer; runs anywhere", (_SHARE,)),
-        Profile("cpu", "exact, and the fastest in float32 on processors", (_FOLD, _LARGE_LOOPS, _RESETS, _SHARE)),
+        Profile(
+            "cpu", "exact, and the fastest in float32 on processors", (_FOLD, _TOKENS, _LARGE_LOOPS, _RESETS, _SHARE)
+        ),
         Profile(
             "int8",
             "int8 weights, several times faster on processors; needs ONNX Runtime's own operators",
-            (_FOLD, _LOOPS, "quantisation:quantise", _SHARE),
+            (_FOLD, _TOKENS, _LOOPS, "quantisation:quantise", _SHARE),
             tags_changed=0.005,
         ),
         Profile(

@@ -84,7 +84,7 @@ def _accumulate(emit: Emitter, weights: CrfWeights, emissions: str) -> tuple[str
     body.result(best, _FLOAT32, 2)
     body.result(body.op("Identity", [best], "kept"), _FLOAT32, 2)
     body.result(pointer, _INT64, 2)
-    _, accumulated, pointers = emit.scan(body, [first], [emissions], outputs=2)
+    _, accumulated, pointers = emit.scan(body, [first], [emissions], collected=[False, False])
     return accumulated, pointers
 
 
@@ -121,7 +121,7 @@ def _trace_back(emit: Emitter, pointers: str, last: str, last_tags: str) -> str:
     found = body.op("GatherElements", [pointer, column], "found", axis=1)
     body.result(body.op("Squeeze", [found, emit.integers("found_axis", [1])], "next"), _INT64, 1)
     body.result(body.op("Identity", [tag], "kept"), _INT64, 1)
-    _, tags = emit.scan(body, [last_tags], [pointers, last], outputs=1, backward=True)
+    _, tags = emit.scan(body, [last_tags], [pointers, last], collected=[True], backward=True)
     return tags
 
 

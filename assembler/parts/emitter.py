@@ -189,7 +189,13 @@ class Emitter(Operators):
         return Body(self.opset, name)
 
     def scan(
-        self, body: Body, states: Sequence[str], scanned: Sequence[str], *, outputs: int, backward: bool = False
+        self,
+        body: Body,
+        states: Sequence[str],
+        scanned: Sequence[str],
+        *,
+        collected: Sequence[bool],
+        backward: bool = False,
     ) -> list[str]:
         """Add a loop over the first axis of the scanned tensors.
 
@@ -197,9 +203,8 @@ class Emitter(Operators):
             body: Its body: states and scanned slices in, states and collected slices out.
             states: The first value of each state.
             scanned: The tensors to scan.
-            outputs: How many tensors are collected.
-            backward: Scan from the end, and collect from the end: position by position the results stand where the
-                scanned slices stood.
+            collected: For each tensor that is collected, whether its first slice is to stand last.
+            backward: Whether to scan from the end.
 
         Returns:
             The last value of each state, then the collected tensors.
@@ -208,11 +213,11 @@ class Emitter(Operators):
             "Scan",
             [*states, *scanned],
             body.name,
-            len(states) + outputs,
+            len(states) + len(collected),
             body=body.graph(),
             num_scan_inputs=len(scanned),
             scan_input_directions=[int(backward)] * len(scanned),
-            scan_output_directions=[int(backward)] * outputs,
+            scan_output_directions=[int(reverse) for reverse in collected],
         )
 
     def graft(

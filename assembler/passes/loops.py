@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.parts.emitter import Emitter
+from assembler.passes.cells import emit_gru, emit_lstm
 from assembler.passes.language_models import language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting
 
@@ -78,16 +79,16 @@ def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
     gates = _emit_input(emit, body, found, body.argument("id", _INT64, 1))
     weight = emit.initializer(f"{name}/R", found.recurrent_weight.T)
     if cell is not None:
-        after, cell = _emit_lstm(emit, body, (gates, weight, hidden), before, cell)
+        after, cell = emit_lstm(emit, body, body.op("Gemm", [before, weight, gates], "product"), cell, hidden)
     else:
         bias = np.zeros(3 * hidden, np.float32)
         bias[2 * hidden :] = found.recurrent_bias[2 * hidden :]
         inputs = [before, weight, emit.initializer(f"{name}/candidate_bias", bias)]
-        after = _emit_gru(emit, body, (gates, body.op("Gemm", inputs, "product"), hidden), before)
+        after = emit_gru(emit, body, (gates, body.op("Gemm", inputs, "product")), before, hidden)
     states = [after] if cell is None else [after, cell]
     for state in (*states, body.op("Identity", [after], "kept")):
         body.result(state, _FLOAT32, 2)
-    emit.scan(body, [start] * len(states), [found.ids], outputs=1)
+    emit.scan(body, [start] * len(states), [found.ids], collected=[False])
 
 
 def _emit_input(emit: Emitter, body: Body, found: LanguageModelNodes, ids: str) -> str:
@@ -110,31 +111,3 @@ def _input_bias(found: LanguageModelNodes) -> Floats:
     if found.cell == "GRU":
         recurrent[2 * found.hidden_size :] = 0
     return found.input_bias + recurrent
-
-
-def _emit_lstm(emit: Emitter, body: Body, gates: tuple[str, str, int], before: str, cell: str) -> tuple[str, str]:
-    """Emit one step: the hidden states and the cell's after it."""
-    given, weight, hidden = gates
-    summed = body.op("Gemm", [before, weight, given], "product")
-    parts = emit.integers(f"{body.name}/sigmoid_and_tanh", [3 * hidden, hidden])
-    open_, candidate = body.ops("Split", [summed, parts], "gates", 2, axis=1)
-    equal = emit.integers(f"{body.name}/each_gate", [hidden] * 3)
-    inwards, outwards, forget = body.ops("Split", [body.op("Sigmoid", [open_], "open"), equal], "each", 3, axis=1)
-    added = body.op("Mul", [inwards, body.op("Tanh", [candidate], "candidate")], "added")
-    after = body.op("Add", [body.op("Mul", [forget, cell], "left"), added], "cell")
-    return body.op("Mul", [outwards, body.op("Tanh", [after], "squashed")], "hidden"), after
-
-
-def _emit_gru(emit: Emitter, body: Body, gates: tuple[str, str, int], before: str) -> str:
-    """Emit one step: the hidden states after it. torch's reset gate multiplies behind the recurrent product."""
-    given, product, hidden = gates
-    parts = emit.integers(f"{body.name}/sigmoid_and_tanh", [2 * hidden, hidden])
-    given_open, given_candidate = body.ops("Split", [given, parts], "given", 2, axis=1)
-    own_open, own_candidate = body.ops("Split", [product, parts], "own", 2, axis=1)
-    open_ = body.op("Sigmoid", [body.op("Add", [given_open, own_open], "sum")], "open")
-    equal = emit.integers(f"{body.name}/each_gate", [hidden] * 2)
-    update, reset = body.ops("Split", [open_, equal], "each", 2, axis=1)
-    seen = body.op("Mul", [reset, own_candidate], "seen")
-    candidate = body.op("Tanh", [body.op("Add", [given_candidate, seen], "candidate_sum")], "candidate")
-    kept = body.op("Mul", [update, body.op("Sub", [before, candidate], "difference")], "part_kept")
-    return body.op("Add", [candidate, kept], "hidden")

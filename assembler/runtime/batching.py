@@ -71,6 +71,11 @@ def batches(sentences: Sequence[InContext], size: int) -> Iterator[list[int]]:
         yield order[start : start + size]
 
 
+def even_size(count: int, most: int) -> int:
+    """Return the size of batches of at most `most` that are equally large: a small last one would waste its lanes."""
+    return -(-count // -(-count // most)) if count else most
+
+
 def windows(sentences: Iterable[Sentence], size: int) -> Iterator[list[Sentence]]:
     """Yield the sentences in lists of `size`, reading no further than the list that is asked for."""
     remaining = iter(sentences)

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-#: More rows than this do not make a product of matrices faster, fewer than that cost as much.
-MOST_LANES, FEWEST_LANES = 64, 16
+#: The numbers of lanes that are tried. More rows do not make a product of matrices faster; kernels take six at a time.
+_COUNTS = range(12, 73, 6)
+#: What one step costs beside its rows, in rows: the weights are read, a dozen operators are called. Measured with
+#: language models of 2048 on two cores, 6 in float32 and 15 in int8 (docs/performance.md, lanes of 24 to 64).
+_STEP = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,14 @@ def can_pack(interface: Interface) -> bool:
 
 
 def arrange(lengths: Sequence[int] | Integers) -> Lanes:
-    """Return the lanes with the fewest empty places, of a few numbers of lanes that are tried."""
+    """Return the lanes that take the least time, of a few numbers of lanes that are tried."""
     counted = np.asarray(lengths, dtype=np.int64)
-    full = int((counted + 1).sum() // (counted.max() + 1))
-    most = min(len(counted), max(FEWEST_LANES, min(full, MOST_LANES)))
-    counts = {min(most, max(FEWEST_LANES, most * eighths // 8)) for eighths in (8, 7, 6, 5)}
-    return min((_in_lanes(counted, count) for count in sorted(counts)), key=lambda lanes: lanes.count * lanes.length)
+    counts = {min(count, len(counted)) for count in _COUNTS}
+    return min((_in_lanes(counted, count) for count in sorted(counts)), key=_cost)
+
+
+def _cost(lanes: Lanes) -> int:
+    return (lanes.count + _STEP) * lanes.length
 
 
 def _in_lanes(counted: Integers, count: int) -> Lanes:

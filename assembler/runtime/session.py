@@ -65,13 +65,20 @@ class Session:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, threads: int | None = None, providers: Sequence[Provider] | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        spin: bool = True,
+        providers: Sequence[Provider] | None = None,
     ) -> Session:
         """Load the model at `path`.
 
         Args:
             path: An ONNX file; external data is looked for beside it.
             threads: Threads within an operator; `None` leaves the choice to ONNX Runtime.
+            spin: Whether threads wait for the next operator by spinning, which is faster where no other program wants
+                the cores. Between two runs they sleep in any case.
             providers: Execution providers in order of preference; `None` is the CPU, also where others are installed.
 
         Raises:
@@ -84,8 +91,9 @@ class Session:
         wanted = _available(_CPU if providers is None else providers, ort.get_available_providers())
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
-        # Threads that wait by spinning take the cores from encoding and decoding, and from other programs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+        # Otherwise they spin for a while behind a run too, and take the cores from encoding and decoding.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if threads is not None:
             options.intra_op_num_threads = _at_least_one(threads)
         try:

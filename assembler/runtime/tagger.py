@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from assembler.runtime.batching import batches, read_sentences, require_positive, windows
+from assembler.runtime.batching import batches, even_size, read_sentences, require_positive, windows
 from assembler.runtime.context import in_context
 from assembler.runtime.encoding import encode
 from assembler.runtime.head import Head
@@ -52,6 +52,7 @@ class Tagger:
         path: str | os.PathLike[str],
         *,
         threads: int | None = None,
+        spin: bool = True,
         providers: Sequence[Provider] | None = None,
     ) -> None:
         """Load the model at `path`.
@@ -59,6 +60,8 @@ class Tagger:
         Args:
             path: A model that `assemble` wrote; external data is looked for beside it.
             threads: Threads within an operator, at least 1; `None` leaves the choice to ONNX Runtime.
+            spin: Whether threads wait by spinning while a run lasts: faster, most of all for one sentence at a time.
+                Let it be where the cores are shared with other programs, or several runs go on at the same time.
             providers: Execution providers of ONNX Runtime in order of preference, each a name or a name with its
                 options; `None` is the CPU, also where others are installed.
 
@@ -68,7 +71,7 @@ class Tagger:
                 cannot fill, M018 a library that fills an input is not installed.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
-        self._session = Session.open(path, threads=threads, providers=providers)
+        self._session = Session.open(path, threads=threads, spin=spin, providers=providers)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
         self._metadata.interface.require_libraries(self._session.file)
         self._heads = Head.all_of(self._metadata, self._session)
@@ -204,7 +207,10 @@ class Tagger:
         results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
         report = progress or _ignore
         report(sum(not sentence.tokens for sentence in sentences))
-        for numbers, outputs in self._outputs(sentences, [*batches(sentences, self._shapes.most(batch_size))]):
+        most = self._shapes.most(batch_size)
+        if can_pack(self.interface):
+            most = even_size(sum(bool(sentence.tokens) for sentence in sentences), most)
+        for numbers, outputs in self._outputs(sentences, [*batches(sentences, most)]):
             whole = self._shapes.whole([sentences[number] for number in numbers])
             tokens = [sentence.tokens for sentence in whole]
             tagged = self._read(tokens, outputs, force_tokens=force_tokens)[: len(numbers)]

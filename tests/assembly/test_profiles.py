@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from assembler.errors import ParityError, SpecError
-from assembler.passes import loops, quantisation
+from assembler.passes import loops, quantisation, token_layers
 from assembler.passes.loops import lower_language_models
 from assembler.passes.quantisation import quantise, quantised
 from assembler.passes.reprojection import fold_reprojection
@@ -41,6 +41,7 @@ WORDS = ("der", "hund", "bellt", "laut", "auf", "dem", "sofa", ".", "😀", "kat
 def _loops_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `cpu` lower the small language models of these tests as it lowers large ones."""
     monkeypatch.setattr(loops, "_LARGE", 1)
+    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
 
 
 def texts(count: int) -> list[list[str]]:
@@ -164,7 +165,10 @@ def test_the_reset_needs_its_gates_shut(monkeypatch: pytest.MonkeyPatch) -> None
     assert np.abs(given[3:] - given[:2]).max() > 1e-3
 
 
-def test_only_the_fast_profiles_use_operators_of_the_runtimes_own(shop: Workshop, folder: Path) -> None:
+def test_only_the_fast_profiles_use_operators_of_the_runtimes_own(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 512)
     spec = shop.spec(folder, proof=", tags_changed: 0.5")
     used = {}
     quantisation_limit, quantisation._LARGE = quantisation._LARGE, 16
@@ -368,6 +372,7 @@ def test_small_language_models_keep_their_operator_and_have_lanes_all_the_same(
     shop: Workshop, folder: Path, tagger: SequenceTagger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loops, "_LARGE", 512)
+    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 512)
     path = shop.build(shop.spec(folder), profile="cpu").path
     assert "Scan" not in operators(path)
     assert "reset" in shop.metadata(path)["interface"]["language_models"]["backward_lm"]

@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from assembler.runtime.batching import batches, read_sentences, windows
+from assembler.runtime.batching import batches, even_size, read_sentences, windows
 from assembler.runtime.context import InContext
 
 
@@ -78,3 +78,7 @@ def test_windows_name_a_bad_sentence_by_its_number_in_the_whole() -> None:
     next(read)
     with pytest.raises(TypeError, match="sentence 2: expected a list of tokens, got str: 'c'"):
         next(read)
+
+
+def test_batches_that_share_lanes_are_equally_large() -> None:
+    assert [even_size(count, 128) for count in (0, 1, 128, 129, 799)] == [128, 1, 128, 65, 115]

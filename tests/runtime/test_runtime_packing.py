@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assembler.runtime import Alphabet, Interface, LanguageModel, encode
 from assembler.runtime.inputs import CharacterLengths, Characters, Indices, TokenLengths
-from assembler.runtime.packing import FEWEST_LANES, MOST_LANES, arrange, can_pack, packed
+from assembler.runtime.packing import arrange, can_pack, packed
 
 LETTERS = ("<unk>", "\n", " ", "a", "b", "c", "é")
 RESET = len(LETTERS)
@@ -43,7 +43,7 @@ def interface(reset: int | None = RESET) -> Interface:
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=200))
 def test_lanes_hold_every_text_once_with_a_place_for_the_reset_between(lengths: list[int]) -> None:
     lanes = arrange(lengths)
-    assert 1 <= lanes.count <= MOST_LANES
+    assert 1 <= lanes.count <= 72
     taken = np.zeros((lanes.count, lanes.length), dtype=int)
     for lane, begin, length in zip(lanes.lane, lanes.begin, lengths, strict=True):
         taken[lane, begin : begin + length] += 1
@@ -63,7 +63,12 @@ def test_few_texts_have_a_lane_each() -> None:
     lanes = arrange([5, 9, 7])
     assert lanes.count == 3
     assert lanes.begin.tolist() == [0, 0, 0]
-    assert arrange([5] * FEWEST_LANES + [90]).count == FEWEST_LANES
+
+
+def test_short_texts_beside_a_long_one_share_few_lanes() -> None:
+    lanes = arrange([5] * 60 + [90])
+    assert lanes.length == 90
+    assert lanes.count == 12
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=60))
