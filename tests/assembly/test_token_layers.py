@@ -1,4 +1,4 @@
-"""The head's recurrent layer as a loop that projects tokens alone: the states of ONNX's own `LSTM`, padding left out."""
+"""The head's recurrent layer as a loop over tokens: the states of ONNX's own `LSTM`, with padding left out."""
 
 from __future__ import annotations
 
