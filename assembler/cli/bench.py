@@ -185,7 +185,7 @@ def _described(machine: Machine) -> str:
     if gpu is not None:
         versions = f"driver {gpu.driver}, CUDA {gpu.cuda}, cuDNN {gpu.cudnn}"
         words = f"{gpu.name}, {bytes_text(gpu.memory)}, {versions}; {words}"
-        peak += " on the GPU, no TF32 on either side"
+        peak += " on the GPU, TF32 switched off on both sides"
     return f"{words}; {peak}; load {machine.load[0]} before, {machine.load[1]} after"
 
 

@@ -19,6 +19,8 @@ from assembler.benchmark import measure
 from assembler.benchmark.device import GPU, PROCESSOR, Device, DeviceError, gpu, require_first
 from assembler.benchmark.device_peak import DevicePeak
 from assembler.benchmark.footprint import taken
+from assembler.benchmark.results import Accelerator, Footprint, Machine, Report, Speed
+from assembler.cli import bench
 from assembler.runtime import Tagger, binding
 
 if TYPE_CHECKING:
@@ -118,6 +120,21 @@ def test_a_gpu_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert replace(accelerator, driver="535.104.05") == GPU.accelerator()
     assert PROCESSOR.accelerator() is None
     assert PROCESSOR.used_memory() == 0
+
+
+def test_the_command_names_the_gpu_and_what_was_taken_of_its_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    gpu_itself = Accelerator("Some GPU", 16 * 10**9, "9.0", "535.104.05", "12.8", "91002")
+    machine = Machine("Some processor", 2, ("avx2",), 40_000.0, {}, (0.1, 0.2), gpu_itself)
+    speed = Speed("cuda", "batches of 1024", 9.0, 1.5, 1.4, 1.3, None, None, 0.5, 0, 7)
+    needs = Footprint("cuda", 2 * 10**6, 1.0, 0.5, 3 * 10**6, 4 * 10**6, 5 * 10**6)
+    bench._print(Report(machine, 7, (speed,), (needs,), {}))
+    first, _, head, row, last = capsys.readouterr().out.splitlines()
+    assert first.startswith(
+        "Some GPU, 16.00 GB, driver 535.104.05, CUDA 12.8, cuDNN 91002; Some processor, 2 cores, avx2;"
+    )
+    assert "at most 40000 GFLOP/s on the GPU, TF32 switched off on both sides" in first
+    assert head.index("sentences/s") + len("sentences/s") == row.index("9.0") + len("9.0")
+    assert last.endswith("4.0 MB of memory at most beyond the 3.0 MB of imports, 5.0 MB of the GPU's")
 
 
 def test_float32_stays_whole_in_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> None:
