@@ -21,7 +21,7 @@ def chart(report: Report) -> str:
 
     kinds = list(dict.fromkeys(speed.batch for speed in report.speeds))
     with mpl.rc_context({"svg.hashsalt": "flair-assembler", "font.size": 10}):
-        figure = Figure(figsize=(8, 3.2), layout="constrained")
+        figure = Figure(figsize=(4 * len(kinds), 3.2), layout="constrained")
         for place, kind in enumerate(kinds):
             axes = figure.add_subplot(1, len(kinds), place + 1)
             speeds = [speed for speed in report.speeds if speed.batch == kind]

@@ -1,7 +1,8 @@
 """Measures what loading and running a model takes, in a process of its own: `python -m assembler.benchmark.footprint`.
 
 The process imports the runtime alone, as a service would. What ONNX Runtime takes by itself is measured in another: the
-first session of a process takes longer than the second, whoever makes it.
+first session of a process takes longer than the second, whoever makes it. flair has a process of its own too, in
+`flair_footprint`.
 """
 
 from __future__ import annotations
@@ -11,39 +12,86 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assembler.benchmark.device import PROCESSOR, Device, require_first
 from assembler.benchmark.results import Footprint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    Sentences = Sequence[Sequence[str]]
 
 _STATUS = Path("/proc/self/status")
-_RUNS = 3
+_FIRST = (("a",),)
 
 
-def footprint(name: str, model: Path, sentences: Sequence[Sequence[str]]) -> Footprint:
-    """Measure a model on sentences."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a process has found of itself.
+
+    Attributes:
+        load: The seconds from the file to the first tag.
+        imports: The bytes of memory before.
+        memory: The bytes at most beyond these.
+        device: The bytes of the device's memory.
+    """
+
+    load: float
+    imports: int
+    memory: int
+    device: int
+
+
+def footprint(
+    name: str, model: Path, sentences: Sentences, device: Device = PROCESSOR, *, processes: int = 3
+) -> Footprint:
+    """Measure a model on sentences; the least of several processes counts."""
+    words = [str(model), device.as_json()]
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder) / "sentences.json"
-        text.write_text(json.dumps([list(tokens) for tokens in sentences]), encoding="utf-8")
-        pairs = [(_apart(model, text), _apart(model)) for _ in range(_RUNS)]  # in turns, for other programs run too
+        text = saved(sentences, Path(folder))
+        pairs = [  # in turns, for other programs run too
+            (apart(__name__, *words, str(text)), _session_seconds(words)) for _ in range(processes)
+        ]
     size = sum(path.stat().st_size for path in (model, *model.parent.glob(f"{model.stem}-*.weights")))
+    return least(name, size, [own for own, _ in pairs], min(alone for _, alone in pairs))
+
+
+def least(name: str, size: int, taken: Sequence[Taken], session_seconds: float | None) -> Footprint:
+    """Return the footprint of the least that several processes have found."""
     return Footprint(
         name=name,
         size=size,
-        load_seconds=min(own["load"] for own, _ in pairs),
-        session_seconds=min(alone["load"] for _, alone in pairs),
-        peak_memory=int(min(own["memory"] for own, _ in pairs)),
+        load_seconds=min(each.load for each in taken),
+        session_seconds=session_seconds,
+        import_memory=min(each.imports for each in taken),
+        peak_memory=min(each.memory for each in taken),
+        device_memory=min(each.device for each in taken),
     )
 
 
-def _apart(*words: Path) -> dict[str, float]:
-    """Return what a process of its own finds."""
-    command = [sys.executable, "-m", "assembler.benchmark.footprint", *map(str, words)]
-    found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603
-    return found
+def saved(sentences: Sentences, folder: Path) -> Path:
+    """Write sentences for a process, and return the file."""
+    text = folder / "sentences.json"
+    text.write_text(json.dumps([list(tokens) for tokens in sentences]), encoding="utf-8")
+    return text
+
+
+def apart(module: str, *words: str) -> Taken:
+    """Return what a process of a module finds."""
+    return Taken(**json.loads(_printed(module, words)))
+
+
+def _printed(module: str, words: Sequence[str]) -> bytes:
+    command = [sys.executable, "-m", module, *words]
+    return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
+
+
+def _session_seconds(words: Sequence[str]) -> float:
+    seconds: float = json.loads(_printed(__name__, words))
+    return seconds
 
 
 def peak_memory() -> int:
@@ -54,27 +102,47 @@ def peak_memory() -> int:
     return int(lines["VmHWM"].split()[0]) * 1024
 
 
-def main(model: str, text: str | None = None) -> None:
+def taken(load: Callable[[], Callable[[Sentences], object]], sentences: Sentences, device: Device) -> Taken:
+    """Load a model in this process, and let it tag: a first sentence, then all.
+
+    Args:
+        load: Loads the model and returns what tags sentences with it.
+        sentences: The sentences.
+        device: What it runs on. What a program has there from the beginning is made before the measure.
+    """
+    device.synchronise()
+    on_device, imports = device.used_memory(), peak_memory()
+    begin = time.perf_counter()
+    tag = load()
+    tag(_FIRST)
+    device.synchronise()
+    seconds = time.perf_counter() - begin
+    tag(sentences)
+    device.synchronise()
+    return Taken(seconds, imports, peak_memory() - imports, max(0, device.used_memory() - on_device))
+
+
+def main(model: str, device_json: str, text: str | None = None) -> None:
     """Load, tag and print the figures as JSON; without a text, let ONNX Runtime alone load the model."""
     import onnxruntime as ort
 
     from assembler.runtime import Tagger
 
+    device = Device.from_json(device_json)
+    device.synchronise()  # torch, where there is a GPU, loads the libraries of CUDA that ONNX Runtime needs too
     if text is None:
         begin = time.perf_counter()
-        ort.InferenceSession(model, providers=["CPUExecutionProvider"])
-        sys.stdout.write(json.dumps({"load": time.perf_counter() - begin}))
+        ort.InferenceSession(model, providers=list(device.providers))
+        sys.stdout.write(json.dumps(time.perf_counter() - begin))
         return
 
+    def load() -> Callable[[Sentences], object]:
+        tagger = Tagger(model, providers=device.providers)
+        require_first(device, tagger.providers)
+        return tagger.tag
+
     sentences = json.loads(Path(text).read_text(encoding="utf-8"))
-    before = peak_memory()
-    begin = time.perf_counter()
-    tagger = Tagger(model)
-    tagger.tag([["a"]])
-    load = time.perf_counter() - begin
-    tagger.tag(sentences)
-    memory = peak_memory() - before
-    sys.stdout.write(json.dumps({"load": load, "memory": memory}))
+    sys.stdout.write(json.dumps(asdict(taken(load, sentences, device))))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from assembler.assembly import wired_sources
 from assembler.benchmark.curves import Curve, points, sizes, texts_of
-from assembler.benchmark.measuring import built, flair_way
+from assembler.benchmark.measuring import built
+from assembler.benchmark.ways import flair_source
 from assembler.proof.samples import proof_sentences, read_sentences
 from assembler.spec.reading import load_spec
 from assembler.tasks import source_tasks
@@ -51,7 +52,7 @@ def measure_curve(
     spec = load_spec(path)
     sentences = read_sentences(spec, text) if text else proof_sentences(spec)
     wiring, sources = wired_sources(spec, trust=trust)
-    flair_way(spec, source_tasks(wiring, sources))
+    flair_source(spec, source_tasks(wiring, sources))
     del wiring, sources
     texts = [(size, texts_of(of, size, sentences)) for size in sizes(of, most)]
     found: list[Point] = []

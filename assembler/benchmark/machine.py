@@ -13,11 +13,11 @@ import onnx
 import onnxruntime as ort
 from onnx import helper, numpy_helper
 
-from assembler.benchmark.results import Machine
+from assembler.benchmark.results import Accelerator, Machine
 
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16", "asimddp", "i8mm")
 _ROWS = (32, 48, 64, 96)
-_PACKAGES = ("flair-assembler", "flair", "torch", "onnxruntime", "numpy")
+_PACKAGES = ("flair-assembler", "flair", "torch", "onnxruntime", "onnxruntime-gpu", "numpy")
 
 
 class Peak:
@@ -58,7 +58,7 @@ class Peak:
         return self._best
 
 
-def describe(peak: float, load_before: float) -> Machine:
+def describe(peak: float, load_before: float, accelerator: Accelerator | None = None) -> Machine:
     """Return what decides about the figures."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
@@ -73,6 +73,7 @@ def describe(peak: float, load_before: float) -> Machine:
         peak=peak / 1e9,
         versions={**versions, "onnx": onnx.__version__},
         load=(load_before, system_load()),
+        accelerator=accelerator,
     )
 
 

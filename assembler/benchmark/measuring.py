@@ -10,43 +10,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.assembly import assemble, wired_sources
+from assembler.benchmark.device import PROCESSOR
 from assembler.benchmark.footprint import footprint
 from assembler.benchmark.machine import Peak, describe, system_load
 from assembler.benchmark.results import Report, Speed
-from assembler.errors import ParityError, SpecError
-from assembler.problems import Problem
+from assembler.benchmark.ways import compiled_ways, flair_source, flair_way, model_way, spread
+from assembler.benchmark.work import operations, widest
+from assembler.errors import ParityError
 from assembler.proof.samples import proof_sentences, read_sentences
-from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
 from assembler.spec.reading import load_spec
 from assembler.tasks import source_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from assembler.assembly import Progress
-    from assembler.benchmark.torch_ways import Forwards
+    from assembler.benchmark.device import Device
+    from assembler.benchmark.device_peak import DevicePeak
+    from assembler.benchmark.results import Footprint
+    from assembler.benchmark.ways import Way
     from assembler.proof.parity import TaggedTokens
-    from assembler.runtime import Tagger
     from assembler.sources.flair_checkpoint import FlairSource
-    from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
-    from assembler.tasks import SourceTask
 
     Sentences = Sequence[list[str]]
 
 FLAIR = "flair"
-#: The batch of flair's own `predict` unless it is told otherwise.
-_FLAIRS_BATCH = 32
+#: The processes that a footprint is the least of.
+_PROCESSES = 3
 #: Seconds before each turn: threads of the turn before still spin for a while, and take the cores.
 _PAUSE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """A way of tagging: how it is measured, in batches of a size or of its own, and what it says."""
+class _Plan:
+    """What is measured side by side: what it is called, the size of the batches, the sentences."""
 
-    run: Callable[[Sentences, int | None], object]
-    tags: Callable[[Sentences], Sequence[TaggedTokens]]
+    label: str
+    size: int | None
+    sentences: Sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def measure(
     one_at_a_time: int = 32,
     compiled: bool = False,
     trust: bool = False,
+    device: Device = PROCESSOR,
     progress: Progress | None = None,
 ) -> Report:
     """Build a spec in several profiles, prove each, and measure them against flair's `predict`.
@@ -79,15 +82,18 @@ def measure(
         one_at_a_time: How many sentences are tagged one at a time.
         compiled: Whether flair is also measured with torch.compile and with TorchScript, which takes minutes more.
         trust: Whether object pickles, which can run code, may be read.
+        device: What all of them run on; the proofs run on the processor all the same.
         progress: Called at the beginning of each step.
 
     Returns:
-        flair and the models, in batches and one at a time. Only ratios within one run mean anything. flair runs in its
-        own batches of 32, the models in the batches that are their default.
+        flair and the models, in batches and one at a time. Only ratios within one run mean anything. On the processor
+        flair runs in its own batches of 32, the models in the batches that are their default; on a GPU both run in
+        each of the device's sizes.
 
     Raises:
         SpecError, SourceError, ModelError: As `assemble`; W019 where there is no tagger to compare with. A profile
             whose proof fails is left out of the report, which says why.
+        DeviceError: A model does not run on the device.
     """
     from assembler.runtime import Tagger
 
@@ -96,29 +102,60 @@ def measure(
     sentences = read_sentences(spec, text) if text else proof_sentences(spec)
     load = system_load()
     wiring, sources = wired_sources(spec, trust=trust)
-    ways: dict[str, _Way] = {FLAIR: flair_way(spec, source_tasks(wiring, sources))}
+    source = flair_source(spec, source_tasks(wiring, sources)).moved(device.torch)
+    ways: dict[str, Way] = {FLAIR: flair_way(source)}
     unfit: dict[str, str] = {}
-    if compiled:
-        say("compiling flair's layers with torch")
-        more, unfit = _torch_ways(source_tasks(wiring, sources)[0].model, sentences)
-        ways |= more
-    with tempfile.TemporaryDirectory() as folder:
+    with device.full_float32(), tempfile.TemporaryDirectory() as folder:
+        if compiled:
+            say("compiling flair's layers with torch")
+            more, unfit = compiled_ways(source, sentences)
+            ways |= more
         targets, left_out = built(spec, Path(folder), profiles, say, trust=trust)
         say("measuring load time and memory")
-        footprints = tuple(footprint(name, target, sentences) for name, target in targets.items())
-        ways |= {name: _model(Tagger(target)) for name, target in targets.items()}
-        peak = Peak(_hidden(sources))
+        footprints = _footprints(spec, source, targets, sentences, (device, min(rounds, _PROCESSES)), trust=trust)
+        for name, target in targets.items():
+            ways[name] = model_way(Tagger(target, providers=device.providers), device)
+        peak = _peak(widest(sources), device)
         speeds: list[Speed] = []
-        for batch, some in (("batches", sentences), ("one at a time", _spread(sentences, one_at_a_time))):
-            say(f"measuring {batch}")
-            work = _operations(sources, some)
-            speeds += _measured(ways, some, (batch, rounds, work), peak)
-    return Report(describe(peak.operations, load), len(sentences), tuple(speeds), footprints, {**unfit, **left_out})
+        for plan in _plans(device, sentences, one_at_a_time):
+            say(f"measuring {plan.label}")
+            speeds += _measured(ways, plan, (rounds, operations(sources, plan.sentences)), peak, device)
+    machine = describe(peak.operations, load, device.accelerator())
+    return Report(machine, len(sentences), tuple(speeds), footprints, {**unfit, **left_out})
 
 
-def _spread(sentences: Sentences, count: int) -> Sentences:
-    """Return some sentences, from the first to the last."""
-    return sentences[:: max(1, len(sentences) // count)][:count]
+def _footprints(
+    spec: Spec,
+    source: FlairSource,
+    targets: dict[str, Path],
+    sentences: Sentences,
+    options: tuple[Device, int],
+    *,
+    trust: bool,
+) -> tuple[Footprint, ...]:
+    from assembler.benchmark.flair_footprint import flair_footprint
+
+    device, processes = options
+    flairs = flair_footprint(FLAIR, spec, source, sentences, device, processes=processes, trust=trust)
+    ours = [footprint(name, target, sentences, device, processes=processes) for name, target in targets.items()]
+    return (flairs, *ours)
+
+
+def _peak(hidden: int, device: Device) -> Peak | DevicePeak:
+    if device.torch == PROCESSOR.torch:
+        return Peak(hidden)
+    from assembler.benchmark.device_peak import DevicePeak
+
+    return DevicePeak(hidden, device)
+
+
+def _plans(device: Device, sentences: Sentences, one_at_a_time: int) -> list[_Plan]:
+    """Return each batch size of the device, but for those that hold no more than one before: all the sentences."""
+    plans: list[_Plan] = []
+    for size in device.batches:
+        if not any(plan.size is not None and plan.size >= len(sentences) for plan in plans):
+            plans.append(_Plan("batches" if size is None else f"batches of {size}", size, sentences))
+    return [*plans, _Plan("one at a time", 1, spread(sentences, one_at_a_time))]
 
 
 def built(
@@ -137,78 +174,32 @@ def built(
     return targets, left_out
 
 
-def flair_way(spec: Spec, tasks: Sequence[SourceTask]) -> _Way:
-    """Return flair's own way.
-
-    Raises:
-        SpecError: No loaded tagger gives tags of tokens (W019).
-    """
-    source = tasks[0].model if tasks else None
-    if source is None or tasks[0].task.by_sentence:
-        message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
-        raise SpecError(Problem.at(spec.proof.mark, "W019", message))
-    return _of_source(source)
-
-
-def _of_source(source: FlairSource) -> _Way:
-    return _Way(
-        lambda sentences, batch: source.run_predict(sentences, batch or _FLAIRS_BATCH),
-        lambda sentences: source.predict(sentences, _FLAIRS_BATCH),
-    )
-
-
-def _torch_ways(source: FlairSource | None, sentences: Sentences) -> tuple[dict[str, _Way], dict[str, str]]:
-    from assembler.benchmark.torch_ways import standing_in, torch_ways
-
-    if source is None:
-        return {}, {}
-    found, left_out = torch_ways(source, _spread(sentences, 4))
-    plain = _of_source(source)
-
-    def way(forwards: Forwards) -> _Way:
-        def run(some: Sentences, batch: int | None) -> None:
-            with standing_in(forwards):
-                plain.run(some, batch)
-
-        def tags(some: Sentences) -> Sequence[TaggedTokens]:
-            with standing_in(forwards):
-                return plain.tags(some)
-
-        return _Way(run, tags)
-
-    return {name: way(forwards) for name, forwards in found.items()}, left_out
-
-
-def _model(tagger: Tagger) -> _Way:
-    return _Way(lambda sentences, batch: tagger.tag(sentences, batch_size=batch), tagger.tag)
-
-
-def _measured(ways: dict[str, _Way], sentences: Sentences, options: tuple[str, int, float], peak: Peak) -> list[Speed]:
+def _measured(
+    ways: dict[str, Way], plan: _Plan, options: tuple[int, float], peak: Peak | DevicePeak, device: Device
+) -> list[Speed]:
     """Let each way tag the sentences in turn, so that what else the machine does falls on all of them alike."""
-    batch, rounds, work = options
-    single = batch == "one at a time"
+    rounds, work = options
     turns = {name: _Turns() for name in ways}
-    parts = [[tokens] for tokens in sentences] if single else [sentences]  # what int8 gives depends on the batch
-    tags = {  # the first run is slower, so that it is not one of the turns
-        name: [tagged for part in parts for tagged in way.tags(part)] for name, way in ways.items()
+    # One at a time is one call each: what int8 gives depends on the batch.
+    parts = [[tokens] for tokens in plan.sentences] if plan.size == 1 else [plan.sentences]
+    tags = {  # the first run is slower, and on a GPU that of each shape, so that it is not one of the turns
+        name: [tagged for part in parts for tagged in way.tags(part, plan.size)] for name, way in ways.items()
     }
     for _ in range(rounds):
         peak.measure()
         for name, way in ways.items():
-            each = [[tokens] for tokens in sentences] if single else [sentences]
             time.sleep(_PAUSE)
             seconds, busy = [], time.process_time()
-            for part in each:
+            for part in parts:
                 begin = time.perf_counter()
-                way.run(part, 1 if single else None)
+                way.run(part, plan.size)
+                device.synchronise()
                 seconds.append(time.perf_counter() - begin)
             turns[name].seconds.append(sum(seconds))
             turns[name].processor.append(time.process_time() - busy)
             turns[name].each.append(seconds)
-    return [
-        _speed((name, batch), turns, len(sentences), work / peak.operations, _changed(tags[FLAIR], tags[name]))
-        for name in ways
-    ]
+    least, count = work / peak.operations, len(plan.sentences)
+    return [_speed((name, plan.label), turns, count, least, _changed(tags[FLAIR], tags[name])) for name in ways]
 
 
 def _speed(
@@ -239,27 +230,3 @@ def _changed(source: Sequence[TaggedTokens], model: Sequence[TaggedTokens]) -> t
         pair for one, other in zip(source, model, strict=True) for pair in zip(one.labels, other.labels, strict=True)
     ]
     return sum(one != other for one, other in pairs), len(pairs)
-
-
-def _hidden(sources: OpenSources) -> int:
-    sizes = [each.recurrent.hidden_size for each in sources.weights.values() if isinstance(each, CharLmWeights)]
-    return max(sizes, default=1024)
-
-
-def _operations(sources: OpenSources, sentences: Sentences) -> float:
-    """Return the operations that no lowering can do without: the recurrent products, and those of the head's layers.
-
-    The input's product of a language model is not among them, nor the reprojection: both can be folded.
-    """
-    characters = sum(len(" ".join(tokens)) + 2 for tokens in sentences)
-    tokens = sum(map(len, sentences))
-    total = 0.0
-    for weights in sources.weights.values():
-        if isinstance(weights, CharLmWeights):
-            layers = [direction for layer in weights.recurrent.layers for direction in layer]
-            needed = sum(each.recurrent_weight.size for each in layers)
-            total += 2.0 * characters * (needed + sum(each.input_weight.size for each in layers[1:]))
-        elif isinstance(weights, TaggerHeadWeights) and weights.recurrent:
-            layers = [direction for layer in weights.recurrent.layers for direction in layer]
-            total += 2.0 * tokens * sum(each.input_weight.size + each.recurrent_weight.size for each in layers)
-    return total

@@ -15,14 +15,14 @@ class Speed:
 
     Attributes:
         name: The way.
-        batch: `batches`, or `one at a time`.
+        batch: `batches` of each way's own size, `batches of N`, or `one at a time`.
         sentences_per_second: That of the fastest turn: other programs can only make a turn slower.
         ratio: How many times flair's own speed, in this run: of the fastest turns.
         processor_ratio: The same of the seconds that the cores were busy with it, which other programs do not change.
         median_ratio: As `ratio`, of the median turns.
         latency_median: Milliseconds for a sentence, half of them take longer; one at a time alone.
         latency_p95: The same of one in twenty.
-        peak_share: The share of the processor's peak at float32 products that the needed products reach.
+        peak_share: The share of the device's peak at float32 products that the needed products reach.
         tags_changed: Tags that differ from flair's.
         tokens: The tags compared.
     """
@@ -45,18 +45,44 @@ class Footprint:
     """What a model needs, measured in a process of its own.
 
     Attributes:
-        name: The profile.
+        name: The profile, or `flair`.
         size: The bytes of its files.
         load_seconds: From the file to the first tag.
-        session_seconds: What ONNX Runtime alone takes to load the file.
-        peak_memory: The bytes that tagging the text takes beyond the imports.
+        session_seconds: What ONNX Runtime alone takes to load the file; `None` of flair.
+        import_memory: The bytes that the process has taken before, for its imports.
+        peak_memory: The bytes that loading and tagging the text take at most beyond these.
+        device_memory: The bytes of the device's own memory that are taken for it, as seen from the device, beyond
+            what a program has there before it begins; 0 where the device is the processor.
     """
 
     name: str
     size: int
     load_seconds: float
-    session_seconds: float
+    session_seconds: float | None
+    import_memory: int
     peak_memory: int
+    device_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """A GPU.
+
+    Attributes:
+        name: Its name.
+        memory: The bytes of its memory.
+        capability: What it can compute, as its maker counts.
+        driver: The version of its driver, or `unknown`.
+        cuda: The version of CUDA that torch is built for.
+        cudnn: The version of cuDNN that torch has loaded.
+    """
+
+    name: str
+    memory: int
+    capability: str
+    driver: str
+    cuda: str
+    cudnn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +93,10 @@ class Machine:
         processor: Its name.
         cores: How many of them this process may use.
         instructions: Those that decide about speed here.
-        peak: Its peak at float32 products, in thousand millions a second, measured in the same run.
+        peak: The peak of the device at float32 products, in thousand millions a second, measured in the same run.
         versions: The packages.
         load: The load of the machine before and after: programs beside this one.
+        accelerator: The GPU that it was measured on, or `None`.
     """
 
     processor: str
@@ -78,6 +105,7 @@ class Machine:
     peak: float
     versions: dict[str, str]
     load: tuple[float, float]
+    accelerator: Accelerator | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +116,7 @@ class Report:
         machine: Where.
         sentences: How many sentences were tagged in batches.
         speeds: Each way in each batch size.
-        footprints: Each model.
+        footprints: flair and each model.
         left_out: Ways that do not run here, and why.
     """
 

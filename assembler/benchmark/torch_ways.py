@@ -98,7 +98,7 @@ def _scripted(source: FlairSource) -> Forwards:
 def _traced(model: LanguageModel) -> Callable[..., Any]:
     """Return a `LanguageModel.forward` that runs a trace."""
     state = next(model.parameters()).new_zeros(model.nlayers, 2, model.hidden_size)
-    given = (torch.zeros(3, 2, dtype=torch.long), *[state] * model.state_count)
+    given = (torch.zeros(3, 2, dtype=torch.long, device=state.device), *[state] * model.state_count)
     frozen = torch.jit.freeze(torch.jit.trace(_Layers(model).eval(), given, check_trace=False))  # type: ignore[no-untyped-call]
 
     def forward(ids: torch.Tensor, hidden: tuple[torch.Tensor, ...], **_: object) -> tuple[torch.Tensor, object]:

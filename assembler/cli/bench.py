@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from assembler.assembly import Progress
     from assembler.benchmark import Curve, Report
+    from assembler.benchmark.device import Device
+    from assembler.benchmark.results import Footprint, Machine
 
 
 @click.command()
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     "profiles",
     multiple=True,
     type=click.Choice(list(PROFILES)),
-    help="A profile to measure; several are allowed.  [default: portable, cpu, int8]",
+    help="A profile to measure; several are allowed.  [default: portable, cpu, int8; on a GPU: cuda, fp16]",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each way.")
 @click.option(
@@ -53,7 +55,9 @@ if TYPE_CHECKING:
 @click.option(
     "--chart", "drawing", type=click.Path(path_type=Path), help="Draw the ratios, or the curve, into this SVG file."
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to run on.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What to run on, flair too."
+)
 @click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
 @format_option
 def command(
@@ -75,17 +79,19 @@ def command(
     The text is FILE, one sentence a line, or the sentences of the spec's proof. Only the ratios of one run mean
     anything: all take turns on the same machine, with the same weights and text.
     """
-    from assembler.benchmark import measure, measure_curve
+    from assembler.benchmark import measure_curve
     from assembler.benchmark.chart import chart, curve_chart
 
-    if device == "cuda":
-        _require_cuda()
     if upto is not None and curve is None:
         message = "--upto is the largest size of a curve: say --curve characters or --curve sentences"
         raise click.UsageError(message)
-    options = _Options(profiles or ("portable", "cpu", "int8"), rounds, trust, print_step)
+    if curve is not None and device != "cpu":
+        message = "--curve measures the processor alone: leave out --device"
+        raise click.UsageError(message)
+    runs_on = _device(device)
+    options = _Options(profiles or runs_on.profiles, rounds, trust, print_step)
     if curve is None:
-        report = measure(spec, file, one_at_a_time=single, compiled=compiled, **options._asdict())
+        report = _measured(spec, file, runs_on, single=single, compiled=compiled, options=options)
         _save(drawing, lambda: chart(report))
         print_json(report.as_dict()) if form == "json" else _print(report)
         return
@@ -123,37 +129,42 @@ def _print_curve(curve: Curve) -> None:
         click.echo(f"{name} is left out: {reason}")
 
 
-def _require_cuda() -> None:
-    """Refuse to measure where nothing could run, and where nothing has been measured yet."""
-    import onnxruntime as ort
+def _device(name: str) -> Device:
+    """Return a device that has shown that it runs."""
+    from assembler.benchmark.device import PROCESSOR, DeviceError, gpu
 
-    available = ort.get_available_providers()
-    if "CUDAExecutionProvider" not in available:
-        message = (
-            f"this ONNX Runtime has no CUDAExecutionProvider, only {', '.join(available)}: install onnxruntime-gpu"
-        )
-        raise click.UsageError(message)
-    message = (
-        "measuring on a GPU is not there yet: Tagger(…, providers=['CUDAExecutionProvider']) runs the profile cuda"
-    )
-    raise click.UsageError(message)
+    if name == "cpu":
+        return PROCESSOR
+    try:
+        return gpu()
+    except DeviceError as err:
+        raise click.UsageError(str(err)) from err
+
+
+def _measured(
+    spec: Path, file: Path | None, device: Device, *, single: int, compiled: bool, options: _Options
+) -> Report:
+    from assembler.benchmark import measure
+    from assembler.benchmark.device import DeviceError
+
+    try:
+        return measure(spec, file, one_at_a_time=single, compiled=compiled, device=device, **options._asdict())
+    except DeviceError as err:
+        raise click.UsageError(str(err)) from err
 
 
 def _print(report: Report) -> None:
-    machine = report.machine
-    click.echo(
-        f"{machine.processor}, {machine.cores} cores, {' '.join(machine.instructions)}; float32 products at most "
-        f"{machine.peak:.0f} GFLOP/s; load {machine.load[0]} before, {machine.load[1]} after"
-    )
+    click.echo(_described(report.machine))
     click.echo(f"{report.sentences} sentences in batches")
     width = max(len(speed.name) for speed in report.speeds)
+    second = max(len(speed.batch) for speed in report.speeds)
     columns = "sentences/s  ratio  of busy cores  (median)  ms: half  19 of 20  of peak  tags changed"
-    click.echo(f"{'':<{width}}  {'':13}  {columns}")
+    click.echo(f"{'':<{width}}  {'':{second}}  {columns}")
     for speed in report.speeds:
         half = "" if speed.latency_median is None else f"{speed.latency_median:.1f}"
         most = "" if speed.latency_p95 is None else f"{speed.latency_p95:.1f}"
         click.echo(
-            f"{speed.name:<{width}}  {speed.batch:13}  {speed.sentences_per_second:11.1f}  {speed.ratio:5.2f}  "
+            f"{speed.name:<{width}}  {speed.batch:{second}}  {speed.sentences_per_second:11.1f}  {speed.ratio:5.2f}  "
             f"{speed.processor_ratio:13.2f}  {speed.median_ratio:8.2f}  {half:>8}  {most:>8}  {speed.peak_share:7.0%}  "
             f"{speed.tags_changed}/{speed.tokens}"
         )
@@ -162,9 +173,25 @@ def _print(report: Report) -> None:
             "portable is also what a plain export gives: an LSTM operator for each layer, batches sorted by tokens"
         )
     for entry in report.footprints:
-        click.echo(
-            f"{entry.name}: {bytes_text(entry.size)}, ready in {entry.load_seconds:.2f} s (ONNX Runtime alone "
-            f"{entry.session_seconds:.2f} s), {bytes_text(entry.peak_memory)} of memory at most"
-        )
+        click.echo(_needs(entry))
     for name, reason in report.left_out.items():
         click.echo(f"{name} is left out: {reason}")
+
+
+def _described(machine: Machine) -> str:
+    words = f"{machine.processor}, {machine.cores} cores, {' '.join(machine.instructions)}"
+    peak = f"float32 products at most {machine.peak:.0f} GFLOP/s"
+    gpu = machine.accelerator
+    if gpu is not None:
+        versions = f"driver {gpu.driver}, CUDA {gpu.cuda}, cuDNN {gpu.cudnn}"
+        words = f"{gpu.name}, {bytes_text(gpu.memory)}, {versions}; {words}"
+        peak += " on the GPU, TF32 switched off on both sides"
+    return f"{words}; {peak}; load {machine.load[0]} before, {machine.load[1]} after"
+
+
+def _needs(entry: Footprint) -> str:
+    alone = "" if entry.session_seconds is None else f" (ONNX Runtime alone {entry.session_seconds:.2f} s)"
+    imports = f"beyond the {bytes_text(entry.import_memory)} of imports"
+    memory = f"{bytes_text(entry.peak_memory)} of memory at most {imports}"
+    device = f", {bytes_text(entry.device_memory)} of the GPU's" if entry.device_memory else ""
+    return f"{entry.name}: {bytes_text(entry.size)}, ready in {entry.load_seconds:.2f} s{alone}, {memory}{device}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
+from assembler.runtime.binding import Bindable, can_bind, run_bound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +38,10 @@ class _ModelMeta(Protocol):
     custom_metadata_map: dict[str, str]
 
 
-class _InferenceSession(Protocol):
+class _InferenceSession(Bindable, Protocol):
     """What is used of `onnxruntime.InferenceSession`, which has no types of its own."""
 
+    def get_providers(self) -> list[str]: ...
     def get_inputs(self) -> list[_Port]: ...
     def get_outputs(self) -> list[_Port]: ...
     def get_modelmeta(self) -> _ModelMeta: ...
@@ -55,12 +57,14 @@ class Session:
         inputs: The type of each input by its name, as ONNX Runtime writes it: `tensor(int64)`.
         outputs: The same of each output.
         metadata: The `metadata_props` of the file.
+        providers: The execution providers that run it, in order of preference.
     """
 
     file: str
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
     metadata: Mapping[str, str]
+    providers: tuple[str, ...]
     _session: _InferenceSession
 
     @classmethod
@@ -82,7 +86,8 @@ class Session:
             providers: Execution providers in order of preference; `None` is the CPU, also where others are installed.
 
         Raises:
-            ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it.
+            ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it, or starts none of the
+                providers.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         file = os.fspath(path)
@@ -104,7 +109,9 @@ class Session:
             hint = "expected is an .onnx file that `assemble` wrote"
             problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", hint, file)
             raise ModelError(problem) from err
-        return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, session)
+        started = tuple(session.get_providers())
+        _require_started(wanted, started, file)
+        return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, started, session)
 
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
         """Return the sizes of each input; `None` for those that are free."""
@@ -120,6 +127,8 @@ class Session:
             ModelError: M015 if the run fails in ONNX Runtime.
         """
         try:
+            if can_bind(self.providers[0], self.inputs.values()):
+                return run_bound(self._session, names, feeds)
             return self._session.run(list(names), feeds)
         except _ort_errors() as err:
             hint = "if memory ran out: a smaller batch size needs less"
@@ -137,12 +146,24 @@ def _require_readable(file: str) -> None:
 
 
 def _available(providers: Sequence[Provider], available: Sequence[str]) -> list[Provider]:
-    for provider in providers:
-        name = provider if isinstance(provider, str) else provider[0]
+    for name in _names(providers):
         if name not in available:
             message = f"provider '{name}' is not in this ONNX Runtime, which has {', '.join(available)}"
             raise ValueError(message)
     return list(providers)
+
+
+def _names(providers: Sequence[Provider]) -> list[str]:
+    return [provider if isinstance(provider, str) else provider[0] for provider in providers]
+
+
+def _require_started(wanted: Sequence[Provider], started: Sequence[str], file: str) -> None:
+    """Refuse a session that went on without what was asked for, as ONNX Runtime does where a library is not there."""
+    if not wanted or started[0] in _names(wanted):
+        return
+    message = f"ONNX Runtime cannot start {', '.join(_names(wanted))} here: it would run on {started[0]}"
+    hint = "the provider is installed, but not all that it needs, such as a driver and the libraries CUDA and cuDNN"
+    raise ModelError(Problem("M011", message, hint, file))
 
 
 def _at_least_one(threads: int) -> int:

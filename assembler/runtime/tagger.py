@@ -93,6 +93,11 @@ class Tagger:
         return self._metadata.interface
 
     @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers that run the model, in order of preference."""
+        return self._session.providers
+
+    @property
     def metadata(self) -> Mapping[str, object]:
         """What the assembler wrote into the file: parsed JSON by entry (`versions`, `sources`, `spec`, …)."""
         return self._metadata.entries

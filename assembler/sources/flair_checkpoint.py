@@ -6,7 +6,7 @@ embeddings, for two, do not survive flair's own save and load.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flair.data import Sentence
@@ -64,6 +64,7 @@ class FlairSource:
         language_model: The loaded language model, or `None`.
         prefix: What its parts are called in a spec: the name of the source, or `source.tasks.NAME`.
         tasks: The models of a MultitaskModel by name; each has embeddings of its own, equal or not.
+        device: Where its model is and runs, as torch calls it.
     """
 
     source: Source
@@ -72,6 +73,13 @@ class FlairSource:
     language_model: LanguageModel | None
     prefix: str
     tasks: Mapping[str, FlairSource] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def moved(self, device: str) -> FlairSource:
+        """Return the source with its model on another device. The model itself moves: there is no second one."""
+        if self.tagger is not None:
+            self.tagger.to(device)
+        return replace(self, device=device)
 
     def models(self) -> tuple[FlairSource, ...]:
         """Return the models in the checkpoint: itself, or its tasks."""
@@ -169,7 +177,7 @@ class FlairSource:
 
     def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
         """Return flair's own labels and scores of each token, in the order of the sentences."""
-        with quiet_flair(), flair_at_work(self.source, "tag with this checkpoint"):
+        with quiet_flair(self.device), flair_at_work(self.source, "tag with this checkpoint"):
             if isinstance(self.tagger, SequenceTagger):
                 return predict(self.tagger, sentences, batch_size)
             if isinstance(self.tagger, TokenClassifier):
@@ -180,14 +188,14 @@ class FlairSource:
         """Return flair's own labels of each sentence, and the probabilities of all classes."""
         if not isinstance(self.tagger, TextClassifier):
             raise TypeError(self.prefix)
-        with quiet_flair(), flair_at_work(self.source, "classify with this checkpoint"):
+        with quiet_flair(self.device), flair_at_work(self.source, "classify with this checkpoint"):
             return classify(self.tagger, sentences, batch_size)
 
     def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
         """Call flair's own `predict`, for measuring."""
         if self.tagger is None:
             raise TypeError(self.source.name)
-        with quiet_flair():
+        with quiet_flair(self.device):
             self.tagger.predict([Sentence(list(tokens)) for tokens in sentences], mini_batch_size=batch_size)
 
     def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]]:
@@ -253,7 +261,16 @@ def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
     path = local_file(source, folder)
     with quiet_flair():
         path = path or fetch(source)
-        digest = checked_digest(source, path)
+    return read_flair(source, path, checked_digest(source, path), trust=trust)
+
+
+def read_flair(source: Source, path: Path, digest: str, *, trust: bool) -> FlairSource:
+    """Load the checkpoint of a source from its file, whose digest is known.
+
+    Raises:
+        SourceError: R003, R005, R006 as `open_flair`.
+    """
+    with quiet_flair():
         state = load_checkpoint(source, path, trust=trust)
         if isinstance(state, dict) and "is_forward_lm" in state:
             return FlairSource(source, digest, None, load_language_model(source, state), source.name)

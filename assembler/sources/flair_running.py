@@ -1,4 +1,4 @@
-"""Runs flair: quietly, on the processor, and with what it raises on a damaged model as a problem of its file."""
+"""Runs flair: quietly, on the device it is told, what it raises on a damaged model made a problem of its file."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _PANIC = "PanicException"
 
 
 @contextmanager
-def quiet_flair() -> Iterator[None]:
-    """Keep flair off stdout, and on the CPU, where the proof runs."""
+def quiet_flair(device: str = "cpu") -> Iterator[None]:
+    """Keep flair off stdout, and on a device: the CPU, where the proof runs, unless a benchmark says otherwise."""
     log = logging.getLogger("flair")
-    level, device = log.level, flair.device
+    level, before = log.level, flair.device
     log.setLevel(logging.CRITICAL)  # it writes its errors on stdout too; what they mean, it raises
-    flair.device = torch.device("cpu")
+    flair.device = torch.device(device)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         log.setLevel(level)
-        flair.device = device
+        flair.device = before
 
 
 @contextmanager

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 import torch
 
-from assembler.benchmark import Point, measure
+from assembler.benchmark import Point, flair_footprint, measure
 from assembler.benchmark.chart import chart
 from assembler.benchmark.curves import sizes, texts_of
+from assembler.benchmark.device import PROCESSOR
 from assembler.errors import SpecError
 from assembler.passes import quantisation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.assembly.conftest import Outcome, Workshop
 
@@ -33,9 +35,11 @@ def test_every_way_tags_the_same_text_in_batches_and_one_at_a_time(shop: Worksho
     assert all(speed.tags_changed == 0 and speed.tokens > 3 for speed in report.speeds)
     assert all(speed.sentences_per_second > 0 and speed.peak_share > 0 for speed in report.speeds)
     assert all((speed.latency_median is None) == (speed.batch == "batches") for speed in report.speeds)
-    assert [entry.name for entry in report.footprints] == ["portable", "cpu"]
+    assert [entry.name for entry in report.footprints] == ["flair", "portable", "cpu"]
     assert all(entry.size > 0 and entry.load_seconds > 0 for entry in report.footprints)
-    assert all(0 < entry.session_seconds < 60 and entry.peak_memory >= 0 for entry in report.footprints)
+    assert all(entry.peak_memory >= 0 and entry.device_memory == 0 for entry in report.footprints)
+    assert [entry.session_seconds is None for entry in report.footprints] == [True, False, False]
+    assert report.machine.accelerator is None
     assert report.machine.cores >= 1
     drawn = chart(report)
     assert drawn == chart(report)
@@ -65,10 +69,49 @@ def test_a_profile_whose_proof_fails_is_left_out_with_the_reason(
     assert {speed.name for speed in report.speeds} == {"flair", "portable"}
 
 
-def test_without_a_gpu_the_command_says_so(shop: Workshop, folder: Path, cli: Command) -> None:
-    outcome = cli("bench", shop.spec(folder), "--device", "cuda")
-    assert outcome.code == 2
-    assert "has no CUDAExecutionProvider" in outcome.err
+def test_what_flair_needs_is_measured_in_a_process_of_its_own(shop: Workshop, cli: Command) -> None:
+    words = (
+        "bench",
+        shop.repository / "specs" / "demo-pos.yaml",
+        "--profile",
+        "int8",
+        "--rounds",
+        "1",
+        "--single",
+        "1",
+    )
+    record = json.loads(cli(*words, "--format", "json").out)
+    flairs, own = record["footprints"]
+    assert (flairs["name"], own["name"]) == ("flair", "int8")
+    assert flairs["size"] == (shop.repository / "specs" / "weights" / "demo-pos.pt").stat().st_size
+    assert flairs["load_seconds"] > 0
+    assert flairs["session_seconds"] is None
+    if Path("/proc/self/status").exists():
+        assert flairs["import_memory"] > 2 * own["import_memory"]  # torch and flair against numpy and ONNX Runtime
+        assert flairs["peak_memory"] > flairs["size"]
+    table = cli(*words)
+    assert table.code == 0, table.err
+    line = next(line for line in table.out.splitlines() if line.startswith("flair: "))
+    assert re.fullmatch(
+        r"flair: 2\.3 MB, ready in [\d.]+ s, [\d.]+ .?B of memory at most beyond the .*B of imports", line
+    )
+
+
+def test_a_task_of_several_is_found_by_the_process_of_flairs_footprint(
+    shop: Workshop, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from flair.models import MultitaskModel
+
+    shop.save(
+        MultitaskModel([shop.tagger(seed=3), shop.tagger(seed=4)], task_ids=["one", "two"]), tmp_path / "tagger.pt"
+    )
+    spec = shop.spec(tmp_path)
+    text = tmp_path / "text.json"
+    text.write_text(json.dumps([["der", "hund"]]), encoding="utf-8")
+    flair_footprint.main(str(spec), "tagger.tasks.two", PROCESSOR.as_json(), str(text), "")
+    found = json.loads(capfd.readouterr().out)
+    assert found["load"] > 0
+    assert found["device"] == 0
 
 
 def test_a_stack_without_a_tagger_has_nothing_to_measure_against(shop: Workshop, tmp_path: Path) -> None:

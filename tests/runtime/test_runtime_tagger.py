@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -122,6 +124,23 @@ def test_a_stream_reads_no_more_than_a_window_ahead(tagger: Tagger) -> None:
     assert read == []
     for given_back, _ in enumerate(islice(stream, 20), 1):
         assert given_back <= len(read) < given_back + 6
+
+
+def test_a_stream_holds_no_more_the_longer_it_runs(tagger: Tagger) -> None:
+    words = ["der", "hund", "öl", "zwei", "drei", "😀"]
+    sentences = ([f"{words[number % 6]}{number}"] * (1 + number % 7) for number in range(4000))
+    held: list[int] = []
+    tracemalloc.start()
+    try:
+        for done, _ in enumerate(tagger.stream(sentences, batch_size=25, window=4), 1):
+            if done % 100 == 50:  # in the midst of a window
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert len(held) == 40
+    # A window of 100 results takes some 100 kB: were those of earlier ones kept, the last would be 30 times the second.
+    assert max(held[20:]) < 1.2 * max(held[1:20])
 
 
 def test_progress_counts_every_sentence_once(tagger: Tagger) -> None:

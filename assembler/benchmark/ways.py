@@ -1,0 +1,95 @@
+"""The ways of tagging that a benchmark measures: flair's own, with its layers compiled by torch, and our models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assembler.benchmark.device import require_first
+from assembler.errors import SpecError
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from assembler.benchmark.device import Device
+    from assembler.benchmark.torch_ways import Forwards
+    from assembler.proof.parity import TaggedTokens
+    from assembler.runtime import Tagger
+    from assembler.sources.flair_checkpoint import FlairSource
+    from assembler.spec.model import Spec
+    from assembler.tasks import SourceTask
+
+    Sentences = Sequence[list[str]]
+
+#: The batch of flair's own `predict` unless it is told otherwise.
+FLAIRS_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way of tagging: how it is measured, in batches of a size or of its own, and what it says."""
+
+    run: Callable[[Sentences, int | None], object]
+    tags: Callable[[Sentences, int | None], Sequence[TaggedTokens]]
+
+
+def spread(sentences: Sentences, count: int) -> Sentences:
+    """Return some sentences, from the first to the last."""
+    return sentences[:: max(1, len(sentences) // count)][:count]
+
+
+def flair_source(spec: Spec, tasks: Sequence[SourceTask]) -> FlairSource:
+    """Return the tagger to measure against.
+
+    Raises:
+        SpecError: No loaded tagger gives tags of tokens (W019).
+    """
+    source = tasks[0].model if tasks else None
+    if source is None or tasks[0].task.by_sentence:
+        message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
+        raise SpecError(Problem.at(spec.proof.mark, "W019", message))
+    return source
+
+
+def flair_way(source: FlairSource) -> Way:
+    """Return flair's own way, on the device where the source is."""
+    return Way(
+        lambda sentences, batch: source.run_predict(sentences, batch or FLAIRS_BATCH),
+        lambda sentences, batch: source.predict(sentences, batch or FLAIRS_BATCH),
+    )
+
+
+def compiled_ways(source: FlairSource, sentences: Sentences) -> tuple[dict[str, Way], dict[str, str]]:
+    """Return flair's way with its layers compiled by torch, as far as this runs here, and why the others do not."""
+    from assembler.benchmark import torch_ways
+
+    found, left_out = torch_ways.torch_ways(source, spread(sentences, 4))
+    plain = flair_way(source)
+
+    def way(forwards: Forwards) -> Way:
+        def run(some: Sentences, batch: int | None) -> None:
+            with torch_ways.standing_in(forwards):
+                plain.run(some, batch)
+
+        def tags(some: Sentences, batch: int | None) -> Sequence[TaggedTokens]:
+            with torch_ways.standing_in(forwards):
+                return plain.tags(some, batch)
+
+        return Way(run, tags)
+
+    return {name: way(forwards) for name, forwards in found.items()}, left_out
+
+
+def model_way(tagger: Tagger, device: Device) -> Way:
+    """Return the way of one of our models.
+
+    Raises:
+        DeviceError: It does not run on the device.
+    """
+    require_first(device, tagger.providers)
+
+    def tags(sentences: Sentences, batch: int | None) -> Sequence[TaggedTokens]:
+        return tagger.tag(sentences, batch_size=batch)
+
+    return Way(tags, tags)
