@@ -52,6 +52,11 @@ def lower_large_language_models(model: Model) -> Model:
     return _lowered(model, _LARGE)
 
 
+def loop_name(part: str) -> str:
+    """Return the name of the loop that a language model becomes."""
+    return f"{part}/loop"
+
+
 def _lowered(model: Model, least: int) -> Model:
     rewriting = Rewriting(model)
     for found in [found for found in language_models(rewriting) if found.hidden_size >= least]:
@@ -68,7 +73,7 @@ def _lowered(model: Model, least: int) -> Model:
 
 def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
     """Emit the loop; its states, float32 [characters, lanes, hidden], are the last output of the last operator."""
-    name, hidden = f"{found.part}/loop", found.hidden_size
+    name, hidden = loop_name(found.part), found.hidden_size
     shape = emit.op("Shape", [found.ids], f"{name}/ids_shape")
     lanes = emit.op("Gather", [shape, emit.integers(f"{name}/lane_axis", [1])], f"{name}/lanes", axis=0)
     start_shape = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)

@@ -1,15 +1,13 @@
-"""Pass: large weights become int8, one scale for each column.
+"""Pass: large weights become int8, one scale for each column, and what is multiplied with them whole numbers of 8 bits.
 
-A processor without VNNI adds the products of two neighbours in a column in 16 bits, which two full weights overflow
-(ONNX Runtime's page on quantization: "when and why do I need to try U8U8"). The usual remedy, seven bits for all
-weights, doubles the error for the sake of few pairs. Here the scale of each column is the smallest at which no pair of
-it can overflow: 255 (|a| + |b|) < 2**15. What is multiplied with them is quantised where the model runs, by its own
-least and largest value.
+The states of a language model lie between -1 and 1, so they are rounded by a scale that is always the same: what a
+sentence gives does not depend on those beside it. Its weights are rounded for states of its own (`rounding`). What
+enters any other product is rounded where the model runs, by its own least and largest value.
 
-Requires: any model. Does: `MatMul` with large weights, and the product of a loop's state, become
-`MatMulIntegerToFloat`; an `LSTM` outside of a loop becomes `DynamicQuantizeLSTM`. Ensures: other weights, the tables of
-loops and all biases stay float32; results are near, which the proof has to measure. The operators are ONNX Runtime's
-own (`com.microsoft`).
+Requires: any model. Does: `MatMul` with large weights, and the product of the state in a language model's loop, become
+`MatMulIntegerToFloat`; an `LSTM` outside of a loop becomes `DynamicQuantizeLSTM`. Ensures: no processor's product
+overflows; other weights, other loops, the tables of loops and all biases stay float32; results are near, which the
+proof has to measure. The operators are ONNX Runtime's own (`com.microsoft`).
 """
 
 from __future__ import annotations
@@ -20,15 +18,17 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from assembler.passes.loops import loop_name
 from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
+from assembler.passes.rounding import LEVELS, quantised, quantised_for
+from assembler.passes.sampled_states import sampled_states
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assembler.model import Model
     from assembler.passes.rewriting import Floats
-    from assembler.sources.weights import Array
 
-#: The largest whole number that a weight becomes, and that a pair of them adds up to before it is rounded.
-LEVELS = 127
 #: Weights of fewer values stay as they are: their products cost nothing, and they are often the last, to the labels.
 _LARGE = 2**15
 
@@ -42,37 +42,20 @@ def quantise(model: Model) -> Model:
             rewriting.replace(node, _product(rewriting, node), domain=MICROSOFT)
     for node in rewriting.recurrent_layers("LSTM"):
         rewriting.replace(node, [_lstm(rewriting, node)], domain=MICROSOFT)
+    loops = {loop_name(part): characters for part, characters in model.resets.items()}
     for node in rewriting.nodes("Scan"):
-        loop = _loop(rewriting, node)
+        loop = _loop(rewriting, node, loops[node.name]) if node.name in loops else None
         if loop is not None:
             rewriting.replace(node, [loop], domain=MICROSOFT)
     return rewriting.model()
 
 
-def quantised(weight: Floats) -> tuple[Array, Floats]:
-    """Return weights as int8, and the scale of each column.
-
-    Args:
-        weight: float32 [..., rows, columns]; the product adds up over the rows.
-
-    Returns:
-        int8 of the same shape, and float32 [..., columns].
-    """
-    sizes = np.abs(weight)
-    even = sizes.shape[-2] // 2 * 2
-    largest = sizes.max(axis=-2)
-    if even:
-        largest = np.maximum(largest, (sizes[..., 0:even:2, :] + sizes[..., 1:even:2, :]).max(axis=-2))
-    scale = np.where(largest > 0, largest / LEVELS, 1).astype(np.float32)
-    return np.rint(weight / scale[..., np.newaxis, :]).astype(np.int8), scale
-
-
-def _weights(rewriting: Rewriting, name: str) -> list[str]:
+def _weights(rewriting: Rewriting, name: str, states: Floats | None) -> list[str]:
     """Add the int8 form of a matrix, and return its values, scales and zero points."""
     matrix = rewriting.floats(name)
     if matrix is None:
         raise ValueError(name)
-    values, scale = quantised(matrix)
+    values, scale = quantised(matrix) if states is None else quantised_for(matrix, states)
     zeros = np.zeros(len(scale), np.int8)
     arrays = (("int8", values), ("scale", scale), ("zero", zeros))
     return [rewriting.set_array(f"{name}/{kind}", array) for kind, array in arrays]
@@ -80,48 +63,46 @@ def _weights(rewriting: Rewriting, name: str) -> list[str]:
 
 def _product(rewriting: Rewriting, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     """Return the operators of `node.input[0] @ weights` in whole numbers."""
-    name, output = node.name, node.output[0]
-    values, scale, zeros = _weights(rewriting, node.input[1])
-    given = [f"{name}/rounded", f"{name}/scale", f"{name}/zero"]
-    return [
-        helper.make_node("DynamicQuantizeLinear", [node.input[0]], given, name=f"{name}/round"),
-        helper.make_node(
-            "MatMulIntegerToFloat",
-            [given[0], values, given[1], scale, given[2], zeros],
-            [output],
-            name=f"{name}/product",
-            domain=MICROSOFT,
-        ),
-    ]
+    given = [f"{node.name}/{kind}" for kind in ("rounded", "scale", "zero")]
+    rounded = helper.make_node("DynamicQuantizeLinear", [node.input[0]], given, name=f"{node.name}/round")
+    return [rounded, _whole(node, given, _weights(rewriting, node.input[1], None))]
 
 
-def _loop(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto | None:
-    """Return a loop whose products of a state are in whole numbers, or `None` where it has none."""
+def _product_of_states(rewriting: Rewriting, node: onnx.NodeProto, states: Floats) -> list[onnx.NodeProto]:
+    """Return the operators of `states @ weights` in whole numbers, for states from -1 to 1."""
+    name, given = node.name, [f"{node.name}/rounded"]
+    given.append(rewriting.set_array(f"{name}/scale", np.array(1 / LEVELS, np.float32)))
+    given.append(rewriting.set_array(f"{name}/zero", np.array(LEVELS + 1, np.uint8)))
+    rounded = helper.make_node("QuantizeLinear", [node.input[0], *given[1:]], given[:1], name=f"{name}/round")
+    return [rounded, _whole(node, given, _weights(rewriting, node.input[1], states))]
+
+
+def _whole(node: onnx.NodeProto, given: Sequence[str], weights: Sequence[str]) -> onnx.NodeProto:
+    """Return the product of whole numbers, each side given as its values, scale and zero point."""
+    inputs = [name for pair in zip(given, weights, strict=True) for name in pair]
+    name = f"{node.name}/product"
+    return helper.make_node("MatMulIntegerToFloat", inputs, [node.output[0]], name=name, domain=MICROSOFT)
+
+
+def _loop(rewriting: Rewriting, node: onnx.NodeProto, characters: int) -> onnx.NodeProto | None:
+    """Return a language model's loop whose product of the state is in whole numbers, or `None` if that is small."""
     copy = changed(node, list(node.input))
     [body] = [entry.g for entry in copy.attribute if entry.HasField("g")]
-    states = {entry.name for entry in body.input}
-    found = [inner for inner in body.node if _is_sum(inner) and inner.input[0] in states]
-    large = [
-        inner for inner in found if (array := rewriting.floats(inner.input[1])) is not None and array.size >= _LARGE
-    ]
-    if not large:
+    arguments = {entry.name for entry in body.input}
+    [found] = [inner for inner in body.node if inner.op_type == "Gemm" and inner.input[0] in arguments]
+    weight = rewriting.floats(found.input[1])
+    if weight is None or weight.size < _LARGE:
         return None
+    product = changed(found, list(found.input[:2]))
+    product.output[:] = [f"{found.name}/float"]
+    states = sampled_states(rewriting, node, len(weight), characters)
+    added = helper.make_node("Add", [product.output[0], found.input[2]], list(found.output), name=f"{found.name}/add")
     nodes = list(body.node)
-    for inner in large:
-        index = next(index for index, entry in enumerate(nodes) if entry.name == inner.name)
-        product = f"{inner.name}/float"
-        plain = changed(inner, list(inner.input[:2]))
-        plain.output[:] = [product]
-        added = helper.make_node("Add", [product, inner.input[2]], list(inner.output), name=f"{inner.name}/add")
-        nodes[index : index + 1] = [*_product(rewriting, plain), added]
+    index = next(index for index, inner in enumerate(nodes) if inner.name == found.name)
+    nodes[index : index + 1] = [*_product_of_states(rewriting, product, states), added]
     del body.node[:]
     body.node.extend(nodes)
     return copy
-
-
-def _is_sum(node: onnx.NodeProto) -> bool:
-    """Whether an operator is `state @ weights + bias`, as loops of ours have it."""
-    return node.op_type == "Gemm" and len(node.input) == 3 and all(node.input) and not node.attribute  # noqa: PLR2004
 
 
 def _lstm(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto:

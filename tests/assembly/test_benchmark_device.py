@@ -76,8 +76,8 @@ def test_both_sides_run_on_the_device_in_each_of_its_batch_sizes(
     ]
     assert all(speed.tags_changed == 0 and speed.tokens > 1 for speed in report.speeds)
     assert all(speed.sentences_per_second > 0 and speed.peak_share > 0 for speed in report.speeds)
-    # A first run and a turn of two profiles in each size, and none without binding.
-    assert sorted(bound) == sorted(4 * [2, 2, 3, 1, 4, 1, 1])
+    # A first run and a turn of each profile in each size, and none without binding; `cuda` evens its batches out.
+    assert sorted(bound) == sorted(2 * [2, 2, 2, 2, 4, 1, 1] + 2 * [2, 2, 3, 1, 4, 1, 1])
     assert places == {"cpu:0"}
     assert len(waits) == 3 * (1 + 1 + 1 + 2) + 4 * 8  # behind each call of each way, and in the peak of each size
     assert str(flair.device) == "cpu"
