@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from assembler.passes.rewriting import Floats, Rewriting
 
 #: Lanes beside each other, and the characters of each.
-_LANES, _CHARACTERS = 32, 48
+_LANES, _CHARACTERS = 32, 32
 
 
 def sampled_states(rewriting: Rewriting, loop: onnx.NodeProto, hidden: int, characters: int) -> Floats:
