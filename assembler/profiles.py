@@ -60,7 +60,7 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "int8",
             "int8 weights, several times faster on processors; needs ONNX Runtime's own operators",
-            (_FOLD, _TOKENS, _LOOPS, "quantisation:quantise", _SHARE),
+            (_FOLD, _TOKENS, _LOOPS, "quantisation:quantise", "single_lane:read_one_lane_apart", _SHARE),
             tags_changed=0.005,
         ),
         Profile(

@@ -152,18 +152,20 @@ def _require_session(device: Device) -> None:
     Raises:
         DeviceError: ONNX Runtime cannot start the provider, or went on with another.
     """
+    import numpy as np
     import onnx
 
     from assembler.runtime.session import Session
 
     model = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["": 17]> small (float[n] x) => (float[n] y) { y = Sigmoid(x) }'
+        '<ir_version: 8, opset_import: ["": 17]> small (int64[n] x) => (int64[n] y) { y = Add(x, x) }'
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small.onnx"
         onnx.save(model, path)
         try:
             session = Session.open(path, providers=device.providers)
+            session.run(["y"], {"x": np.zeros(1, np.int64)})
         except ModelError as err:
             problem = err.problems[0]
             raise DeviceError(f"{problem.message}. {problem.hint or ''}".rstrip()) from err

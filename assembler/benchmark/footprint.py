@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from assembler.benchmark.device import PROCESSOR, Device, require_first
 from assembler.benchmark.results import Footprint
+from assembler.errors import ModelError
+from assembler.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,8 +87,18 @@ def apart(module: str, *words: str) -> Taken:
 
 
 def _printed(module: str, words: Sequence[str]) -> bytes:
+    """Return what a process prints.
+
+    Raises:
+        ModelError: M015 if it fails, with the last line that it said.
+    """
     command = [sys.executable, "-m", module, *words]
-    return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
+    done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"it ended with {done.returncode}"]
+        message = f"a process that measures load time and memory failed: {said[-1]}"
+        raise ModelError(Problem("M015", message, "where memory ran out: a shorter text needs less", words[0]))
+    return done.stdout
 
 
 def _session_seconds(words: Sequence[str]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
 import time
@@ -218,7 +219,7 @@ def _speed(
         processor_ratio=min(flairs.processor) / max(min(own.processor), 1e-9),
         median_ratio=statistics.median(flairs.seconds) / statistics.median(own.seconds),
         latency_median=1000 * statistics.median(fastest) if single else None,
-        latency_p95=1000 * sorted(fastest)[int(0.95 * (len(fastest) - 1))] if single else None,
+        latency_p95=1000 * sorted(fastest)[math.ceil(0.95 * len(fastest)) - 1] if single else None,
         peak_share=least / min(own.seconds),
         tags_changed=changed[0],
         tokens=changed[1],

@@ -40,6 +40,12 @@ TOKENIZERS = ("segtok", "whitespace")
     help="Sentences in one run.  [default: 32, or 128 where they can share a lane]",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one run.  [default: ONNX Runtime's choice]")
+@click.option(
+    "--spin/--no-spin",
+    default=True,
+    show_default=True,
+    help="Let threads wait by spinning: faster, where no other program wants the cores.",
+)
 @click.option("--force-tokens", is_flag=True, help="Give a label per token, without spans, also where tags are spans.")
 @click.option(
     "--tokenizer",
@@ -53,6 +59,7 @@ def command(
     file: Path | None,
     batch_size: int | None,
     threads: int | None,
+    spin: bool,  # noqa: FBT001 - click passes options by name
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
     tokenizer: str | None,
     form: str,
@@ -67,7 +74,7 @@ def command(
     where each token stands in it. Standard input is tagged in windows of 32 batches.
     """
     write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
-    stream = _stream(model, threads, batch_size, force_tokens=force_tokens)
+    stream = _stream(model, threads, batch_size, spin=spin, force_tokens=force_tokens)
     if file is None or str(file) == "-":
         if sys.stdin is None:
             message = "standard input is closed; name a file"
@@ -89,7 +96,7 @@ class _Stream(Protocol):
     ) -> Iterator[Result]: ...
 
 
-def _stream(model: Path, threads: int | None, batch_size: int | None, *, force_tokens: bool) -> _Stream:
+def _stream(model: Path, threads: int | None, batch_size: int | None, *, spin: bool, force_tokens: bool) -> _Stream:
     """Return what runs the model: on tokens, or where it labels nothing but sentences, on these."""
     from assembler.inspection import model_header
     from assembler.runtime import SentenceTask, Tagger, TextClassifier
@@ -97,8 +104,8 @@ def _stream(model: Path, threads: int | None, batch_size: int | None, *, force_t
 
     tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):
-        return partial(TextClassifier(model, threads=threads).stream, batch_size=batch_size or 32)
-    return partial(Tagger(model, threads=threads).stream, batch_size=batch_size, force_tokens=force_tokens)
+        return partial(TextClassifier(model, threads=threads, spin=spin).stream, batch_size=batch_size or 32)
+    return partial(Tagger(model, threads=threads, spin=spin).stream, batch_size=batch_size, force_tokens=force_tokens)
 
 
 def _count(file: Path) -> int:

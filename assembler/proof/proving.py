@@ -177,7 +177,8 @@ def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence
 def proof_record(wiring: Wiring, references: References | None) -> dict[str, Value]:
     """Return the `proof` record of the metadata. A file that does not pass never gets its name, so it can say so.
 
-    Figures that depend on the machine stay out of it: the same spec and sources give the same bytes.
+    Figures that depend on the machine stay out of it: the same spec and sources give the same bytes. (The
+    rounding of `int8` follows states that the machine has computed: there the same machine gives the same bytes.)
     """
     if references is None:
         return {"status": "skipped", "reason": "--no-proof"}

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     Integers = NDArray[np.int64]
 
-#: The numbers of lanes that are tried. More rows do not make a product of matrices faster; kernels take six at a time.
-_COUNTS = range(12, 73, 6)
-#: What one step costs beside its rows, in rows: the weights are read, a dozen operators are called. Measured with
-#: language models of 2048 on two cores, 6 in float32 and 15 in int8 (docs/performance.md, lanes of 24 to 64).
+#: The numbers of lanes that are tried. More rows do not make a product of matrices faster.
+_COUNTS = (2, 4, 6, 8, *range(12, 73, 6))
+#: What one step costs beside its rows, in rows: the weights are read, a dozen operators are called. A line through the
+#: seconds of a step in docs/performance.md (`tools/measure_steps.py`) has 5 to 15.
 _STEP = 8
 
 
@@ -63,7 +63,11 @@ def can_pack(interface: Interface) -> bool:
 
 
 def arrange(lengths: Sequence[int] | Integers) -> Lanes:
-    """Return the lanes that take the least time, of a few numbers of lanes that are tried."""
+    """Return the lanes that take the least time, of a few numbers of lanes that are tried.
+
+    Args:
+        lengths: The characters of each text; at least one text.
+    """
     counted = np.asarray(lengths, dtype=np.int64)
     counts = {min(count, len(counted)) for count in _COUNTS}
     return min((_in_lanes(counted, count) for count in sorted(counts)), key=_cost)

@@ -61,7 +61,7 @@ class Tagger:
             path: A model that `assemble` wrote; external data is looked for beside it.
             threads: Threads within an operator, at least 1; `None` leaves the choice to ONNX Runtime.
             spin: Whether threads wait by spinning while a run lasts: faster, most of all for one sentence at a time.
-                Let it be where the cores are shared with other programs, or several runs go on at the same time.
+                Give `False` where the cores are shared with other programs, or several runs go on at the same time.
             providers: Execution providers of ONNX Runtime in order of preference, each a name or a name with its
                 options; `None` is the CPU, also where others are installed.
 

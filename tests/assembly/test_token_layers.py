@@ -60,8 +60,8 @@ def run(model: Model, feeds: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("directions", [1, 2])
-@pytest.mark.parametrize("opset", [17, 21])
-@pytest.mark.parametrize("lengths", [[1], [7], [7, 1, 3], [1, 1], [2, 5, 5, 1, 4, 2]], ids=str)
+@pytest.mark.parametrize("opset", [13, 17, 18, 22])
+@pytest.mark.parametrize("lengths", [[1], [7], [7, 1, 3], [1, 1], [2, 5, 5, 1, 4, 2], [3, 0]], ids=str)
 def test_the_loop_gives_the_operators_states_and_zeros_behind_each_sentence(
     directions: int, opset: int, lengths: list[int]
 ) -> None:
@@ -77,9 +77,38 @@ def test_the_loop_gives_the_operators_states_and_zeros_behind_each_sentence(
     assert not states.transpose(0, 2, 1, 3)[behind].any()
 
 
+@pytest.mark.parametrize("lengths", [[4, 3], [-1, 3], [3], [3, 3, 3]], ids=str)
+def test_counts_that_do_not_fit_fail(lengths: list[int]) -> None:
+    feeds = {"x": np.zeros((2, 3, FEATURES), np.float32), "lengths": np.array(lengths)}
+    with pytest.raises(Exception, match=r"(?i)bounds|reshape"):
+        run(lower_token_layers(layer(2)), feeds)
+
+
+def test_two_layers_without_names_keep_their_own_weights() -> None:
+    model = layer(2)
+    graph = model.proto.graph
+    [node] = [node for node in graph.node if node.op_type == "LSTM"]
+    second = onnx.NodeProto()
+    second.CopyFrom(node)
+    node.name = second.name = ""
+    second.input[2], second.output[0] = "R2", "second"
+    other = onnx.numpy_helper.to_array(next(tensor for tensor in graph.initializer if tensor.name == "R")) * 2
+    graph.initializer.append(onnx.numpy_helper.from_array(other, "R2"))
+    graph.node.append(second)
+    graph.output.append(onnx.helper.make_tensor_value_info("second", 1, None))
+    feeds = {"x": np.ones((2, 3, FEATURES), np.float32), "lengths": np.array([3, 2])}
+    wanted, given = (
+        ort.InferenceSession(each.proto.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)
+        for each in (model, lower_token_layers(model))
+    )
+    assert np.abs(wanted[0] - wanted[1]).max() > 1e-3
+    for one, own in zip(wanted, given, strict=True):
+        np.testing.assert_allclose(own, one, atol=1e-6)
+
+
 def test_padded_places_are_not_projected() -> None:
     lowered = lower_token_layers(layer(2))
-    lowered.proto.graph.output.append(onnx.helper.make_tensor_value_info("head/lstm_0/projection:0", 1, None))
+    lowered.proto.graph.output.append(onnx.helper.make_tensor_value_info("head/lstm_0:0/tokens/projection:0", 1, None))
     session = ort.InferenceSession(lowered.proto.SerializeToString(), providers=["CPUExecutionProvider"])
     given = np.zeros((3, 9, FEATURES), np.float32)
     _, projected = session.run(None, {"x": given, "lengths": np.array([9, 1, 2])})
