@@ -2,7 +2,8 @@
 
 The states of a language model lie between -1 and 1, so they are rounded by a scale that is always the same: what a
 sentence gives does not depend on those beside it. Its weights are rounded for states of its own (`rounding`). What
-enters any other product is rounded where the model runs, by its own least and largest value.
+enters any other product is rounded where the model runs, by its own least and largest value; of a head's projection in
+two rounds, that is to 16 bits.
 
 Requires: any model. Does: `MatMul` with large weights, and the product of the state in a language model's loop, become
 `MatMulIntegerToFloat`; an `LSTM` outside of a loop becomes `DynamicQuantizeLSTM`. Ensures: no processor's product
@@ -22,6 +23,7 @@ from assembler.passes.loops import loop_name
 from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
 from assembler.passes.rounding import LEVELS, quantised, quantised_for
 from assembler.passes.sampled_states import sampled_states
+from assembler.passes.token_layers import PROJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +41,8 @@ def quantise(model: Model) -> Model:
     for node in rewriting.nodes("MatMul"):
         weight = rewriting.floats(node.input[1])
         if weight is not None and weight.ndim == 2 and weight.size >= _LARGE:  # noqa: PLR2004 - rows by columns
-            rewriting.replace(node, _product(rewriting, node), domain=MICROSOFT)
+            product = _product_in_two_rounds if node.name.endswith(PROJECTION) else _product
+            rewriting.replace(node, product(rewriting, node), domain=MICROSOFT)
     for node in rewriting.recurrent_layers("LSTM"):
         rewriting.replace(node, [_lstm(rewriting, node)], domain=MICROSOFT)
     loops = {loop_name(part): characters for part, characters in model.resets.items()}
@@ -66,6 +69,28 @@ def _product(rewriting: Rewriting, node: onnx.NodeProto) -> list[onnx.NodeProto]
     given = [f"{node.name}/{kind}" for kind in ("rounded", "scale", "zero")]
     rounded = helper.make_node("DynamicQuantizeLinear", [node.input[0]], given, name=f"{node.name}/round")
     return [rounded, _whole(node, given, _weights(rewriting, node.input[1], None))]
+
+
+def _product_in_two_rounds(rewriting: Rewriting, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """Return the operators of a product whose input is rounded, and what that leaves out rounded once more.
+
+    All that a head knows of a token goes through this product, and here half of the tags that changed were changed.
+    """
+    name = node.name
+    first = _product(rewriting, changed(node, list(node.input)))
+    weights = first[1].input[1::2]
+    first[1].output[0] = f"{name}/coarse"
+    rest = [f"{name}/rest/{kind}" for kind in ("rounded", "scale", "zero")]
+    second = changed(node, list(node.input))
+    second.name, second.output[0] = f"{name}/rest", f"{name}/fine"
+    return [
+        *first,
+        helper.make_node("DequantizeLinear", list(first[0].output), [f"{name}/kept"], name=f"{name}/keep"),
+        helper.make_node("Sub", [node.input[0], f"{name}/kept"], [f"{name}/left"], name=f"{name}/leave"),
+        helper.make_node("DynamicQuantizeLinear", [f"{name}/left"], rest, name=f"{name}/rest/round"),
+        _whole(second, rest, weights),
+        helper.make_node("Add", [f"{name}/coarse", f"{name}/fine"], [node.output[0]], name=f"{name}/both"),
+    ]
 
 
 def _product_of_states(rewriting: Rewriting, node: onnx.NodeProto, states: Floats) -> list[onnx.NodeProto]:

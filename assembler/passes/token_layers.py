@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from assembler.model import Model
     from assembler.passes.rewriting import Floats
 
+#: How the name of the input's product ends.
+PROJECTION = "/tokens/projection"
 #: Fewer features are projected faster than they are sorted out.
 _LEAST_FEATURES = 512
 _FLOAT32, _INT64 = "float32", "int64"
@@ -183,7 +185,7 @@ def _emit_gates(emit: Emitter, layer: _Layer, rows: str, places: str) -> str:
     flat = emit.op("Reshape", [layer.rows, emit.integers(f"{name}/features", [-1, features])], f"{name}/rows")
     real = emit.op("Gather", [flat, rows], f"{name}/real_tokens", axis=0)
     weight = emit.initializer(f"{name}/W", layer.input_weight.reshape(width, features).T)
-    product = emit.op("MatMul", [real, weight], f"{name}/projection")
+    product = emit.op("MatMul", [real, weight], f"{layer.node.output[0]}{PROJECTION}")
     given = emit.op("Add", [product, emit.initializer(f"{name}/B", layer.bias.reshape(width))], f"{name}/biased")
     reset = np.zeros((directions, 4, layer.hidden), np.float32)
     reset[:, [0, 2]] = SHUT  # the input and the forget gate
