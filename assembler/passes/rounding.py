@@ -81,7 +81,8 @@ def _scales(weight: Floats) -> Floats:
         above = np.maximum(first, 0) + np.maximum(second, 0)
         below = np.minimum(first, 0) + np.minimum(second, 0)
         largest = np.maximum(largest, np.maximum(above.max(axis=-2), -below.min(axis=-2)))
-    scale: Floats = np.where(largest > 0, largest / LEVELS, 1).astype(np.float32)
+    least = LEVELS * np.finfo(np.float32).tiny  # below, a scale would be no normal number
+    scale: Floats = np.where(largest > least, largest / LEVELS, 1).astype(np.float32)
     return scale
 
 

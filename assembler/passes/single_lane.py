@@ -60,7 +60,8 @@ def in_two_halves(table: Floats) -> tuple[Array, Floats]:
         the table is `(255 a + b) / 255 * scale`.
     """
     largest = np.abs(table).max(axis=0)
-    scale = np.where(largest > 0, largest / _LEVELS, 1).astype(np.float32)
+    least = _LEVELS * np.finfo(np.float32).tiny  # below, a scale would be no normal number
+    scale = np.where(largest > least, largest / _LEVELS, 1).astype(np.float32)
     whole = np.rint(table.astype(np.float64) / scale * _WHOLE)
     first = np.clip(np.rint(whole / _WHOLE), -_LEVELS, _LEVELS)
     second = np.clip(whole - _WHOLE * first, -_LEVELS, _LEVELS)

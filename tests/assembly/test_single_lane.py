@@ -113,7 +113,7 @@ def test_two_whole_numbers_hold_a_table_to_16_bits_and_no_pair_overflows(table: 
     values, scale = in_two_halves(table)
     first, second = values[: len(table)].astype(np.int64), values[len(table) :].astype(np.int64)
     np.testing.assert_allclose(
-        (255 * first + second) / 255 * scale, table, atol=float(np.abs(table).max()) / 30000 + 1e-30
+        (255 * first + second) / 255 * scale, table, atol=float(np.abs(table).max()) / 30000 + 1e-35
     )
     assert (np.abs(255 * first) + np.abs(second)).max() < 2**15
 
