@@ -1,0 +1,49 @@
+"""The sentences that come with the package: news, talk, headlines, lists, of nineteen languages.
+
+They were written for this project, one a line, tokens separated by spaces. Names of persons, places and organisations,
+numbers, dates, addresses and emoji are in them, so that taggers of spans meet spans.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The languages, in the order of the sample; each is a file `sample/LANGUAGE.txt`.
+LANGUAGES = (
+    "en", "de", "fr", "es", "it", "nl", "pl", "cs", "ru", "uk", "ar", "tr", "sv", "pt", "da", "fi", "hu", "zh", "el",
+)  # fmt: skip
+
+#: A sentence, as its tokens.
+Tokens = tuple[str, ...]
+
+Item = TypeVar("Item")
+
+
+def sample_sentences() -> tuple[Tokens, ...]:
+    """Return all sentences, those of a language beside each other: what a lossy model is measured on."""
+    return tuple(tokens for language in LANGUAGES for tokens in _of_language(language))
+
+
+def drawn_sentences(most: int) -> tuple[Tokens, ...]:
+    """Return at most so many of the sentences, at even distances, so that each language gives some of its own."""
+    return tuple(evenly(sample_sentences(), most))
+
+
+def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """Return at most so many items, at even distances from the first to the last: the same ones on every day."""
+    if len(items) <= most:
+        return items
+    if most <= 1:
+        return items[:most]
+    return [items[place * (len(items) - 1) // (most - 1)] for place in range(most)]
+
+
+@cache
+def _of_language(language: str) -> tuple[Tokens, ...]:
+    text = (files("assembler") / "proof" / "sample" / f"{language}.txt").read_text(encoding="utf-8")
+    return tuple(tuple(line.split(" ")) for line in text.splitlines() if line)
