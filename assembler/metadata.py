@@ -124,10 +124,11 @@ def describe_interface(
     _refuse_two_documents(wiring, sources)
     head = first_head(wiring, sources)
     described: dict[str, Value] = {}
+    fed = {subject for fill in found.values() if fill.rule == "characters" for subject in fill.subjects}
     for name, weights in models.items():
         entry = asdict(weights.characters)
         del entry["dictionary"]
-        if name in resets:
+        if name in resets and name in fed:  # of a model that reads a text in the graph no host writes the characters
             entry["reset"] = resets[name]
         described[name] = entry
     tags: dict[str, Value] = {

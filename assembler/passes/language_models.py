@@ -30,7 +30,9 @@ class LanguageModelNodes:
 
     Attributes:
         part: The node of the spec.
-        ids: The model's input with the character ids, int64 [characters, sentences].
+        ids: The character ids, int64 [characters, sentences]: an input of the model, or made of a text in it.
+        lengths: The characters of each text, int32 [sentences].
+        in_lanes: Whether a host writes ids and picks rows, so that it can put several texts into a column.
         cell: The cell.
         embedding: The `Gather` of embeddings.
         recurrent: The `LSTM` or `GRU`.
@@ -44,6 +46,8 @@ class LanguageModelNodes:
 
     part: str
     ids: str
+    lengths: str
+    in_lanes: bool
     cell: Literal["LSTM", "GRU"]
     embedding: onnx.NodeProto
     recurrent: onnx.NodeProto
@@ -86,7 +90,8 @@ def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
     """Yield the language models of one layer whose states nobody reads but by row.
 
     Behind the end of a text the operators give zeros and a loop gives states, so a model whose states are an output,
-    or are looked at as a whole, is left as it is.
+    or are looked at as a whole, is left as it is. Where the graph itself makes ids of a text it picks the rows too, as it
+    likes: such a model is found if the characters of each text are counted, so that zeros can be had again.
     """
     for recurrent in rewriting.recurrent_layers("LSTM", "GRU"):
         embedding = rewriting.producer(recurrent.input[0])
@@ -96,9 +101,12 @@ def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
         arrays = [rewriting.floats(name) for name in (embedding.input[0], *recurrent.input[1:4])]
         if any(array is None for array in arrays) or not _plain(recurrent):
             continue
-        ids = embedding.input[1]
-        if len(recurrent.output) == 1 and ids in rewriting.inputs and _read_by_row(rewriting, squeeze.output[0]):
-            yield _nodes(ids, embedding, recurrent, squeeze, cast("list[Floats]", arrays))
+        in_lanes = embedding.input[1] in rewriting.inputs
+        lengths = next(iter(recurrent.input[4:5]), "")
+        if len(recurrent.output) != 1 or not (in_lanes or lengths):
+            continue
+        if _read_by_row(rewriting, squeeze.output[0], picked_by_host=in_lanes):
+            yield _nodes(in_lanes, embedding, recurrent, squeeze, cast("list[Floats]", arrays))
 
 
 def _plain(recurrent: onnx.NodeProto) -> bool:
@@ -107,13 +115,19 @@ def _plain(recurrent: onnx.NodeProto) -> bool:
 
 
 def _nodes(
-    ids: str, embedding: onnx.NodeProto, recurrent: onnx.NodeProto, squeeze: onnx.NodeProto, arrays: list[Floats]
+    in_lanes: bool,  # noqa: FBT001 - called once, above
+    embedding: onnx.NodeProto,
+    recurrent: onnx.NodeProto,
+    squeeze: onnx.NodeProto,
+    arrays: list[Floats],
 ) -> LanguageModelNodes:
     table, inner, hidden, biases = arrays
     input_bias, recurrent_bias = biases[0][: inner.shape[1]], biases[0][inner.shape[1] :]
     return LanguageModelNodes(
         part=recurrent.name.partition("/")[0],
-        ids=ids,
+        ids=embedding.input[1],
+        lengths=next(iter(recurrent.input[4:5]), ""),
+        in_lanes=in_lanes,
         cell="LSTM" if recurrent.op_type == "LSTM" else "GRU",
         embedding=embedding,
         recurrent=recurrent,
@@ -126,17 +140,19 @@ def _nodes(
     )
 
 
-def _read_by_row(rewriting: Rewriting, tensor: str) -> bool:
+def _read_by_row(rewriting: Rewriting, tensor: str, *, picked_by_host: bool) -> bool:
     """Whether all that is read of a tensor of states is rows of it."""
     consumers = rewriting.consumers(tensor)
     if tensor in rewriting.outputs or not consumers:
         return False
     for node in consumers:
+        if node.input[0] != tensor:
+            return False
         if node.op_type == "Gather":
-            if node.input[0] != tensor or node.input[1] not in rewriting.inputs or attribute(node, "axis", 0) != 0:
+            if attribute(node, "axis", 0) != 0 or (picked_by_host and node.input[1] not in rewriting.inputs):
                 return False
-        elif (
-            node.op_type not in _POSITIONWISE or node.input[0] != tensor or not _read_by_row(rewriting, node.output[0])
+        elif node.op_type not in _POSITIONWISE or not _read_by_row(
+            rewriting, node.output[0], picked_by_host=picked_by_host
         ):
             return False
     return True

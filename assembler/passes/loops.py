@@ -9,10 +9,13 @@ The table has one more row, the reset character: its input and forget gates are 
 `c = 0 c + 0 g` and `h = o tanh(0)`, and whatever follows in the lane begins anew. A GRU resets by
 `n = tanh(0 + 0 (R h + b))` and `h = (1 - 0) n + 0 h`.
 
+Where the graph itself makes the ids of a text, no host packs lanes; there the reset character stands behind the end of
+each text, so that the states are 0 there, as those of the operators are.
+
 Requires: language models of one layer whose states are only read by row, as `language_models` finds them. Does:
 replaces `Gather`, `LSTM` or `GRU` and `Squeeze` by a `Scan`. Ensures: the same rows up to rounding, for hosts that know
-of no reset character too; behind the end of a text there are states where there were zeros. `Model.resets` names the
-reset character of each loop.
+of no reset character too; where a host writes the ids, there are states behind the end of a text instead of zeros.
+`Model.resets` names the reset character of each loop.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.parts.emitter import Emitter
+from assembler.parts.emitter import Emitter, element_number
 from assembler.passes.cells import emit_gru, emit_lstm
 from assembler.passes.language_models import language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting
@@ -67,7 +70,7 @@ def _lowered(model: Model, least: int) -> Model:
         nodes[-1].output[-1] = found.squeeze.output[0]
         rewriting.replace(found.squeeze, nodes)
         rewriting.add_initializers(fragment)
-        rewriting.give_reset(found.part, found.ids, len(found.table))
+        rewriting.give_reset(found.part, len(found.table), lanes_of=found.ids if found.in_lanes else None)
     return rewriting.model()
 
 
@@ -75,6 +78,7 @@ def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
     """Emit the loop; its states, float32 [characters, lanes, hidden], are the last output of the last operator."""
     name, hidden = loop_name(found.part), found.hidden_size
     shape = emit.op("Shape", [found.ids], f"{name}/ids_shape")
+    ids = found.ids if found.in_lanes else _emit_ended(emit, found, shape)
     lanes = emit.op("Gather", [shape, emit.integers(f"{name}/lane_axis", [1])], f"{name}/lanes", axis=0)
     start_shape = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)
     start = emit.op("Expand", [emit.number(f"{name}/zero", 0.0, _FLOAT32), start_shape], f"{name}/start")
@@ -93,7 +97,20 @@ def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
     states = [after] if cell is None else [after, cell]
     for state in (*states, body.op("Identity", [after], "kept")):
         body.result(state, _FLOAT32, 2)
-    emit.scan(body, [start] * len(states), [found.ids], collected=[False])
+    emit.scan(body, [start] * len(states), [ids], collected=[False])
+
+
+def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str) -> str:
+    """Emit the ids with the reset character behind the end of each text, int64 [characters, sentences]."""
+    name = f"{loop_name(found.part)}/ended"
+    zero, one = emit.number(f"{name}/zero", 0, _INT64), emit.number(f"{name}/one", 1, _INT64)
+    count = emit.op("Gather", [shape, zero], f"{name}/count", axis=0)
+    positions = emit.op("Range", [zero, count, one], f"{name}/positions")
+    column = emit.op("Unsqueeze", [positions, emit.integers(f"{name}/axis", [1])], f"{name}/column")
+    lengths = emit.op("Cast", [found.lengths], f"{name}/lengths", to=element_number(_INT64))
+    inside = emit.op("Less", [column, lengths], f"{name}/inside")
+    reset = emit.number(f"{name}/reset", len(found.table), _INT64)
+    return emit.op("Where", [inside, found.ids, reset], name)
 
 
 def _emit_input(emit: Emitter, body: Body, found: LanguageModelNodes, ids: str) -> str:

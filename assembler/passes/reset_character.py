@@ -4,8 +4,8 @@ The embedding has one more row and one more column, 1 in the new row and 0 elsew
 column that shuts the input and the forget gate (see `loops`, which does the same to its tables). The operator stays
 ONNX's own `LSTM` or `GRU`, for processors that have a fast one.
 
-Requires: language models of one layer whose states are only read by row, as `language_models` finds them. Ensures: the
-same states for all other characters, bit by bit where the runtime adds up in order; `Model.resets` names the character.
+Requires: language models of one layer whose states are only read by row, as `language_models` finds them, and whose ids
+a host writes: any other has no use for the character. Ensures: the same states for all other characters, bit by bit where the runtime adds up in order; `Model.resets` names the character.
 The counts of characters are no longer read: behind the end of a text there are states where there were zeros.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def add_reset_character(model: Model) -> Model:
     """Return the model with a reset character in each language model."""
     rewriting = Rewriting(model)
-    for found in list(language_models(rewriting)):
+    for found in [found for found in language_models(rewriting) if found.in_lanes]:
         name = f"{found.part}/reset"
         table = rewriting.set_array(f"{name}/table", with_reset_row(found.table))
         weight = rewriting.set_array(f"{name}/W", reset_column(found)[None])
@@ -31,5 +31,5 @@ def add_reset_character(model: Model) -> Model:
         _, _, *rest = found.recurrent.input[:4]
         rewriting.replace(found.embedding, [embedding])
         rewriting.replace(found.recurrent, [changed(found.recurrent, [embedding.output[0], weight, *rest])])
-        rewriting.give_reset(found.part, found.ids, len(found.table))
+        rewriting.give_reset(found.part, len(found.table), lanes_of=found.ids)
     return rewriting.model()

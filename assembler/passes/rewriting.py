@@ -128,10 +128,11 @@ class Rewriting:
         self._protos.pop(tensor, None)
         self._weights.pop(tensor, None)
 
-    def give_reset(self, part: str, ids: str, character: int) -> None:
-        """Note the character that sets a language model back; the columns of its input can then be lanes."""
+    def give_reset(self, part: str, character: int, *, lanes_of: str | None) -> None:
+        """Note the character that sets a language model back; the columns of an input that it reads can then be lanes."""
         self._resets[part] = character
-        self._in_lanes.add(ids)
+        if lanes_of is not None:
+            self._in_lanes.add(lanes_of)
 
     def model(self) -> Model:
         """Return the changed model without what feeds no output."""

@@ -172,13 +172,13 @@ def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> 
         node("Gather", [f"{name}/shape", first], [f"{name}/positions"], name=f"{name}/positions"),
         node("Where", [f"{name}/both", one, f"{name}/positions"], [f"{name}/end"], name=f"{name}/end"),
         node("Slice", [ids, first, f"{name}/end", first], [f"{name}/ids"], name=f"{name}/ids"),
-        node("Where", [f"{name}/both", first, read.input[1]], [f"{name}/rows"], name=f"{name}/rows"),
     ]
+    picked = node("Where", [f"{name}/both", first, read.input[1]], [f"{name}/rows"], name=f"{name}/rows")
     short = changed(loop, [*loop.input[:-1], f"{name}/ids"])
     looped = changed(read, [read.input[0], f"{name}/rows"])
     looped.output[0] = f"{name}/looped"
     rewriting.replace(loop, [*before, short])
-    rewriting.replace(read, [looped, chosen], domain=MICROSOFT)
+    rewriting.replace(read, [picked, looped, chosen], domain=MICROSOFT)
 
 
 def _condition(rewriting: Rewriting, name: str, ids: str, characters: int) -> list[onnx.NodeProto]:
