@@ -37,11 +37,15 @@ def sentences_of(path: Path) -> list[list[str]]:
     text = path.read_text(encoding="utf-8").strip()
     if path.suffix not in {".conllu", ".iob2"}:
         return [line.split() for line in text.splitlines() if line.strip()]
-    blocks = [[line.split("\t") for line in block.splitlines() if not line.startswith("#")] for block in text.split("\n\n")]
+    blocks = [
+        [line.split("\t") for line in block.splitlines() if not line.startswith("#")] for block in text.split("\n\n")
+    ]
     return [[cells[1] for cells in block if cells[0].isdigit()] for block in blocks]
 
 
-def tags_of(tagger: Tagger, sentences: Sequence[Sequence[str]], size: int | None) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def tags_of(
+    tagger: Tagger, sentences: Sequence[Sequence[str]], size: int | None
+) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Return the labels and scores of all tokens, the class `O` included."""
     results: list[TaggedSentence] = tagger.tag(sentences, batch_size=size, force_tokens=True)
     labels = [label for result in results for label in result.labels]
@@ -59,7 +63,9 @@ def main() -> None:
     sentences = [tokens for path in arguments.text for tokens in sentences_of(path)]
     labels, scores = tags_of(Tagger(arguments.exact), sentences, _EXACT_BATCH)
     print(f"{len(sentences):,} sentences, {len(labels):,} tokens of {', '.join(path.name for path in arguments.text)}")
-    print("| model | batch | tags that differ | share | 95 % interval | error of scores / 1000 | from its own in the first batch: tags, score | tokens/s |")
+    print(
+        "| model | batch | tags that differ | share | 95 % interval | error of scores / 1000 | from its own in the first batch: tags, score | tokens/s |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for path in arguments.models:
         tagger, first = Tagger(path), None

@@ -90,8 +90,8 @@ def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
     """Yield the language models of one layer whose states nobody reads but by row.
 
     Behind the end of a text the operators give zeros and a loop gives states, so a model whose states are an output,
-    or are looked at as a whole, is left as it is. Where the graph itself makes ids of a text it picks the rows too, as it
-    likes: such a model is found if the characters of each text are counted, so that zeros can be had again.
+    or are looked at as a whole, is left as it is. Where the graph itself makes ids of a text it also picks the rows, as
+    it likes: such a model is found if the characters of each text are counted, so that zeros can be had again.
     """
     for recurrent in rewriting.recurrent_layers("LSTM", "GRU"):
         embedding = rewriting.producer(recurrent.input[0])

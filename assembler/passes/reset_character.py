@@ -5,8 +5,9 @@ column that shuts the input and the forget gate (see `loops`, which does the sam
 ONNX's own `LSTM` or `GRU`, for processors that have a fast one.
 
 Requires: language models of one layer whose states are only read by row, as `language_models` finds them, and whose ids
-a host writes: any other has no use for the character. Ensures: the same states for all other characters, bit by bit where the runtime adds up in order; `Model.resets` names the character.
-The counts of characters are no longer read: behind the end of a text there are states where there were zeros.
+a host writes: any other has no use for the character. Ensures: the same states for all other characters, bit by bit
+where the runtime adds up in order; `Model.resets` names the character. The counts of characters are no longer read:
+behind the end of a text there are states where there were zeros.
 """
 
 from __future__ import annotations

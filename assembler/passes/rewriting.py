@@ -129,7 +129,7 @@ class Rewriting:
         self._weights.pop(tensor, None)
 
     def give_reset(self, part: str, character: int, *, lanes_of: str | None) -> None:
-        """Note the character that sets a language model back; the columns of an input that it reads can then be lanes."""
+        """Note the character that sets a language model back; the columns of the input `lanes_of` can then be lanes."""
         self._resets[part] = character
         if lanes_of is not None:
             self._in_lanes.add(lanes_of)
