@@ -48,7 +48,7 @@ def check_sizes(source: Source, stored: object, needs: Iterator[Need]) -> None:
     for need in needs:
         wanted = 1
         for what, size in need.sizes:
-            if not isinstance(size, int) or not 0 <= size <= LARGEST_SIZE:
+            if type(size) is not int or not 0 <= size <= LARGEST_SIZE:
                 got = size if isinstance(size, float) else f"a {type(size).__name__} that is none"
                 raise damaged(source, f"the checkpoint declares as its {what} {got}, expected a size")
             wanted *= max(size, 1)

@@ -19,16 +19,14 @@ from flair.embeddings import (
 from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
 from sentencepiece import SentencePieceProcessor
 
-from assembler.errors import SourceError
-from assembler.problems import Problem
 from assembler.sources.flair_encoder import encoder_refused
-from assembler.sources.stored_encoder import encoder_refused_as_stored, plain_configuration
-from assembler.sources.trust import damaged
+from assembler.sources.stored_dictionary import check_dictionary, is_id, is_text
+from assembler.sources.stored_encoder import encoder_refused_as_stored
+from assembler.sources.trust import damaged, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from flair.data import Dictionary
     from flair.models import LanguageModel, TextClassifier, TokenClassifier
 
     from assembler.sources.flair_loading import Labeller
@@ -51,11 +49,6 @@ _REASONS = {
 _DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
 _DOCUMENT_HINT = f"embeddings of documents that can be assembled: {', '.join(_DOCUMENTS)}"
 _HINT = f"embeddings that can be assembled: {', '.join(_SUPPORTED)}"
-
-
-def refuse(source: Source, message: str, hint: str | None = None) -> SourceError:
-    """Return the error of a model, or an option of one, that cannot be assembled (R005)."""
-    return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))
 
 
 def stacked(tagger: Labeller) -> list[TokenEmbeddings]:
@@ -90,8 +83,8 @@ def check_stored_document(source: Source, stored: object) -> None:
         return  # an object, from a checkpoint that --trust let through
     if not isinstance(stored, dict):
         raise damaged(source, f"the embeddings of the classifier are a {type(stored).__name__}")
-    cls = str(stored.get("__cls__", "")).rpartition(".")[2]
-    if cls not in _DOCUMENTS:
+    cls = stored_class(stored)
+    if cls not in _DOCUMENTS or stored["__cls__"] != cls:
         raise refuse(source, f"the classifier uses {cls or 'embeddings without a class'}", _DOCUMENT_HINT)
     if cls != _DOCUMENTS[-1]:
         check_stored_embeddings(source, stored.get("embeddings"))
@@ -108,16 +101,21 @@ def _with_reason(cls: str) -> str:
     return f"{cls}, {_REASONS[cls]}" if cls in _REASONS else cls
 
 
+def stored_class(stored: Mapping[str, Any]) -> str:
+    """Return the last part of the class that stored embeddings name, and an empty text where they name none."""
+    cls = stored.get("__cls__")
+    return cls.rpartition(".")[2] if type(cls) is str and cls.isprintable() else ""
+
+
 def _stored_class(source: Source, stored: dict[str, Any]) -> str:
     """Return the class of stored embeddings, which is a supported one."""
-    cls = str(stored.get("__cls__", "")).rpartition(".")[2]
-    if cls not in _SUPPORTED:
+    cls = stored_class(stored)
+    if cls not in _SUPPORTED or stored["__cls__"] != cls:
         raise refuse(source, f"the tagger uses {_with_reason(cls) or 'embeddings without a class'}", _HINT)
     if cls == "TransformerWordEmbeddings":
         reason = encoder_refused_as_stored(stored)
         if reason is not None:
             raise refuse(source, f"the encoder of the tagger {reason}")
-        stored["config_state_dict"] = plain_configuration(stored["config_state_dict"])
     if cls == "BytePairEmbeddings":
         _check_stored_pieces(source, stored)
     return cls
@@ -168,9 +166,9 @@ def check_tagger(source: Source, tagger: Labeller) -> None:
     Raises:
         SourceError: An embedding or an option cannot be assembled (R005), or a value is damaged (R006).
     """
-    if not _is_text(tagger.label_type):
+    if not is_text(tagger.label_type):
         raise damaged(source, "the type of the tagger's labels is no text")
-    _check_dictionary(source, "the dictionary of labels", tagger.label_dictionary, distinct=True)
+    check_dictionary(source, "the dictionary of labels", tagger.label_dictionary, distinct=True)
     embeddings = stacked(tagger)
     for index, embedding in enumerate(embeddings):
         if type(embedding).__name__ not in _SUPPORTED[1:]:
@@ -196,15 +194,15 @@ def _check_embedding(source: Source, what: str, embedding: TokenEmbeddings) -> N
     Raises:
         SourceError: Its name, dictionary, vocabulary or way to hash is none (R006).
     """
-    if not _is_text(embedding.name):
+    if not is_text(embedding.name):
         raise damaged(source, f"{what} has a name that is no text")
     if isinstance(embedding, FlairEmbeddings):
         check_language_model(source, embedding.lm)
     elif isinstance(embedding, OneHotEmbeddings):
-        _check_dictionary(source, f"the vocabulary of {what}", embedding.vocab_dictionary)
+        check_dictionary(source, f"the vocabulary of {what}", embedding.vocab_dictionary)
     elif isinstance(embedding, WordEmbeddings):
         vocab = embedding.vocab
-        if not isinstance(vocab, dict) or not all(isinstance(word, str) and _is_id(row) for word, row in vocab.items()):
+        if not isinstance(vocab, dict) or not all(isinstance(word, str) and is_id(row) for word, row in vocab.items()):
             raise damaged(source, f"the vocabulary of {what} is no table of words and rows")
     elif isinstance(embedding, HashEmbeddings):
         method = vars(embedding)["_HashEmbeddings__hash_method"]
@@ -216,41 +214,9 @@ def _check_embedding(source: Source, what: str, embedding: TokenEmbeddings) -> N
 
 def check_language_model(source: Source, model: LanguageModel) -> None:
     """Refuse a language model whose texts cannot be written (R006)."""
-    _check_dictionary(source, "the dictionary of characters", model.dictionary)
-    if not _is_text(vars(model).get("document_delimiter", "\n")):  # old objects lack it
+    check_dictionary(source, "the dictionary of characters", model.dictionary)
+    if not is_text(vars(model).get("document_delimiter", "\n")):  # old objects lack it
         raise damaged(source, "the document_delimiter of a language model is no text")
-
-
-def _check_dictionary(source: Source, what: str, dictionary: Dictionary, *, distinct: bool = False) -> None:
-    """Refuse a dictionary of something else than UTF-8 and rows (R006)."""
-    parts = vars(dictionary)
-    items, rows = parts.get("idx2item"), parts.get("item2idx")
-    decoded = parts.get("item2idx_not_encoded", {})  # flair's own cache of the same (data.py 116)
-    if not isinstance(items, list) or not isinstance(rows, dict) or not isinstance(decoded, dict):
-        raise damaged(source, f"{what} is none")
-    for item in (*items, *rows):
-        try:
-            bytes.decode(item, "utf-8")
-        except (TypeError, UnicodeDecodeError) as err:
-            raise damaged(source, f"{what} holds {_shown(item)}, which is no UTF-8") from err
-    if distinct and len(set(items)) < len(items):
-        twice = next(item for item in items if items.count(item) > 1)
-        raise damaged(source, f"{what} holds {_shown(twice)} twice")
-    for item, row in (*rows.items(), *decoded.items()):
-        if not _is_id(row) or row >= len(items):
-            raise damaged(source, f"{what} gives {_shown(item)} a row that none of its {len(items)} items has")
-    for item, row in decoded.items():  # flair adds what it meets and does not know, with the row 0: any text at all
-        if not isinstance(item, str) or (row and not _is_text(item)):
-            raise damaged(source, f"{what} holds {_shown(item)}, which is no text")
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and value >= 0
-
-
-def _is_text(value: object) -> bool:
-    """Return whether a value is text that can be written as UTF-8: half a surrogate pair cannot."""
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _shown(value: object) -> str:

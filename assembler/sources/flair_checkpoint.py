@@ -271,7 +271,8 @@ def read_flair(source: Source, path: Path, digest: str, *, trust: bool) -> Flair
         SourceError: R003, R005, R006 as `open_flair`.
     """
     with quiet_flair():
-        state = load_checkpoint(source, path, trust=trust)
+        with path.open("rb") as stream:
+            state = load_checkpoint(source, stream, path.name, trust=trust)
         if isinstance(state, dict) and "is_forward_lm" in state:
             return FlairSource(source, digest, None, load_language_model(source, state), source.name)
         stored = stored_tasks(source, state)

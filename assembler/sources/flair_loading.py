@@ -16,11 +16,11 @@ from assembler.sources.flair_acceptance import (
     check_stored_document,
     check_stored_embeddings,
     check_tagger,
-    refuse,
 )
 from assembler.sources.flair_running import flair_at_work
 from assembler.sources.flair_sizes import check_classifier_sizes, check_language_model_sizes, check_tagger_sizes
-from assembler.sources.trust import damaged
+from assembler.sources.stored_state import given_classifier, given_language_model, given_tagger
+from assembler.sources.trust import damaged, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +60,8 @@ def load_labeller(source: Source, state: object) -> Labeller:
 
 def _class(state: Mapping[str, Any]) -> str:
     """Return the class of a state; until 0.11 it was not stored."""
-    return str(state.get("__cls__", "TextClassifier" if "document_embeddings" in state else "SequenceTagger"))
+    cls = state.get("__cls__", "TextClassifier" if "document_embeddings" in state else "SequenceTagger")
+    return cls if type(cls) is str and cls.isidentifier() else "of no class"
 
 
 def stored_tasks(source: Source, state: object) -> dict[str, object] | None:
@@ -91,9 +92,11 @@ def stored_tasks(source: Source, state: object) -> dict[str, object] | None:
 
 def _sequence_tagger(source: Source, state: dict[str, Any]) -> SequenceTagger:
     if str(state.get("rnn_type", "LSTM")) not in {"LSTM", "GRU", "RNN"}:
-        raise refuse(source, f"the tagger has recurrent layers of the unknown type {state['rnn_type']!r}")
+        raise refuse(source, f"the tagger has recurrent layers of the unknown type {state['rnn_type']!r:.60}")
     check_stored_embeddings(source, state.get("embeddings"))
     check_tagger_sizes(source, state)
+    if isinstance(state.get("embeddings"), dict):  # else an object, which --trust let through
+        state = given_tagger(source, state)
     tagger: SequenceTagger = _loaded(source, SequenceTagger.load, state)
     check_tagger(source, tagger)
     return tagger
@@ -103,6 +106,8 @@ def _token_classifier(source: Source, state: dict[str, Any]) -> TokenClassifier:
     _refuse_options(source, state)
     check_stored_embeddings(source, state.get("embeddings"))
     check_classifier_sizes(source, state, state.get("embeddings"))
+    if isinstance(state.get("embeddings"), dict):
+        state = given_classifier(source, state, "embeddings")
     classifier: TokenClassifier = _loaded(source, TokenClassifier.load, state)
     check_classifier(source, classifier)
     return classifier
@@ -112,6 +117,8 @@ def _text_classifier(source: Source, state: dict[str, Any]) -> TextClassifier:
     _refuse_options(source, state)
     check_stored_document(source, state.get("document_embeddings"))
     check_classifier_sizes(source, state, state.get("document_embeddings"))
+    if isinstance(state.get("document_embeddings"), dict):
+        state = given_classifier(source, state, "document_embeddings")
     classifier: TextClassifier = _loaded(source, TextClassifier.load, state)
     check_classifier(source, classifier)
     return classifier
@@ -130,9 +137,10 @@ def _loaded(source: Source, load: Callable[[dict[str, Any]], Any], state: dict[s
         return load(state)
 
 
-def load_language_model(source: Source, state: dict[str, Any]) -> LanguageModel:
+def load_language_model(source: Source, state: Mapping[str, Any]) -> LanguageModel:
     """Do what `LanguageModel.load_language_model` does (LM 191-212), on a state that was read safely."""
     check_language_model_sizes(source, state)
+    state = given_language_model(source, state)
     with flair_at_work(source, "load this language model"):
         model = LanguageModel(
             dictionary=state["dictionary"],

@@ -1,19 +1,17 @@
 """What a checkpoint may say of a transformer encoder, before flair and transformers make one of it.
 
-Both take whatever keys they meet: transformers runs code that a configuration names, under aliases too, and unpacks
-archives. So only what flair itself writes is let through, with values of the right sort, and of the configuration only
-what decides the architecture. TF is flair 0.15.1's embeddings/transformer.py.
+Both take whatever keys they meet: transformers runs code that a configuration names, under aliases too. So only what
+flair itself writes is let through, with values of the right sort, and of the configuration only what decides the
+architecture. TF is flair 0.15.1's embeddings/transformer.py.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from assembler.parts.kind import LARGEST_SIZE
+from assembler.sources.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,19 +38,6 @@ _NAMES = ("__cls__", "name", "model", "layers", "subtoken_pooling", "cls_pooling
 _NUMBERS = ("context_length", "stride", "embedding_length")
 _OTHERS = ("context_dropout", "config_state_dict", "tokenizer_data", "feature_extractor_data")
 _STORED = frozenset((*_FLAGS, *_NAMES, *_NUMBERS, *_OTHERS))
-#: The tokenisers that transformers may make: plain ones, which read JSON and text files alone.
-_TOKENIZERS = frozenset(
-    f"{name}Tokenizer{suffix}"
-    for name in ("Bert", "Roberta", "XLMRoberta", "Camembert", "Electra", "DistilBert")
-    for suffix in ("", "Fast")
-) | {"PreTrainedTokenizerFast"}
-_TOKENIZER_CONFIG = "tokenizer_config.json"
-_TOKENIZER_FILES = frozenset(
-    {_TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "vocab.txt", "vocab.json",
-     "merges.txt", "sentencepiece.bpe.model", "spiece.model"}
-)  # fmt: skip
-#: The largest tokeniser that is known, XLM-R's, has 17 MB.
-_LARGEST_TOKENIZER = 200_000_000
 
 
 def encoder_refused_as_stored(stored: Mapping[str, Any]) -> str | None:
@@ -67,10 +52,10 @@ def _refusals(stored: Mapping[str, Any]) -> Iterator[str]:
     if stored.get("feature_extractor_data") is not None:
         yield "reads images beside the text"
     for names, expected, fits in (
-        (_FLAGS, "true or false", lambda value: isinstance(value, bool)),
-        (_NAMES, "a text", lambda value: isinstance(value, str)),
+        (_FLAGS, "true or false", lambda value: type(value) is bool),
+        (_NAMES, "a text", lambda value: type(value) is str),
         (_NUMBERS, "a whole number", _is_size),
-        (("context_dropout",), "a number", lambda value: isinstance(value, int | float)),
+        (("context_dropout",), "a number", lambda value: type(value) in {int, float}),
     ):
         for name in names:
             if name in stored and not fits(stored[name]):
@@ -78,7 +63,10 @@ def _refusals(stored: Mapping[str, Any]) -> Iterator[str]:
     if not re.fullmatch(r"all|-?\d{1,4}(,-?\d{1,4})*", str(stored.get("layers", "-1"))):
         yield f"has the layers {_shown(stored['layers'])}"
     yield from _configuration_refusals(stored.get("config_state_dict"))
-    yield from _tokenizer_refusals(stored.get("tokenizer_data"))
+    try:
+        plain_tokenizer(stored.get("tokenizer_data"))
+    except TokenizerRefusedError as err:
+        yield str(err)
 
 
 def _configuration_refusals(config: object) -> Iterator[str]:
@@ -86,7 +74,7 @@ def _configuration_refusals(config: object) -> Iterator[str]:
         yield "has no configuration of its encoder"
         return
     architecture = config.get("model_type")
-    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
+    if type(architecture) is not str or architecture not in ARCHITECTURES:
         yield f"is of the type {_shown(architecture)}, not one of {', '.join(ARCHITECTURES)}"
         return
     yield from _unfit_values(config, architecture)
@@ -103,48 +91,32 @@ def _unfit_values(config: Mapping[str, Any], architecture: str) -> Iterator[str]
         if not _is_size(config.get(name)) or not config[name]:
             yield f"declares as its {name} {_shown(config.get(name))}, expected a size"
     for name in _TEXTS:
-        if not isinstance(config.get(name, ""), str):
+        if type(config.get(name, "")) is not str:
             yield f"has the value {_shown(config[name])} as its {name}, expected a text"
     epsilon, padding = config.get("layer_norm_eps", 1e-12), config.get("pad_token_id")
-    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+    if type(epsilon) is not float or not 0 < epsilon < 1:
         yield f"has the value {_shown(epsilon)} as its layer_norm_eps, expected a small number"
     if padding is not None and not _is_size(padding):
         yield f"has the value {_shown(padding)} as its pad_token_id, expected an id"
 
 
-def plain_configuration(config: Mapping[str, Any]) -> dict[str, Any]:
+def plain_encoder(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what flair is given of an encoder that was not refused: no name of a model, for there is all of it."""
+    given = {name: stored[name] for name in (*_FLAGS, *_NAMES, *_NUMBERS, "context_dropout") if name in stored}
+    given |= {"config_state_dict": _plain_configuration(stored["config_state_dict"])}
+    given |= {"tokenizer_data": plain_tokenizer(stored["tokenizer_data"])}
+    return {name: value for name, value in given.items() if name not in {"__cls__", "model"}}
+
+
+def _plain_configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the architecture; the rest (dropout, generation, classes…) has no say when flair predicts."""
     sizes = _SIZES[config["model_type"]]
     names = ("model_type", *sizes, *_TEXTS, "layer_norm_eps", "pad_token_id")
     return {**{name: config[name] for name in names if name in config}, "output_hidden_states": True}
 
 
-def _tokenizer_refusals(data: object) -> Iterator[str]:
-    if not isinstance(data, io.BytesIO):
-        yield "has no tokeniser"
-        return
-    try:
-        with zipfile.ZipFile(data) as archive:
-            files = archive.infolist()
-            names = [entry.filename for entry in files]
-            strange = next((name for name in names if name not in _TOKENIZER_FILES or names.count(name) > 1), None)
-            if strange is not None:
-                yield f"has a tokeniser with the file {strange!r:.60}"
-                return
-            if sum(entry.file_size for entry in files) > _LARGEST_TOKENIZER:
-                yield f"has a tokeniser of more than {_LARGEST_TOKENIZER} bytes"
-                return
-            config = json.loads(archive.read(_TOKENIZER_CONFIG))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, NotImplementedError, RecursionError, EOFError) as err:
-        yield f"has no tokeniser that can be read: {err}"
-        return
-    made = config.get("tokenizer_class") if isinstance(config, dict) else None
-    if not isinstance(made, str) or made not in _TOKENIZERS or "auto_map" in config:
-        yield "has a tokeniser of another class than those of its kind of encoder"
-
-
 def _is_size(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value <= LARGEST_SIZE
+    return type(value) is int and 0 <= value <= LARGEST_SIZE
 
 
 def _shown(value: object) -> str:
