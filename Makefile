@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Nothing that is started here sends ONNX Runtime's telemetry.
+export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: demo test lint types tests clients docs format clean
 

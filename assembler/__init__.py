@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from assembler.telemetry import switch_off
+
 if TYPE_CHECKING:
     from assembler.assembly import Assembled, assemble
     from assembler.checking import Checked, check
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from assembler.spec.reading import load_spec
     from assembler.verification import Verified, verify
     from assembler.wiring.tensors import TensorType, Variable
+
+switch_off()  # before anything can load ONNX Runtime
 
 __all__ = [
     "Assembled",

@@ -150,7 +150,7 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool,
 
 def _other_machine(path: Path) -> str:
     """Return what this machine has that the one which built the model may not have had."""
-    import onnxruntime as ort
+    from assembler.runtime.engine import ort
 
     versions = model_entries(path, model_header(path)).get("versions")
     built = str(versions.get("onnxruntime")) if isinstance(versions, dict) else "an unknown version"

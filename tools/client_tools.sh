@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the clients in examples/ run on: npm packages, and from Debian a browser, mono and a C compiler.
+# Installs what the clients in examples/ run on: npm packages, and from Debian a browser, mono and a C compiler. strace
+# shows that nothing is sent.
 # What cannot be installed here is named, and its tests are skipped.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +9,7 @@ missing=()
 command -v node > /dev/null && command -v npm > /dev/null || missing+=(nodejs npm)
 command -v chromium > /dev/null || missing+=(chromium)
 command -v mono > /dev/null && command -v mcs > /dev/null || missing+=(mono-runtime mono-mcs)
+command -v strace > /dev/null || missing+=(strace)
 command -v cc > /dev/null || missing+=(gcc libc6-dev)
 if [ "${#missing[@]}" -gt 0 ] && command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
   (apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}") > /dev/null \

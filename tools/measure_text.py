@@ -16,12 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import onnxruntime as ort
 from measure_assembly import save_random_tagger
 
 from assembler import assemble
 from assembler.initialisation import write_spec
 from assembler.runtime import Tagger
+from assembler.runtime.engine import ort
 from assembler.runtime.text import encode_text
 
 #: The parts that the text interface adds.

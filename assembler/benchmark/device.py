@@ -119,7 +119,7 @@ def gpu() -> Device:
     Raises:
         DeviceError: ONNX Runtime or torch was built for processors alone, or one of them cannot start the GPU.
     """
-    import onnxruntime as ort
+    from assembler.runtime.engine import ort
 
     available = ort.get_available_providers()
     if _CUDA not in available:

@@ -136,9 +136,8 @@ def taken(load: Callable[[], Callable[[Sentences], object]], sentences: Sentence
 
 def main(model: str, device_json: str, text: str | None = None) -> None:
     """Load, tag and print the figures as JSON; without a text, let ONNX Runtime alone load the model."""
-    import onnxruntime as ort
-
     from assembler.runtime import Tagger
+    from assembler.runtime.engine import ort
 
     device = Device.from_json(device_json)
     device.synchronise()  # torch, where there is a GPU, loads the libraries of CUDA that ONNX Runtime needs too

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import onnxruntime as ort
-
 from assembler.errors import ModelError
 from assembler.problems import Problem
+from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

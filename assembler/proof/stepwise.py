@@ -20,9 +20,8 @@ from assembler.surgery.single import OUTPUT, single_part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import onnxruntime as ort
-
     from assembler.parts.emitter import Fragment
+    from assembler.runtime.engine import ort
     from assembler.sources.weights import Array, Arrays
     from assembler.wiring.graph import Wiring
 

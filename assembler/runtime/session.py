@@ -92,7 +92,8 @@ class Session:
         """
         file = os.fspath(path)
         _require_readable(file)
-        ort = import_module("onnxruntime")
+        from assembler.runtime.engine import ort
+
         wanted = _available(_CPU if providers is None else providers, ort.get_available_providers())
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT

@@ -6,7 +6,6 @@
 #include <string.h>
 #include "ort.h"
 static const OrtApi *ort;
-
 static void check(OrtStatus *status) {
   if (status) { fprintf(stderr, "%s\n", ort->GetErrorMessage(status)); exit(1); }
 }
@@ -47,6 +46,7 @@ int main(int count, char **arguments) {
   OrtEnv *env; OrtSessionOptions *options; OrtSession *session; OrtMemoryInfo *memory;
   char *line = NULL; size_t room = 0;
   if (count != 2) return fprintf(stderr, "usage: %s MODEL < sentences\n", arguments[0]), 2;
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1); /* before CreateEnv; on Windows _putenv_s */
   ort = OrtGetApiBase()->GetApi(ORT_API_VERSION);
   check(ort->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "tag", &env));
   check(ort->CreateSessionOptions(&options));

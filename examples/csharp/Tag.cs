@@ -6,6 +6,7 @@ using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
 static class Tag {
+  const string OFF = "ORT_DISABLE_TELEMETRY"; [DllImport("libc")] static extern int setenv(string name, string value, int replace);   // Unix: .NET's own stays inside
   [DllImport("onnxruntime")] static extern IntPtr OrtGetApiBase();
   delegate IntPtr GetApi(uint version); delegate IntPtr GetText(IntPtr status);
   delegate IntPtr CreateEnv(int level, string name, out IntPtr env);
@@ -13,8 +14,7 @@ static class Tag {
   delegate IntPtr Create(out IntPtr created); delegate IntPtr CreateMemory(int allocator, int type, out IntPtr memory);
   delegate IntPtr CreateTensor(IntPtr memory, IntPtr data, UIntPtr bytes, long[] shape, UIntPtr axes, int type, out IntPtr value);
   delegate IntPtr Run(IntPtr session, IntPtr options, string[] inputs, IntPtr[] values, UIntPtr count, string[] outputs, UIntPtr wanted, [In, Out] IntPtr[] found);
-  delegate IntPtr GetPointer(IntPtr value, out IntPtr data);
-  delegate IntPtr GetContent(IntPtr value, byte[] text, UIntPtr bytes, [Out] UIntPtr[] starts, UIntPtr count);
+  delegate IntPtr GetPointer(IntPtr value, out IntPtr data); delegate IntPtr GetContent(IntPtr value, byte[] text, UIntPtr bytes, [Out] UIntPtr[] starts, UIntPtr count);
 
   static IntPtr api;   // the functions stand in a table whose order never changes
   static T At<T>(IntPtr table, int place) { return Marshal.GetDelegateForFunctionPointer<T>(Marshal.ReadIntPtr(table, place * IntPtr.Size)); }
@@ -28,6 +28,7 @@ static class Tag {
   }
 
   static void Main(string[] arguments) {
+    Environment.SetEnvironmentVariable(OFF, "1"); if (Path.DirectorySeparatorChar == '/') setenv(OFF, "1", 1);   // before the library loads
     api = At<GetApi>(OrtGetApiBase(), 0)(1);
     IntPtr env, options, session, memory;
     Check(At<CreateEnv>(api, 3)(3, "tag", out env)); Check(At<Create>(api, 10)(out options));
@@ -55,5 +56,4 @@ static class Tag {
       output.WriteLine(); held.Free();   // a longer-lived program also releases the values
     }
     output.Flush();
-  }
-}
+  } }

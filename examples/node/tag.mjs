@@ -1,6 +1,8 @@
 // Tags sentences with a text model:   node tag.mjs MODEL < sentences.txt     (one a line, tokens separated by spaces)
 import { readFileSync } from "node:fs";
-import * as ort from "onnxruntime-node";
+
+process.env.ORT_DISABLE_TELEMETRY = "1";   // before the library loads, so no `import` statement: these come first
+const ort = await import("onnxruntime-node");
 
 // Code points, never UTF-16 units: a string's iterator gives the former, its index the latter.
 const codePoints = text => Array.from(text, character => character.codePointAt(0));

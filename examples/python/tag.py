@@ -3,9 +3,13 @@
 python tag.py MODEL < sentences.txt     # one a line, tokens separated by spaces
 """
 
+import os
 import sys
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the library loads, which sends telemetry by default
+
 import onnxruntime as ort
 
 

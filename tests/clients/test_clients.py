@@ -10,6 +10,7 @@ import io
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -89,12 +90,14 @@ def runtime_library(folder: Path) -> Path:
 
 
 def output(*command: str | Path, library: Path | None = None, text: str = TEXT) -> str:
-    """Return what a client prints for a text, which goes to its standard input."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"} | ({"LD_LIBRARY_PATH": str(library)} if library else {})  # noqa: S108 - a home that a browser can write to
-    done = subprocess.run(
-        list(map(str, command)), input=text.encode(), capture_output=True, check=False, env=environment, timeout=120
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    """Return what a client prints for a text, which goes to its standard input. ONNX Runtime leaves it no device id."""
+    with tempfile.TemporaryDirectory() as home:
+        environment = {"PATH": "/usr/bin:/bin", "HOME": home} | ({"LD_LIBRARY_PATH": str(library)} if library else {})
+        done = subprocess.run(
+            list(map(str, command)), input=text.encode(), capture_output=True, check=False, env=environment, timeout=120
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        assert not list(Path(home).rglob("deviceid*"))
     return done.stdout.decode()
 
 
