@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError, SourceError
 from assembler.problems import Problem
+from assembler.runtime.bounds import require_bounded_model
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.tasks import SentenceTask
 from assembler.sources.onnx_header import OnnxHeader, read_header
@@ -90,15 +91,17 @@ def model_header(path: Path) -> OnnxHeader:
     """Read the header of an assembled model.
 
     Raises:
-        ModelError: The file cannot be read (M010) or is no ONNX model (M011).
+        ModelError: The file cannot be read (M010), is no ONNX model (M011), or one that has no bounds (M028).
     """
     try:
-        return read_header(path)
+        header = read_header(path)
     except SourceError as err:
         problem = err.problems[0]
         code = "M010" if problem.code == "R001" else "M011"
         hint = "expected is an .onnx file that `assemble` wrote" if code == "M011" else None
         raise ModelError(Problem(code, problem.message, hint, str(path))) from err
+    require_bounded_model(str(path))
+    return header
 
 
 def model_entries(path: Path, header: OnnxHeader) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from assembler.errors import ModelError
 from assembler.problems import Problem
 from assembler.runtime.binding import Bindable, can_bind, run_bound
+from assembler.runtime.bounds import require_bounded_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,11 +88,12 @@ class Session:
 
         Raises:
             ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it, or starts none of the
-                providers.
+                providers, M028 if it would load it without end.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         file = os.fspath(path)
         _require_readable(file)
+        require_bounded_model(file)
         from assembler.runtime.engine import ort
 
         wanted = _available(_CPU if providers is None else providers, ort.get_available_providers())

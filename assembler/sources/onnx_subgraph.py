@@ -15,11 +15,12 @@ from assembler.parts.emitter import INLINE_BYTES, tensor_proto
 from assembler.problems import Problem
 from assembler.sources.digest import checked_digest
 from assembler.sources.flair_location import local_file
+from assembler.sources.onnx_bounds import require_bounded_source
 from assembler.sources.onnx_header import OnnxHeader, read_header
 from assembler.spec.schema import OPSETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from assembler.parts.emitter import Emitter
@@ -77,12 +78,13 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
         opset: The opset of the spec, which the file must have unless the source says `convert: true`.
 
     Raises:
-        SourceError: R001, R002, R006.
+        SourceError: R001, R002, R006, R014.
         ModelError: Another opset (M001), or no way to convert it (M002).
     """
     path = local_file(source, folder)
     if path is None:  # an onnx source is always a path
         raise AssertionError(source)
+    require_bounded_source(source, path)
     try:
         header = read_header(path)
         digest = checked_digest(source, path, data_files(source, path))
@@ -95,9 +97,6 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
         raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
-        if _inlined_nodes(model) > MOST_NODES:
-            message = f"source '{source.name}': the functions of {path.name} stand for more than {MOST_NODES} nodes"
-            raise SourceError(Problem.at(source.mark, "R005", message))
         model = inliner.inline_local_functions(model, convert_version=True)
     model = _at_opset(source, model, opset)
     used = _domains(model.graph)
@@ -136,35 +135,11 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 #: What reading a file that is no model, or a damaged one, can raise.
 _DAMAGED = (OSError, ValueError, DecodeError, RuntimeError, onnx.checker.ValidationError)
 
-#: The most nodes that local functions may stand for; functions that call each other can stand for any number.
-MOST_NODES = 1_000_000
-
 
 def _unusable(source: Source, path: Path, err: BaseException) -> SourceError:
     reason = (str(err).strip() or type(err).__name__).splitlines()[0]
     message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
     return SourceError(Problem.at(source.mark, "R006", message))
-
-
-def _inlined_nodes(model: onnx.ModelProto) -> int:
-    """Return how many nodes a model has when its local functions are written out, or more than `MOST_NODES`.
-
-    Functions that call themselves are refused by the checker before this.
-    """
-    functions = {(function.domain, function.name): function for function in model.functions}
-    known: dict[tuple[str, str], int] = {}
-
-    def count(nodes: Iterable[onnx.NodeProto]) -> int:
-        total = 0
-        for node in nodes:
-            key = (node.domain, node.op_type)
-            if key in functions and key not in known:
-                known[key] = count(functions[key].node)
-            inner = sum(count(nested.node) for nested in _nested_in(node))
-            total = min(total + known.get(key, 1) + inner, MOST_NODES + 1)
-        return total
-
-    return count(model.graph.node)
 
 
 def data_files(source: Source, path: Path) -> list[Path]:

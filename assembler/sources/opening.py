@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import SourceError
 from assembler.problems import Problem, in_order, suggest
+from assembler.sources.onnx_bounds import require_bounded_source
 from assembler.sources.onnx_header import OnnxHeader, read_header
 
 if TYPE_CHECKING:
@@ -174,6 +175,11 @@ def open_headers(spec: Spec) -> tuple[dict[str, OnnxHeader], list[str]]:
             here = False
         if not here:
             notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {path} is not here")
+            continue
+        try:
+            require_bounded_source(source, path)
+        except SourceError as err:
+            problems += err.problems
             continue
         try:
             headers[node.name] = read_header(path)

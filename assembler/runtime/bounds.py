@@ -1,0 +1,32 @@
+"""Refuses model files that ONNX Runtime would load without end, before it sees them."""
+
+from __future__ import annotations
+
+from assembler.errors import ModelError
+from assembler.onnx_structure import UnboundedError, require_bounded
+from assembler.problems import Problem
+
+#: ONNX Runtime's own format, which it knows by this suffix alone: it has no functions.
+_OWN_FORMAT = ".ort"
+#: An assembled model has no functions. ONNX Runtime takes seconds to write out so many nodes, and minutes for more.
+_MOST_CALLED = 10_000
+
+
+def require_bounded_model(file: str) -> None:
+    """Walk through the fields of a model file: milliseconds, whatever its weights.
+
+    Raises:
+        ModelError: M010 the file cannot be read, M011 it is no ONNX model, M028 it stands for more than can be run.
+    """
+    if file.endswith(_OWN_FORMAT):
+        return
+    try:
+        require_bounded(file, most_called=_MOST_CALLED)
+    except UnboundedError as err:
+        hint = "no model that `assemble` wrote is such: where does the file come from?"
+        raise ModelError(Problem("M028", f"the model is not loaded: {err}", hint, file)) from err
+    except OSError as err:
+        raise ModelError(Problem("M010", f"cannot read the model: {err.strerror or err}", file=file)) from err
+    except ValueError as err:
+        hint = "expected is an .onnx file that `assemble` wrote"
+        raise ModelError(Problem("M011", f"ONNX Runtime cannot load this model: {err}", hint, file)) from err

@@ -1,0 +1,33 @@
+"""Refuses exported subgraphs that onnx or ONNX Runtime would read without end, before either sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.errors import SourceError
+from assembler.onnx_structure import UnboundedError, require_bounded
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assembler.spec.model import Source
+
+
+def require_bounded_source(source: Source, path: Path) -> None:
+    """Walk through the fields of an exported subgraph: milliseconds, whatever its weights.
+
+    Raises:
+        SourceError: R001 the file cannot be read, R006 it is no ONNX model, R014 it stands for more than can be run.
+    """
+    what = f"source '{source.name}': {path.name}"
+    try:
+        require_bounded(path)
+    except UnboundedError as err:
+        hint = "export it without functions that call each other, and with the weights that it declares"
+        raise SourceError(Problem.at(source.mark, "R014", f"{what} is not read: {err}", hint)) from err
+    except OSError as err:
+        message = f"source '{source.name}': {path} cannot be read: {err.strerror or err}"
+        raise SourceError(Problem.at(source.mark, "R001", message)) from err
+    except ValueError as err:
+        raise SourceError(Problem.at(source.mark, "R006", f"{what} is not an ONNX model: {err}")) from err
