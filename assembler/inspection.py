@@ -211,7 +211,9 @@ def _proof(proof: Mapping[str, object]) -> str:
     if proof.get("status") != "passed":
         return f"not proven ({proof.get('reason', 'no record')})"
     without = f" ({proof['left_out']} more left out, whose words were cut)" if proof.get("left_out") else ""
-    equal = f"equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
+    lowered = proof.get("less_than")
+    less = f"proven on less than {', '.join(map(str, lowered))}: " if isinstance(lowered, list) and lowered else ""
+    equal = f"{less}equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
     return f"{equal}, scores within {proof.get('scores_within')}"
 
 

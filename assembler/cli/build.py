@@ -10,6 +10,8 @@ import click
 from assembler.cli.reporting import bytes_text, format_option, print_json, print_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.proof.proving import Proven
 
 
@@ -57,7 +59,6 @@ def command(
         external_above=external_above,
         progress=print_step,
     )
-    proven = result.proven
     if form == "json":
         print_json(
             {
@@ -66,46 +67,58 @@ def command(
                 "data": str(result.data) if result.data else None,
                 "data_size": result.data_size,
                 "sources": dict(result.sources),
-                "proof": None
-                if proven is None
-                else {
-                    "against": proven.against,
-                    "cases": proven.cases,
-                    "tokens": proven.tokens,
-                    "largest_difference": proven.largest,
-                    "within": proven.within,
-                    "left_out": proven.left_out,
-                    **({"tags_changed": sum(losses.tags_changed for losses in proven.losses)} if proven.losses else {}),
-                    **(proven.accuracy.record() if proven.accuracy else {}),
-                },
+                "proof": None if result.proven is None else _record(result.proven),
             }
         )
         return
     click.echo(f"{result.path}: {bytes_text(result.size)}")
     if result.data:
         click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
-    if proven is None:
-        click.echo("not proven (--no-proof)")
-    elif proven.losses:
-        click.echo(f"measured against {proven.against}: {proven.cases} sentences")
-        for losses in proven.losses:
-            click.echo(f"  {losses}")
+    for line in ["not proven (--no-proof)"] if result.proven is None else _lines(result.proven):
+        click.echo(line)
+    for name in result.unpinned:
+        print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")
+
+
+def _record(proven: Proven) -> dict[str, object]:
+    """Return what `--format json` prints of a proof."""
+    return {
+        "against": proven.against,
+        "cases": proven.cases,
+        "tokens": proven.tokens,
+        "largest_difference": proven.largest,
+        "within": proven.within,
+        "left_out": proven.left_out,
+        "covered": proven.coverage.record(),
+        "less_than": list(proven.less_than),
+        "notes": list(proven.notes),
+        **({"tags_changed": sum(losses.tags_changed for losses in proven.losses)} if proven.losses else {}),
+        **(proven.accuracy.record() if proven.accuracy else {}),
+    }
+
+
+def _lines(proven: Proven) -> Iterator[str]:
+    """Yield what is said of a proof."""
+    less = f" on less than {', '.join(proven.less_than)}" if proven.less_than else ""
+    if proven.losses:
+        yield f"measured{less} against {proven.against}: {proven.cases} sentences"
+        yield from (f"  {losses}" for losses in proven.losses)
         if proven.accuracy is not None:
-            click.echo(f"  {proven.accuracy}")
+            yield f"  {proven.accuracy}"
     elif proven.tokens or proven.classes:
-        click.echo(
-            f"proven against {proven.against}: {proven.cases} sentences, {_compared(proven)} differs, "
+        yield (
+            f"proven{less} against {proven.against}: {proven.cases} sentences, {_compared(proven)} differs, "
             f"scores within {proven.largest:.1e} (allowed {proven.within:.0e})"
         )
     else:
-        click.echo(
-            f"proven against {proven.against}: {proven.cases} sets of inputs, all outputs within {proven.largest:.1e} "
-            f"(allowed {proven.within:.0e})"
+        yield (
+            f"proven{less} against {proven.against}: {proven.cases} sets of inputs, all outputs within "
+            f"{proven.largest:.1e} (allowed {proven.within:.0e})"
         )
-    if proven is not None and proven.left_out:
-        click.echo(f"left out of the proof: {proven.left_out} sentences with words that were cut from a table")
-    for name in result.unpinned:
-        print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")
+    if proven.left_out:
+        yield f"left out of the proof: {proven.left_out} sentences with words that were cut from a table"
+    yield from proven.coverage.lines()
+    yield from proven.notes
 
 
 def _compared(proven: Proven) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import SpecError
 from assembler.problems import Problem
 from assembler.profiles import PROFILES
+from assembler.spec.schema import LARGEST_CHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,8 +120,9 @@ def budget_problem(spec: Spec, against: str, comparison: Comparison, losses: Los
         *(f"  {difference}" for difference in comparison.worst),
     ]
     enough = math.ceil(losses.share * 10_000) / 10_000
-    hint = (
-        "nothing was written; choose an exact profile, or allow more with 'tags_changed' in the spec's proof: "
-        f"{enough:.4f} would pass"
-    )
+    hint = "nothing was written; choose an exact profile"
+    if enough <= LARGEST_CHANGE:
+        hint += f", or allow more with 'tags_changed' in the spec's proof: {enough:.4f} would pass"
+    else:
+        hint += f": no spec may allow more than {LARGEST_CHANGE:.0%}"
     return Problem.at(spec.proof.mark, "P001", "\n".join(lines), hint)

@@ -9,19 +9,21 @@ from assembler.errors import ParityError, SpecError
 from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
 from assembler.proof.accuracy import GoldReference
+from assembler.proof.coverage import Coverage, missing, require_coverage, task_coverage, text_coverage
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable, require_fills
-from assembler.proof.samples import encoder_sentences, proof_sentences, vocabulary_sentences
+from assembler.proof.samples import REPEATED, encoder_sentences, proof_text, vocabulary_sentences
 from assembler.proof.stepwise import Gap, Stepwise
 from assembler.proof.tag_reference import TagReference
-from assembler.proof.text_reference import TextReference, expressible
+from assembler.proof.text_reference import TextReference, expressible, fixed_batch, spans_of
 from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.vocabulary_cut import sentences_that_keep
 from assembler.sources.weights import TableWeights
 from assembler.tasks import source_tasks
+from assembler.wiring.interface import fills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.reference import Reference
+    from assembler.proof.samples import ProofText
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.spec.yaml_text import Value
@@ -48,6 +51,7 @@ class References:
         texts: The same for what the model says in words and spans.
         parts: The parts, for outputs that no loaded model gives; or `None` without any.
         left_out: How many sentences were left out, because a word of theirs was cut from a table.
+        coverage: What the comparison covers.
         gold: Gold text, on which a lossy profile must keep the first model's accuracy; or `None`.
     """
 
@@ -57,6 +61,7 @@ class References:
     texts: tuple[TextReference, ...]
     parts: PartReference | None
     left_out: int
+    coverage: Coverage
     gold: GoldReference | None = None
 
     def all(self) -> tuple[Reference, ...]:
@@ -83,6 +88,9 @@ class Proven:
         largest: The largest difference of a score or of any output.
         within: The tolerance.
         left_out: Sentences that were left out, because a word of theirs was cut from a table.
+        coverage: What was covered.
+        less_than: What of the usual floor was not reached, because the spec asks for less: `30 tokens (12)`.
+        notes: What the report says beside that.
         losses: What a lossy profile has changed, within its budget, for each task.
         accuracy: What a lossy profile gets right of gold text, within its budget; `None` without any.
     """
@@ -94,6 +102,9 @@ class Proven:
     largest: float
     within: float
     left_out: int
+    coverage: Coverage
+    less_than: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     losses: tuple[Losses, ...] = ()
     accuracy: Accuracy | None = None
 
@@ -110,7 +121,8 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
     spec = wiring.spec
-    sentences: Sequence[Sequence[str]] = expressible(wiring, proof_sentences(spec))
+    text = proof_text(spec, lambda given: expressible(wiring, given))
+    sentences: Sequence[Sequence[str]] = text.sentences
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
     tags: tuple[TagReference, ...] = ()
     texts: tuple[TextReference, ...] = ()
@@ -124,8 +136,9 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
             TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
         )
     gold = GoldReference.of(spec, tasks, lambda given: _gold_kept(wiring, tasks[0], given, sources))
+    coverage = _coverage(wiring, text, sentences, tasks, tags)
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
-        return References(spec, sentences, tags, texts, None, left_out, gold)
+        return References(spec, sentences, tags, texts, None, left_out, coverage, gold)
     if spec.proof.against is not None and not any(
         task.model is not None and task.model.source.name == spec.proof.against for task in tasks
     ):
@@ -135,7 +148,31 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     if gaps:
         lines = ["what reaches the head of a tagger is not what its own embeddings give", *divergence_lines(gaps)]
         raise ParityError(Problem.at(spec.proof.mark, "P002", "\n".join(lines), failure_hint(1, gaps[0].largest)))
-    return References(spec, sentences, tags, texts, PartReference.of(wiring, sources, sentences, stepwise), left_out)
+    parts = PartReference.of(wiring, sources, sentences, stepwise)
+    return References(spec, sentences, tags, texts, parts, left_out, coverage)
+
+
+def _coverage(
+    wiring: Wiring,
+    text: ProofText,
+    sentences: Sequence[Sequence[str]],
+    tasks: Sequence[SourceTask],
+    tags: Sequence[TagReference],
+) -> Coverage:
+    """Return what a comparison on the sentences covers."""
+    found = fills(wiring)
+    rules = [fill.rule for fill in found.values()]
+    fed = [name for name, is_fed in (("text", "text" in rules), ("values", None in rules)) if is_fed]
+    fed += ["indices"] if set(rules) - {"text", None} else []
+    if not tags:
+        return Coverage(0, 0, (), (), tuple(sorted(fed)), tuple(wiring.spec.outputs))
+    fixed = fixed_batch(wiring, found)
+    sizes = BATCH_SIZES if fixed is None else tuple(sorted({min(size, fixed) for size in BATCH_SIZES}))
+    met = []
+    for task, tag in zip(tasks, tags, strict=True):
+        spans = None if tag.by_sentence else sum(len(spans_of(task, each)) for each in tag.tagged)
+        met.append(task_coverage(task, tag.tagged, spans))
+    return text_coverage(wiring.spec, text, sentences, (sizes, tuple(sorted(fed))), met)
 
 
 def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) -> tuple[Sequence[Sequence[str]], int]:
@@ -183,6 +220,7 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
     if references is None:
         return {"status": "skipped", "reason": "--no-proof"}
     tags, parts = references.tags, references.parts
+    _, less = missing(wiring.spec, references.coverage)
     left_out: dict[str, Value] = {"left_out": references.left_out} if references.left_out else {}
     record: dict[str, Value] = {
         **left_out,
@@ -192,7 +230,10 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
         "cases": len(references.sentences) if tags else len(parts.tensors if parts else ()),
         "scores_within": wiring.spec.proof.scores_within,
         "golden": tags[0].record()["golden"] if tags else [],
+        "covered": references.coverage.record(),
     }
+    if less:
+        record["less_than"] = list(less)
     if len(tags) > 1:
         record["tasks"] = [dict(tag.record()) for tag in tags]
     return record
@@ -207,12 +248,14 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         diagnose: Finds the parts that diverge; only called when a comparison fails.
 
     Raises:
-        ParityError: They differ (P001 for tags and scores, P002 for tensors). The report names the first part whose
-            output diverges.
+        ParityError: They differ (P001 for tags and scores, P002 for tensors), and the report names the first part whose
+            output diverges; or the comparison covers too little to be called a proof (P005).
         ModelError: The model cannot be run (M006, M007, M010 to M015).
     """
     found = [reference.prove(path, diagnose) for reference in references.all()]
     tagged = found[: len(references.tags)] or found
+    require_coverage(references.spec, references.against, references.coverage)
+    _, less = missing(references.spec, references.coverage)
     return Proven(
         references.against,
         max(each.cases for each in tagged),
@@ -221,6 +264,9 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         max(each.largest for each in found),
         references.spec.proof.scores_within,
         references.left_out,
+        references.coverage,
+        tuple(less),
+        (REPEATED,) if references.tags else (),
         tuple(each.losses for each in found if each.losses is not None),
         next((each.accuracy for each in found if each.accuracy is not None), None),
     )

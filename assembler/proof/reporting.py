@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assembler.spec.schema import LARGEST_TOLERANCE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,4 +25,9 @@ def failure_hint(changed: int, largest: float) -> str:
     """Return what to do: about changed tags, or about a tolerance that is too small."""
     if changed or not np.isfinite(largest):
         return "nothing was written; compare the spec with `assemble init` of the same source"
+    if float(f"{largest * 1.1:.1e}") > LARGEST_TOLERANCE:
+        return (
+            f"nothing was written; no tolerance that a spec may give would have passed (at most {LARGEST_TOLERANCE}): "
+            "does a part compute something else each time, or with very large numbers?"
+        )
     return f"nothing was written; scores_within: {largest * 1.1:.1e} would have passed"

@@ -1,15 +1,18 @@
-"""The sentences a proof runs on: those of the spec, and hard ones that are always there."""
+"""The sentences a proof runs on: those of the spec, some that come with the package, and hard ones."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
 from assembler.problems import Problem
+from assembler.profiles import PROFILES
+from assembler.proof.builtin_sample import evenly, sample_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from assembler.sources.encoder_weights import Subtokens
@@ -30,15 +33,22 @@ HARD: tuple[tuple[str, ...], ...] = (
     tuple("abcdefghijklmnopqrstuvwxyz"),
     ("ab",) * 37,
     ("DIE", "1.5", "2024", "\u0661\u0662", "NATO-2", "3rd", "#", "0"),  # the ways in which words are looked up
-    ("ja", "Donaudampfschifffahrt" * 12, "nein"),  # a long token; of one letter alone, repeated as often, language
-    # models amplify the last bit of a rounding to the fourth digit of a state
+    ("ja", "Donaudampfschifffahrt" * 12, "nein"),  # a long token; why not one of a single letter, `REPEATED` says
+)
+
+#: What no proof meets, and why. Said in the report.
+REPEATED = (
+    "tokens of one character repeated many times are left out: there large language models amplify the last bit of "
+    "float32, in flair too (README, Limits)"
 )
 
 #: Words that every tokeniser knows at least letter by letter.
 _PLAIN = ("a", "man", "went", "to", "Berlin", ",", "in", "1999", "der", "Hund", "ist", "da", ".")
 
-#: The most sentences of a spec's file that a proof takes, from its beginning.
+#: The most sentences of a spec's file that an exact proof takes, drawn evenly from its first to its last.
 MOST_SENTENCES = 64
+#: How many of the sentences that come with the package an exact proof takes.
+BUILT_IN = 64
 
 #: The words that are taken from each vocabulary.
 WORDS = 24
@@ -68,13 +78,50 @@ def encoder_sentences(encoders: Iterable[Subtokens]) -> list[list[str]]:
 
 
 def proof_sentences(spec: Spec) -> list[list[str]]:
-    """Return the sentences of a spec's proof: those of its file, then the hard ones.
+    """Return the sentences that a tagger is measured on where nothing else is named: of the spec's file, and hard ones.
 
     Raises:
         SpecError: The file of the spec cannot be read, or holds no sentence (W014).
     """
     given = read_sentences(spec, spec.folder / spec.proof.sentences) if spec.proof.sentences else []
-    return [*given[:MOST_SENTENCES], *(list(tokens) for tokens in HARD)]
+    return [*evenly(given, MOST_SENTENCES), *(list(tokens) for tokens in HARD)]
+
+
+@dataclass(frozen=True, slots=True)
+class ProofText:
+    """The sentences of a proof.
+
+    Attributes:
+        sentences: Those of the spec's file, those that come with the package, and the hard ones, in this order.
+        taken: How many are of the spec's file.
+        given: How many the file has; 0 without a file.
+    """
+
+    sentences: list[list[str]]
+    taken: int
+    given: int
+
+
+def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence[Sequence[str]]]) -> ProofText:
+    """Return the sentences of a spec's proof.
+
+    An exact proof takes some of a long file, from its beginning to its end, and some of the sentences that come with
+    the package; a lossy one measures on all of the file.
+
+    Args:
+        spec: The spec.
+        fitting: Leaves out the sentences that the model's inputs cannot express.
+
+    Raises:
+        SpecError: The file of the spec cannot be read, or holds no sentence (W014).
+    """
+    given = read_sentences(spec, spec.folder / spec.proof.sentences) if spec.proof.sentences else []
+    lossy = PROFILES[spec.profile].tags_changed is not None
+    fit = fitting(given)
+    own = fit if lossy else evenly(fit, MOST_SENTENCES)
+    built_in = [] if lossy else evenly(fitting(sample_sentences()), BUILT_IN)
+    others = [*built_in, *fitting(HARD)]
+    return ProofText([list(tokens) for tokens in (*own, *others)], len(own), len(given))
 
 
 def read_sentences(spec: Spec, path: Path) -> list[list[str]]:

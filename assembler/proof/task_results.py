@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _SOURCE_BATCH = 8
 
 
+#: Stands before a class that a sentence does not have.
+NOT = "not "
+
+
 @dataclass(frozen=True, slots=True)
 class Slots:
     """A label and a score for each token, or for each class of a sentence."""
@@ -89,4 +93,4 @@ def _slots(task: SentenceTask, found: Classification) -> Slots:
 
 
 def _slot(label: str, *, chosen: bool) -> str:
-    return label if chosen else f"not {label}"
+    return label if chosen else f"{NOT}{label}"

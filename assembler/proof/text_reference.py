@@ -70,7 +70,7 @@ def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[list
 def _room(wiring: Wiring, found: Mapping[str, Fill]) -> tuple[float, float]:
     """Return how many characters and tokens of a sentence have room in inputs of fixed sizes."""
     characters = tokens = math.inf
-    batch = next((size for name, fill in found.items() if isinstance(size := _batch(wiring, name, fill), int)), 1)
+    batch = fixed_batch(wiring, found) or 1
     for name, fill in found.items():
         dims = wiring.spec.inputs[name].type.dims or ()
         if fill.rule == "characters" and isinstance(dims[0], int):
@@ -80,6 +80,11 @@ def _room(wiring: Wiring, found: Mapping[str, Fill]) -> tuple[float, float]:
         elif fill.rule in {"indices", "words"} and isinstance(dims[0], int):
             tokens = min(tokens, dims[0] // batch)
     return characters, tokens
+
+
+def fixed_batch(wiring: Wiring, found: Mapping[str, Fill]) -> int | None:
+    """Return how many sentences every run has, or `None` for any number."""
+    return next((size for name, fill in found.items() if isinstance(size := _batch(wiring, name, fill), int)), None)
 
 
 def _batch(wiring: Wiring, name: str, fill: Fill) -> Dim:
@@ -163,7 +168,7 @@ class TextReference:
             # a lossy model may have other tags, in a budget that is kept elsewhere; its words must say its own
             tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
-        spans = [_spans(self.task, each) for each in tagged]
+        spans = [spans_of(self.task, each) for each in tagged]
         differences, gap = _span_differences(outputs, batch, spans, (rows, self.tag.spec.proof.scores_within))
         return [*wrong, *differences], gap
 
@@ -174,7 +179,7 @@ class TextReference:
         return Slots([labels[number] for number in classes], scores)
 
 
-def _spans(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
+def spans_of(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
     """Return the spans that the task's own model reads from its tags."""
     if getattr(task.head, "reading", "") == "token_classifier":
         return decode_classifier_spans(tagged.labels)

@@ -139,23 +139,29 @@ class Proof:
             which gives tags.
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
+        within_said: Whether the spec itself says so; then it is kept to the letter.
         tags_changed: The share of tags that a lossy profile may change, or `None` for what the profile says.
         gold: A file of tokens with the labels that a person gave them, relative to the spec; or `None`.
         accuracy_loss: How much less of it a lossy profile may get right than the source, or `None` for the default.
+        at_least: What the proof must cover, by what is counted, so far as the spec says.
         mark: Where `against` stands, or the section.
         sentences_mark: Where `sentences` stands, or the section.
         gold_mark: Where `gold` stands, or the section.
+        at_least_mark: Where `at_least` stands, or the section.
     """
 
     against: str | None
     sentences: str | None
     scores_within: float
+    within_said: bool
     tags_changed: float | None
     gold: str | None
     accuracy_loss: float | None
+    at_least: Mapping[str, int]
     mark: Mark
     sentences_mark: Mark
     gold_mark: Mark
+    at_least_mark: Mark
 
 
 @dataclass(frozen=True, slots=True)

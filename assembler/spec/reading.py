@@ -150,14 +150,18 @@ def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
     within = entries.get("scores_within", DEFAULT_TOLERANCE)
     changed = entries.get("tags_changed")
     loss = entries.get("accuracy_loss")
+    least = _mapping(entries.get("at_least"))
     return Proof(
         against=_optional_text(entries.get("against")),
         sentences=_optional_text(entries.get("sentences")),
         scores_within=float(within) if isinstance(within, int | float) else DEFAULT_TOLERANCE,
+        within_said="scores_within" in entries,
         tags_changed=float(changed) if isinstance(changed, int | float) else None,
         gold=_optional_text(entries.get("gold")),
         accuracy_loss=float(loss) if isinstance(loss, int | float) else None,
+        at_least={name: count for name, count in least.items() if isinstance(count, int)},
         mark=document.mark(("proof", "against")),
         sentences_mark=document.mark(("proof", "sentences")),
         gold_mark=document.mark(("proof", "gold")),
+        at_least_mark=document.mark(("proof", "at_least")),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assembler.filling import RULES
@@ -24,6 +25,11 @@ DEFAULT_OPSET = 17
 OPSETS = (13, 22)
 #: The largest tolerance of scores that a spec may allow.
 LARGEST_TOLERANCE = 0.1
+#: The largest share of tags that a spec may let a lossy profile change. With more than one tag in ten the model is
+#: another one, whose errors a user would take for the source's.
+LARGEST_CHANGE = 0.1
+#: What a proof has to cover where the spec does not say. `proof/coverage.py` counts.
+LEAST: Mapping[str, int] = MappingProxyType({"tokens": 30, "lengths": 3, "labels": 2, "spans": 10})
 #: The profile of a spec that names none.
 DEFAULT_PROFILE = "portable"
 
@@ -278,9 +284,10 @@ def _proof() -> dict[str, Value]:
             "tags_changed": {
                 "type": "number",
                 "minimum": 0,
-                "maximum": 1,
+                "maximum": LARGEST_CHANGE,
                 "description": "The share of tags that a lossy profile (int8, fp16) may change; above it nothing is "
-                "written. By default what the profile says: 0.005. Exact profiles may change none.",
+                "written. By default what the profile says: 0.005. Exact profiles may change none. No more than one "
+                "tag in ten can be allowed: that would be another tagger.",
                 "examples": [0.001],
             },
             "gold": _text(
@@ -299,6 +306,37 @@ def _proof() -> dict[str, Value]:
                 "nothing is written.",
                 "examples": [0.002],
             },
+            "at_least": _at_least(),
+        },
+    }
+
+
+def _at_least() -> dict[str, Value]:
+    counted = {
+        "tokens": "Tokens of all sentences.",
+        "lengths": "Different numbers of tokens that the sentences have.",
+        "labels": "Different labels that the source gives them; never more than the model has.",
+        "spans": "Spans that the source finds in them, where its tags are spans. What is asked for here is counted in "
+        "sentences alone; the default also counts spans that the file decodes from random tags.",
+    }
+    return {
+        "type": "object",
+        "description": "What a proof must cover to be called one; with less nothing is written. Of several tasks, each "
+        "must. Where a proof keeps to a number below the default, the report and the file say that the model is proven "
+        "on less.",
+        "examples": [{"spans": 20, "labels": 10, "tokens": 500}],
+        "additionalProperties": False,
+        "patternProperties": dict(_FREE),
+        "properties": {
+            name: {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 1_000_000,
+                "default": LEAST[name],
+                "description": text,
+                "examples": [LEAST[name]],
+            }
+            for name, text in counted.items()
         },
     }
 

@@ -188,7 +188,7 @@ def test_verify_with_the_spec_runs_the_whole_proof(shop: Workshop, folder: Path,
     path = shop.build(spec).path
     done = cli("verify", path, "--spec", spec, "--format", "json")
     assert done.code == 0
-    assert json.loads(done.out)["found"][2].startswith("18 cases equal tagger, within ")
+    assert json.loads(done.out)["found"][2].startswith("82 cases equal tagger, within ")
 
 
 def test_changed_weights_are_found(shop: Workshop, folder: Path, cli: Cli) -> None:

@@ -15,7 +15,7 @@ from assembler import assemble
 from assembler.errors import ModelError, ParityError, SpecError
 from assembler.parts import recurrent, registry
 from assembler.proof.parity import compare
-from assembler.proof.samples import HARD
+from assembler.proof.samples import BUILT_IN, HARD
 from assembler.proof.stepwise import gap
 from assembler.proof.task_results import ModelTask
 from assembler.runtime import TaggedSentence
@@ -242,7 +242,7 @@ def test_the_record_of_a_proof_can_be_tried_again(shop: Workshop, built: Path) -
     assert proof["batch_sizes"] == [1, 7, 32]
     assert proof["golden"][0]["tokens"] == ["der", "hund", "bellt", "."]
     assert len(proof["golden"]) == 8
-    assert proof["cases"] == 4 + len(HARD)
+    assert proof["cases"] == 4 + BUILT_IN + len(HARD)
 
 
 def test_checker_load_and_parity_come_before_the_name(

@@ -370,7 +370,7 @@ def test_a_text_model_is_lowered_and_proven_in_other_profiles(
 ) -> None:
     spec = tmp_path / "stack.yaml"
     text = write_spec(str(checkpoint), tmp_path, text=True)
-    budget = ", tags_changed: 0.3" if profile == "int8" else ""  # of random weights, which quantisation changes most
+    budget = ", tags_changed: 0.1" if profile == "int8" else ""  # of random weights, which quantisation changes most
     spec.write_text(text.replace("proof: {against: tagger", "proof: {against: tagger" + budget), encoding="utf-8")
     path = shop.build(spec, profile=profile).path
     sentences = [["der", "hund", "bellt", "😀"], ["ja"]]

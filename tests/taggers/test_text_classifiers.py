@@ -206,9 +206,9 @@ def test_the_command_line_prints_the_labels_of_each_sentence(bench: Bench, capsy
     shown = call("inspect", model)
     assert "Labels of sentences, of the type mood, as flair's own classifier gives them." in shown
     assert "labels (4, mood)" in shown
-    assert "14 cases" in shown
+    assert "78 cases" in shown
     assert verify(path).found[-1].startswith("8 sentences have the source's tags")
-    assert "14 sentences, 3 classes each, no label differs, scores within " in call(
+    assert "78 sentences, 3 classes each, no label differs, scores within " in call(
         str(bench.folder / "classifier.yaml"), "-o", model
     )
 

@@ -1,0 +1,204 @@
+"""What a proof covered, and the floor below which it is not called one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assembler.errors import ParityError
+from assembler.problems import Problem
+from assembler.profiles import PROFILES
+from assembler.proof.task_results import NOT
+from assembler.sources.weights import TaggerHeadWeights
+from assembler.spec.schema import LEAST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.proof.parity import TaggedTokens
+    from assembler.proof.samples import ProofText
+    from assembler.spec.model import Spec
+    from assembler.spec.yaml_text import Value
+    from assembler.tasks import SourceTask
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCoverage:
+    """What a proof met of one task. All of it is the source's own: the same on every machine.
+
+    Attributes:
+        task: What the model calls it.
+        seen: The different labels that the source gave.
+        labels: How many labels the model has.
+        spans: The spans that the source found; `None` where its tags are none.
+        decoded: Spans that the file's decoder read from random tags, and that were compared too; `None` where the file
+            has no such decoder.
+    """
+
+    task: str
+    seen: int
+    labels: int
+    spans: int | None
+    decoded: int | None = None
+
+    def __str__(self) -> str:
+        """Return what was met."""
+        spans = "" if self.spans is None else f", {self.spans} spans"
+        random = "" if self.decoded is None else f" and {self.decoded} of random tags"
+        return f"{self.seen} of {self.labels} labels{spans}{random}"
+
+    def record(self) -> dict[str, Value]:
+        """Return what the metadata say of it."""
+        found: dict[str, Value] = {"task": self.task, "labels": self.seen, "of_labels": self.labels}
+        found |= {} if self.spans is None else {"spans": self.spans}
+        return found if self.decoded is None else {**found, "spans_of_random_tags": self.decoded}
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a proof covered.
+
+    Attributes:
+        sentences: The sentences that were compared; 0 where none were.
+        tokens: Their tokens.
+        lengths: The different numbers of tokens that they have, in order.
+        batch_sizes: In batches of how many.
+        inputs: What is fed: `text` or `indices`, both where a model takes both, or `values`.
+        outputs: The outputs that were compared.
+        tasks: What was met of each task.
+        taken: Sentences of the spec's file among them, before any were left out.
+        given: The sentences of the file; 0 without a file.
+        file: The file, or `None`.
+    """
+
+    sentences: int
+    tokens: int
+    lengths: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    tasks: tuple[TaskCoverage, ...] = ()
+    taken: int = 0
+    given: int = 0
+    file: str | None = None
+
+    def lines(self) -> list[str]:
+        """Return what the report says of it."""
+        fed = f"fed as {' and '.join(self.inputs)}; compared: {', '.join(self.outputs)}"
+        if not self.sentences:
+            return [f"covered: {fed}"]
+        sizes = ", ".join(map(str, self.batch_sizes))
+        lengths = f"{self.lengths[0]} to {self.lengths[-1]} tokens ({len(self.lengths)} lengths)"
+        found = [f"covered: {self.sentences} sentences of {lengths}, in batches of {sizes}; {fed}"]
+        found += [f"covered: {each.task or 'tags'}: {each}" for each in self.tasks]
+        if self.file is not None:
+            found.append(f"covered: {self.taken:,} of the {self.given:,} sentences of {self.file}")
+        return found
+
+    def record(self) -> dict[str, Value]:
+        """Return what metadata and JSON say of it."""
+        found: dict[str, Value] = {"inputs": list(self.inputs), "outputs": list(self.outputs)}
+        if self.sentences:
+            found |= {"sentences": self.sentences, "tokens": self.tokens, "batch_sizes": list(self.batch_sizes)}
+            found |= {"lengths": [self.lengths[0], self.lengths[-1]], "different_lengths": len(self.lengths)}
+            found["tasks"] = [each.record() for each in self.tasks]
+        if self.file is not None:
+            found["sentences_of_file"] = {"taken": self.taken, "of": self.given}
+        return found
+
+    def counts(self) -> list[tuple[str, str, int, int, int]]:
+        """Return what the floor counts.
+
+        Returns:
+            What is counted, the task it is of or nothing, how much there was in sentences, how much in all, and how
+            much there can be at most.
+        """
+        most = 1_000_000
+        lengths = len(self.lengths)
+        counted = [("tokens", "", self.tokens, self.tokens, most), ("lengths", "", lengths, lengths, most)]
+        for each in self.tasks:
+            counted.append(("labels", each.task, each.seen, each.seen, each.labels))
+            if each.spans is not None:
+                counted.append(("spans", each.task, each.spans, each.spans + (each.decoded or 0), most))
+        if all(each.spans is None for each in self.tasks):
+            counted.append(("spans", "", 0, 0, most))
+        return counted
+
+
+def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
+    """Return what is below the floor, and what is below the default but not below what the spec asks for."""
+    refused, less = [], []
+    # a lossy model is measured by its tags; no count of spans is asked for beside that unless the spec does
+    spans = PROFILES[spec.profile].tags_changed is None and any(each.spans is not None for each in coverage.tasks)
+    for what, task, text, whole, most in coverage.counts():
+        said = spec.proof.at_least.get(what)
+        default = min(LEAST[what], most) if coverage.tasks and (what != "spans" or spans) else 0
+        of = f" of '{task}'" if len(coverage.tasks) > 1 and task else ""
+        if (said is None and whole < default) or (said is not None and text < min(said, most)):
+            refused.append(f"{text} {what}{of}, where {default if said is None else said} are asked for")
+        elif whole < default:
+            less.append(f"{default} {what}{of} ({whole})")
+    return refused, less
+
+
+def require_coverage(spec: Spec, against: str, coverage: Coverage) -> None:
+    """Refuse to call a comparison a proof that covers too little.
+
+    Raises:
+        ParityError: With what is missing (P005).
+    """
+    refused, _ = missing(spec, coverage)
+    if refused:
+        message = f"the comparison with '{against}' covers too little to be called a proof: {'; '.join(refused)}"
+        hint = (
+            "nothing was written; name more text under 'sentences', or give fixed inputs larger sizes. A smaller "
+            "number under 'at_least' is kept to, and report and file then say that the model is proven on less"
+        )
+        mark = spec.proof.at_least_mark if spec.proof.at_least else spec.proof.mark
+        raise ParityError(Problem.at(mark, "P005", message, hint))
+
+
+def task_coverage(task: SourceTask, tagged: Sequence[TaggedTokens], spans: int | None) -> TaskCoverage:
+    """Return what the source's results meet of a task.
+
+    Args:
+        task: The task.
+        tagged: The source's result for each sentence.
+        spans: The spans that these are read as; `None` where they are none.
+    """
+    known = set(task.head.labels)
+    seen = {label for each in tagged for label in each.labels if not (task.task.by_sentence and label.startswith(NOT))}
+    given = spans if isinstance(task.head, TaggerHeadWeights) and task.head.spans else None
+    return TaskCoverage(task.name, len(seen & known), len(known), given)
+
+
+def text_coverage(
+    spec: Spec,
+    text: ProofText,
+    sentences: Sequence[Sequence[str]],
+    shapes: tuple[tuple[int, ...], tuple[str, ...]],
+    tasks: Sequence[TaskCoverage],
+) -> Coverage:
+    """Return what is covered by a comparison on sentences.
+
+    Args:
+        spec: The spec.
+        text: The sentences that were drawn.
+        sentences: Those that remained, with words of vocabularies.
+        shapes: The batch sizes, and what is fed.
+        tasks: What was met of each task.
+    """
+    lengths = [sum(map(bool, tokens)) for tokens in sentences]
+    sizes, inputs = shapes
+    return Coverage(
+        len(lengths),
+        sum(lengths),
+        tuple(sorted(set(lengths))),
+        sizes,
+        inputs,
+        tuple(spec.outputs),
+        tuple(tasks),
+        text.taken,
+        text.given,
+        spec.proof.sentences,
+    )

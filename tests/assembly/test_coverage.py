@@ -1,0 +1,159 @@
+"""A proof says what it covered, and one that covers too little is not called one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from assembler.errors import ParityError, SpecError
+from assembler.initialisation import write_spec
+from assembler.proof.samples import BUILT_IN, HARD, MOST_SENTENCES
+from assembler.spec.schema import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.assembly.conftest import Outcome, Workshop
+
+Command = Callable[..., "Outcome"]
+SPANS = ("O", "S-PER", "B-PER", "I-PER", "E-PER")
+
+
+def text_spec(folder: Path, shape: str, proof: str = "") -> Path:
+    """Write the spec of a checkpoint that takes text of a shape."""
+    written = write_spec(str(folder / "tagger.pt"), folder, text=True)
+    assert "shape: [sentences, characters]" in written
+    assert "{against: tagger}" in written
+    written = written.replace("shape: [sentences, characters]", f"shape: {shape}")
+    spec = folder / "text.yaml"
+    spec.write_text(written.replace("{against: tagger}", f"{{against: tagger{proof}}}"), encoding="utf-8")
+    return spec
+
+
+def test_a_proof_says_what_it_covered(shop: Workshop, folder: Path, cli: Command) -> None:
+    spec, target = shop.spec(folder), folder / "m.onnx"
+    shown = cli(spec, "-o", target).out
+    count = 4 + BUILT_IN + len(HARD)
+    assert f"covered: {count} sentences of 1 to " in shown
+    assert "in batches of 1, 7, 32; fed as indices; compared: scores, prediction" in shown
+    assert "covered: upos: 4 of 5 labels" in shown
+    assert "covered: 4 of the 4 sentences of sentences.txt" in shown
+    assert "tokens of one character repeated many times are left out" in shown
+    covered = json.loads(cli(spec, "-o", target, "--format", "json").out)["proof"]["covered"]
+    assert covered == shop.metadata(target)["proof"]["covered"]
+    assert covered["tasks"] == [{"task": "upos", "labels": 4, "of_labels": 5}]
+    assert (covered["sentences"], covered["batch_sizes"]) == (count, [1, 7, 32])
+    assert (covered["inputs"], covered["outputs"]) == (["indices"], ["scores", "prediction"])
+    assert covered["sentences_of_file"] == {"taken": 4, "of": 4}
+    assert "less_than" not in shop.metadata(target)["proof"]
+
+
+@pytest.mark.parametrize("shape", ["[1, 1]", "[2, 2]"])
+def test_a_proof_of_one_token_is_no_proof(folder: Path, cli: Command, shape: str) -> None:
+    done = cli(text_spec(folder, shape), "-o", folder / "m.onnx")
+    assert done.code == 3
+    assert "P005 the comparison with 'tagger' covers too little to be called a proof: " in done.err
+    assert f"where {LEAST['tokens']} are asked for" in done.err
+    assert not (folder / "m.onnx").exists()
+
+
+def test_less_is_accepted_where_the_spec_says_so_and_never_called_proven_alone(folder: Path, cli: Command) -> None:
+    spec, target = (
+        text_spec(folder, "[1, 1]", ", at_least: {tokens: 1, lengths: 1, labels: 1}"),
+        folder / "m.onnx",
+    )
+    done = cli(spec, "-o", target)
+    assert done.code == 0, done.err
+    less = f"less than {LEAST['tokens']} tokens (1), {LEAST['lengths']} lengths (1), {LEAST['labels']} labels (1)"
+    assert f"proven on {less} against tagger: 1 sentences, 1 tokens" in done.out
+    assert "proven against" not in done.out
+    assert f"proven on {less}: " in cli("inspect", target).out
+    assert f"proven on {less}: 1 sentences have the source's tags" in cli("verify", target).out
+    assert f"proven on {less}: 1 cases equal tagger" in cli("verify", target, "--spec", spec).out
+    shown = json.loads(cli(spec, "-o", target, "--format", "json").out)
+    assert f"less than {', '.join(shown['proof']['less_than'])}" == less
+
+
+def test_a_smaller_number_than_is_met_lowers_nothing(shop: Workshop, folder: Path, cli: Command) -> None:
+    done = cli(shop.spec(folder, proof=", at_least: {tokens: 1}"), "-o", folder / "m.onnx")
+    assert "\nproven against tagger: " in done.out
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("tokens: 100000", r"\d+ tokens, where 100000 are asked for"),
+        ("lengths: 200", r"\d+ lengths, where 200 are asked for"),
+        ("labels: 5", "4 labels, where 5 are asked for"),
+        ("labels: 500", "4 labels, where 500 are asked for"),
+        ("spans: 1", "0 spans, where 1 are asked for"),
+    ],
+)
+def test_a_spec_can_ask_for_more(shop: Workshop, folder: Path, asked: str, words: str) -> None:
+    with pytest.raises(ParityError, match=rf"stack\.yaml:38:\d+: P005 .*{words}"):
+        shop.build(shop.spec(folder, proof=f", at_least: {{{asked}}}"))
+    assert not (folder / "stack.onnx").exists()
+
+
+def test_a_long_file_is_drawn_from_beginning_to_end(shop: Workshop, folder: Path, cli: Command) -> None:
+    spec = shop.spec(folder)
+    lines = [f"hund {number}" for number in range(1000)]
+    (folder / "sentences.txt").write_text("\n".join(lines), encoding="utf-8")
+    done = cli(spec, "-o", folder / "m.onnx", "--format", "json")
+    proof = json.loads(done.out)["proof"]
+    assert proof["covered"]["sentences_of_file"] == {"taken": MOST_SENTENCES, "of": 1000}
+    assert proof["cases"] == MOST_SENTENCES + BUILT_IN + len(HARD)
+    assert "covered: 64 of the 1,000 sentences of sentences.txt" in cli(spec, "-o", folder / "m.onnx").out
+    kept = [" ".join(each["tokens"]) for each in shop.metadata(folder / "m.onnx")["proof"]["golden"]]
+    assert (kept[0], kept[1]) == ("hund 0", "hund 15")
+
+
+def test_a_lossy_build_reads_the_whole_file(shop: Workshop, folder: Path, cli: Command) -> None:
+    spec = shop.spec(folder)
+    (folder / "sentences.txt").write_text("\n".join(f"hund {number}" for number in range(200)), encoding="utf-8")
+    done = cli(spec, "-o", folder / "m.onnx", "--profile", "fp16", "--format", "json")
+    assert json.loads(done.out)["proof"]["covered"]["sentences_of_file"] == {"taken": 200, "of": 200}
+
+
+def test_a_fault_at_the_end_of_a_long_file_is_found(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proof that read the first sentences alone would not see it."""
+    from assembler.proof.task_results import ModelTask
+
+    spec = shop.spec(folder)
+    lines = [f"hund {number}" for number in range(500)]
+    (folder / "sentences.txt").write_text("\n".join(lines), encoding="utf-8")
+    own = ModelTask.run
+
+    def run(self: ModelTask, sentences: list, batch_size: int) -> list:
+        from assembler.proof.task_results import Slots
+
+        found = own(self, sentences, batch_size)
+        return [
+            Slots(["?"] * len(each.labels), each.scores) if read.tokens == ("hund", "499") else each
+            for read, each in zip(sentences, found, strict=True)
+        ]
+
+    monkeypatch.setattr(ModelTask, "run", run)
+    with pytest.raises(ParityError, match=r"P001 .* tags differ"):
+        shop.build(spec)
+
+
+def test_a_budget_beyond_a_tenth_cannot_be_written(shop: Workshop, folder: Path) -> None:
+    with pytest.raises(SpecError, match=rf"S004 'proof.tags_changed': got 1\.0, expected at most {LARGEST_CHANGE}"):
+        shop.build(shop.spec(folder, proof=", tags_changed: 1.0"))
+
+
+def test_no_hint_names_a_tolerance_that_no_spec_may_have() -> None:
+    from assembler.proof.reporting import failure_hint
+
+    assert "scores_within: 1.1e-04 would have passed" in failure_hint(0, 1e-4)
+    assert "scores_within: 9.9e-02 would have passed" in failure_hint(0, 0.09)
+    for largest in (0.12, 2.5, 140.0):
+        hint = failure_hint(0, largest)
+        assert "would have passed (at most" in hint
+        assert f"(at most {LARGEST_TOLERANCE})" in hint
