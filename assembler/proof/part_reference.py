@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ParityError
 from assembler.problems import Problem
+from assembler.proof.dims import Dims, require_dims
 from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
@@ -46,12 +47,22 @@ class PartReference:
     def of(
         cls, wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise
     ) -> PartReference:
-        """Run the parts on sentences where inputs are filled from text, and on random values elsewhere."""
+        """Run the parts on sentences where inputs are filled from text, and on random values elsewhere.
+
+        Raises:
+            ParityError: What a part gives contradicts the dims that it declares (P006).
+        """
         cases = []
+        wrong: list[str] = []
         for name, inputs in proof_inputs(wiring.spec, text_interface(wiring, sources), sentences):
             values = {**inputs, **dict(stepwise.run(inputs))}
+            dims = Dims(name)
+            for tensor, array in values.items():
+                dims.meet(tensor, wiring.tensors[tensor].dims, array)
+            wrong += dims.wrong
             outputs = {public: values[output.reference.text] for public, output in wiring.spec.outputs.items()}
             cases.append((name, inputs, outputs))
+        require_dims(wiring.spec.proof.mark, wrong)
         return cls(wiring.spec, cases)
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:

@@ -10,6 +10,7 @@ from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
 from assembler.proof.accuracy import GoldReference
 from assembler.proof.coverage import Coverage, missing, require_coverage, task_coverage, text_coverage
+from assembler.proof.dims import check_dims
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
@@ -249,20 +250,24 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
 
     Raises:
         ParityError: They differ (P001 for tags and scores, P002 for tensors), and the report names the first part whose
-            output diverges; or the comparison covers too little to be called a proof (P005).
+            output diverges; a run contradicts a declared dim (P006); or the comparison covers too little to be called
+            a proof (P005).
         ModelError: The model cannot be run (M006, M007, M010 to M015).
     """
+    spec, parts = references.spec, references.parts
+    cases = None if parts is None else [(name, inputs) for name, inputs, _ in parts.tensors]
     found = [reference.prove(path, diagnose) for reference in references.all()]
     tagged = found[: len(references.tags)] or found
-    require_coverage(references.spec, references.against, references.coverage)
-    _, less = missing(references.spec, references.coverage)
+    check_dims(path, spec, references.sentences, cases)
+    require_coverage(spec, references.against, references.coverage)
+    _, less = missing(spec, references.coverage)
     return Proven(
         references.against,
         max(each.cases for each in tagged),
         sum(each.tokens for each in tagged),
         sum(each.classes for each in tagged),
         max(each.largest for each in found),
-        references.spec.proof.scores_within,
+        spec.proof.scores_within,
         references.left_out,
         references.coverage,
         tuple(less),

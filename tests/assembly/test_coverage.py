@@ -77,6 +77,17 @@ def test_less_is_accepted_where_the_spec_says_so_and_never_called_proven_alone(f
     assert f"less than {', '.join(shown['proof']['less_than'])}" == less
 
 
+def test_a_source_of_one_label_is_not_called_proven_alone(shop: Workshop, folder: Path, cli: Command) -> None:
+    tagger = shop.tagger()
+    tagger.linear.bias.data[3] = 100.0
+    shop.save(tagger, folder / "tagger.pt")
+    done = cli(shop.spec(folder), "-o", folder / "m.onnx")
+    assert done.code == 0
+    assert "proven on less than 2 labels (1) against tagger: " in done.out
+    done = cli(shop.spec(folder, proof=", at_least: {labels: 2}"), "-o", folder / "m.onnx")
+    assert "P005 the comparison with 'tagger' covers too little to be called a proof: 1 labels, where 2 are" in done.err
+
+
 def test_a_smaller_number_than_is_met_lowers_nothing(shop: Workshop, folder: Path, cli: Command) -> None:
     done = cli(shop.spec(folder, proof=", at_least: {tokens: 1}"), "-o", folder / "m.onnx")
     assert "\nproven against tagger: " in done.out
@@ -88,7 +99,7 @@ def test_a_smaller_number_than_is_met_lowers_nothing(shop: Workshop, folder: Pat
         ("tokens: 100000", r"\d+ tokens, where 100000 are asked for"),
         ("lengths: 200", r"\d+ lengths, where 200 are asked for"),
         ("labels: 5", "4 labels, where 5 are asked for"),
-        ("labels: 500", "4 labels, where 500 are asked for"),
+        ("labels: 6", "4 labels, where 6 are asked for"),
         ("spans: 1", "0 spans, where 1 are asked for"),
     ],
 )

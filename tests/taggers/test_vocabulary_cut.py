@@ -16,6 +16,7 @@ from assembler import ModelError, SpecError, assemble, check
 from assembler.cli.main import main
 from assembler.initialisation import write_spec
 from assembler.inspection import inspect
+from assembler.proof.samples import ProofText
 from assembler.runtime import Tagger
 
 from .conftest import compare
@@ -158,7 +159,7 @@ def test_a_table_of_hashes_cannot_be_cut(bench: Bench) -> None:
 
 def test_a_proof_that_has_no_sentence_left_is_a_problem(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("assembler.proof.proving.vocabulary_sentences", lambda _: [])
-    monkeypatch.setattr("assembler.proof.proving.proof_sentences", lambda _: [["der"]])
+    monkeypatch.setattr("assembler.proof.proving.proof_text", lambda *_: ProofText([["der"]], 0, 0))
     with pytest.raises(SpecError, match="W021 proof: each sentence has a word that was cut from a table"):
         cut(bench, bench.tagger(words()), keep(bench.folder))
 

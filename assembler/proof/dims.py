@@ -1,0 +1,112 @@
+"""Holds the dims that a file declares against the sizes that runs have: a name is one size throughout a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.errors import ParityError
+from assembler.problems import Problem
+from assembler.proof.sessions import open_session, run
+from assembler.runtime.context import InContext
+from assembler.runtime.encoding import encode
+from assembler.runtime.metadata import Metadata
+from assembler.runtime.session import Session
+from assembler.runtime.shapes import FixedShapes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from assembler.problems import Mark
+    from assembler.sources.weights import Array, Arrays
+    from assembler.spec.model import Spec
+    from assembler.wiring.tensors import Dim
+
+    #: The dims that a tensor declares; `None` where not even their number is known.
+    Declared = Sequence[Dim] | None
+
+#: The sentences of the runs, where inputs are filled from text: one, an odd few, more than flair's own 32.
+_SIZES = (1, 5, 33)
+#: Longer texts are left out: what they take would be padded to for all.
+_LONG = 200
+_MOST_LINES = 5
+_HINT = "nothing was written; give dims that can differ names of their own, under 'dims' of the part or in the input"
+
+
+class Dims:
+    """The sizes that named dims have in one run."""
+
+    def __init__(self, case: str) -> None:
+        """Begin a run; nothing is known of it."""
+        self._case = case
+        self._sizes: dict[str, tuple[int, str]] = {}
+        self.wrong: list[str] = []
+
+    def meet(self, tensor: str, declared: Declared, array: Array) -> None:
+        """Compare what a tensor declares with the sizes that it has."""
+        if declared is None:
+            return
+        shown = f"{tensor} [{', '.join('?' if dim is None else str(dim) for dim in declared)}]"
+        if len(declared) != array.ndim:
+            self.wrong.append(f"  {self._case}: {shown} has {array.ndim} axes: {[*array.shape]}")
+            return
+        for dim, size in zip(declared, array.shape, strict=True):
+            if isinstance(dim, int) and dim != size:
+                self.wrong.append(f"  {self._case}: {shown} is {[*array.shape]}: declared is {dim}, found {size}")
+            elif dim is not None and not isinstance(dim, int):
+                known, where = self._sizes.setdefault(str(dim), (size, shown))
+                if known != size:
+                    found = f"'{dim}' is {known} by {where}, and {size} in {shown}, which is {[*array.shape]}"
+                    self.wrong.append(f"  {self._case}: {found}")
+
+
+def require_dims(mark: Mark, wrong: Iterable[str]) -> None:
+    """Refuse declared dims that runs contradict.
+
+    Raises:
+        ParityError: There are some (P006).
+    """
+    lines = [*dict.fromkeys(wrong)]
+    if lines:
+        message = "\n".join(["dims are declared that a run contradicts", *lines[:_MOST_LINES]])
+        raise ParityError(Problem.at(mark, "P006", message, _HINT))
+
+
+def check_dims(
+    path: Path, spec: Spec, sentences: Sequence[Sequence[str]], cases: Sequence[tuple[str, Arrays]] | None
+) -> None:
+    """Hold the dims of a file's inputs and outputs against runs of it.
+
+    Args:
+        path: The written model.
+        spec: Its spec.
+        sentences: The sentences of the proof.
+        cases: Named inputs; `None` where all inputs are filled from the sentences.
+
+    Raises:
+        ParityError: A run contradicts a dim (P006).
+        ModelError: The model cannot be run (M006, M007, M010 to M014).
+    """
+    session = open_session(path, "the assembled model")
+    inputs: dict[str, Declared] = {port.name: port.shape for port in session.get_inputs()}
+    outputs: dict[str, Declared] = {port.name: port.shape for port in session.get_outputs()}
+    wrong: list[str] = []
+    for case, feeds in _sentence_cases(path, sentences) if cases is None else cases:
+        dims = Dims(case)
+        for name, declared in inputs.items():
+            dims.meet(f"the input {name}", declared, feeds[name])
+        for name, array in run(session, feeds, "the assembled model").items():
+            dims.meet(f"the output {name}", outputs[name], array)
+        wrong += dims.wrong
+    require_dims(spec.proof.mark, wrong)
+
+
+def _sentence_cases(path: Path, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[str, Mapping[str, Array]]]:
+    session = Session.open(path)
+    interface = Metadata.read(session.metadata, session.file).interface
+    shapes = FixedShapes.of(interface, session)
+    short = [tokens for tokens in sentences if sum(map(len, tokens)) <= _LONG] or sentences[:1]
+    for size in dict.fromkeys(shapes.most(size) for size in _SIZES):
+        batch = [InContext(tuple(token for token in tokens if token)) for tokens in short[:size]]
+        whole = shapes.whole(batch)
+        yield f"{len(whole)} sentences", shapes.fitted(encode(interface, whole), len(whole))
