@@ -121,7 +121,8 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
         message = f"it holds no tags: {err}"
         raise damaged("proof.golden", message, str(path)) from err  # noqa: EM101 - a place, no message
     names = f" for each of its tasks, {', '.join(by_sentence)}" if len(tried) > 1 else ""
-    return f"{_less(record)}{max(tried)} sentences have {_whose(own=own)} tags, and its scores to four digits{names}"
+    digits = f"{max(tried)} sentences have {_whose(own=own)} tags, and its scores to four digits{names}"
+    return f"{digits}{_less(record)}"
 
 
 def _less(record: Mapping[str, object]) -> str:
@@ -129,7 +130,7 @@ def _less(record: Mapping[str, object]) -> str:
     lowered = record.get("less_than")
     if not isinstance(lowered, list) or not lowered:
         return ""
-    return f"proven on less than {', '.join(map(str, lowered))}: "
+    return f"; it was proven on less than {', '.join(map(str, lowered))}"
 
 
 def _whose(*, own: bool) -> str:
@@ -185,10 +186,8 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     reference = reference_results(wiring, sources)
     say("proving the model against its source")
     proven = prove(path, reference, lambda: diverging_parts(path, wiring, sources, reference.sentences))
-    less = f"proven on less than {', '.join(proven.less_than)}: " if proven.less_than else ""
+    less = _less({"less_than": list(proven.less_than)})
     if proven.losses:
         found = "; ".join(str(losses) for losses in proven.losses)
-        return (
-            f"{less}{proven.cases} cases are near those of {proven.against}, within the budget of its profile: {found}"
-        )
-    return f"{less}{proven.cases} cases equal {proven.against}, within {proven.largest:.1e}"
+        return f"{less}{proven.cases} cases are near those of {proven.against}, within the budget of its profile: {found}{less}"
+    return f"{proven.cases} cases equal {proven.against}, within {proven.largest:.1e}{less}"
