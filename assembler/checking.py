@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.errors import AssemblerError
+from assembler.parts.registry import kinds
 from assembler.problems import Problem, in_order
 from assembler.proof.gold_text import read_gold
+from assembler.regular_files import is_inside, leads_outside
 from assembler.sources.flair_location import is_name
 from assembler.sources.opening import open_headers
+from assembler.spec.files import named_files
 from assembler.spec.reading import load_spec
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.problems import Mark
     from assembler.spec.model import Spec
 
 
@@ -56,40 +59,49 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
 
     Args:
         paths: Spec files, and folders, whose `.yaml` and `.yml` files are checked, those of their subfolders too.
-        strict: Also report paths that leave the spec's folder (W018): nobody else could build such a spec.
+        strict: For specs of strangers: nothing outside the folder of a spec is opened, and what leads there, the spec
+            itself included, is reported (W018). Nobody else could build such a spec.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     files: list[Path] = []
     problems: list[Problem] = []
     notes: list[str] = []
     for path in map(Path, given):
-        found, unread = spec_files(path)
+        found, unread = spec_files(path, strict=strict)
         files += found
         problems += unread
         if not found and not unread:
             problems.append(Problem("Y002", "holds no spec", "specs end in .yaml or .yml", str(path)))
     for file in files:
         try:
-            spec = load_spec(file)
-            headers, left = open_headers(spec)
-            notes += [*left, *_absent_sources(spec)]
-            wire(spec, headers)
-            read_gold(spec)
+            spec = load_spec(file, confined=strict)
         except AssemblerError as err:
             problems += err.problems
             continue
-        problems += _absent_sentences(spec)
-        if strict:
-            problems += outside_problems(spec)
+        problems += outside_problems(spec)  # before anything that the spec names is looked at
+        try:
+            headers, left = open_headers(spec)
+            notes += [*left, *_absent_sources(spec)]
+            wire(spec, headers)
+            if spec.proof.gold is None or not _closed(spec, spec.proof.gold):
+                read_gold(spec)
+        except AssemblerError as err:
+            problems += err.problems
+            continue
+        problems += [*_absent_sentences(spec), *_irregular_files(spec)]
     return Checked(tuple(str(file) for file in files), in_order(problems), tuple(notes))
 
 
-def spec_files(path: Path) -> tuple[list[Path], list[Problem]]:
+def spec_files(path: Path, *, strict: bool = False) -> tuple[list[Path], list[Problem]]:
     """Return the spec files that a path means, sorted, and a problem (Y002) for each that cannot be looked at.
 
-    Files may come and go, and folders may be closed to us, while they are walked through.
+    Files may come and go, and folders may be closed to us, while they are walked through. Links to folders are not
+    followed, and in strict checks links to files are judged when they are read.
     """
-    if not path.is_dir():
+    if strict and leads_outside(path):
+        message = "is reached by a link that leads elsewhere"
+        return [], [Problem("W018", message, "name what it links to", str(path))]
+    if not os.path.isdir(path):  # noqa: PTH112 - never raises
         return [path], []
     problems: list[Problem] = []
 
@@ -100,12 +112,13 @@ def spec_files(path: Path) -> tuple[list[Path], list[Problem]]:
     for folder, _, names in os.walk(path, onerror=report):
         for file in (Path(folder, name) for name in names if name.endswith(_SUFFIXES)):
             try:
-                regular = stat.S_ISREG(file.stat().st_mode)
+                mode = (file.lstat() if strict else file.stat()).st_mode
             except OSError as err:
                 if not file.name.startswith(_LOCK):
                     report(err, str(file))
                 continue
-            found += [file] if regular else []
+            if stat.S_ISREG(mode) or (stat.S_ISLNK(mode) and not file.name.startswith(_LOCK)):
+                found.append(file)
     return sorted(found), problems
 
 
@@ -114,7 +127,9 @@ def _absent_sources(spec: Spec) -> list[str]:
     notes = []
     for source in spec.sources.values():
         path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
-        if source.form == "flair" and not is_name(source) and not os.path.exists(path):  # noqa: PTH110 - never raises
+        if source.form != "flair" or is_name(source) or _closed(spec, source.location):
+            continue
+        if not os.path.exists(path):  # noqa: PTH110 - never raises
             notes.append(f"{spec.document.file}: the source '{source.name}' is not looked at: {path} is not here")
     return notes
 
@@ -122,34 +137,37 @@ def _absent_sources(spec: Spec) -> list[str]:
 def _absent_sentences(spec: Spec) -> list[Problem]:
     """Return a problem (W014) if the sentences of the proof belong in the spec's folder, and are not there."""
     location = spec.proof.sentences
-    if location is None or not _inside(spec, location) or os.path.isfile(spec.folder / location):  # noqa: PTH113
+    if location is None or not is_inside(spec.folder, location) or os.path.exists(spec.folder / location):  # noqa: PTH110
         return []
     message = f"proof: the sentences {spec.folder / location} are not there"
     hint = "paths are relative to the spec; a file holds one sentence a line, tokens separated by spaces"
     return [Problem.at(spec.proof.sentences_mark, "W014", message, hint)]
 
 
-def _inside(spec: Spec, location: str) -> bool:
-    """Return whether a path stays in the spec's folder."""
-    folder = Path(os.path.realpath(spec.folder))  # `resolve` raises, in some versions of Python, on links in a circle
-    return not Path(location).is_absolute() and Path(os.path.realpath(spec.folder / location)).is_relative_to(folder)
+def _closed(spec: Spec, location: str) -> bool:
+    """Return whether a file may not even be looked for: its being there or not is nothing to tell a stranger."""
+    return spec.confined and not is_inside(spec.folder, location)
+
+
+def _irregular_files(spec: Spec) -> list[Problem]:
+    """Return a problem for each file that is there and can never be read: a folder, a FIFO, a device."""
+    problems = []
+    for file in named_files(spec, kinds()):
+        path = spec.folder / file.location
+        if _closed(spec, file.location) or file.code == "W031":  # the gold text has been read
+            continue
+        with suppress(OSError):
+            if not stat.S_ISREG(path.stat().st_mode):
+                problems.append(Problem.at(file.mark, file.code, f"{file.what}, {path}, is no regular file"))
+    return problems
 
 
 def outside_problems(spec: Spec) -> list[Problem]:
-    """Return a problem (W018) for each path that leaves the spec's folder."""
-    places: list[tuple[Mark, str]] = [(source.mark, source.location) for source in spec.sources.values()]
-    if spec.proof.sentences is not None:
-        places.append((spec.proof.sentences_mark, spec.proof.sentences))
-    if spec.proof.gold is not None:
-        places.append((spec.proof.gold_mark, spec.proof.gold))
-    places += [
-        (spec.document.mark(("graph", node.name, "keep")), str(node.parameters["keep"]))
-        for node in spec.graph.values()
-        if node.kind == "embedding" and "keep" in node.parameters
-    ]
+    """Return a problem (W018) for each path that leaves the folder of a confined spec."""
     problems = []
-    for mark, location in places:
-        if not _inside(spec, location):
-            message = f"the path '{location}' leaves the folder of the spec"
-            problems.append(Problem.at(mark, "W018", message, "put the file beside the spec, or below its folder"))
+    for file in named_files(spec, kinds()):
+        if _closed(spec, file.location):
+            message = f"the path '{file.location}' leaves the folder of the spec"
+            hint = "put the file beside the spec, or below its folder"
+            problems.append(Problem.at(file.mark, "W018", message, hint))
     return problems

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+from assembler.regular_files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ class _Body:
 def require_bounded(
     path: str | os.PathLike[str], *, most_nodes: int = MOST_NODES, most_called: int = MOST_NODES
 ) -> None:
-    """Walk through an ONNX file and refuse what has no bound. A file that is no regular one is not looked at.
+    """Walk through an ONNX file and refuse what has no bound.
 
     Args:
         path: The file.
@@ -84,19 +85,25 @@ def require_bounded(
         most_called: The most nodes that functions may stand for. ONNX Runtime's time grows with their square.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no regular file.
         UnboundedError: It stands for more than can be run, or calls itself.
         ValueError: It is damaged, or no ONNX model.
     """
-    with open(path, "rb") as stream:  # noqa: PTH123 - a path of any kind
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return
-        if status.st_size == 0:
-            message = "it is empty"
-            raise ValueError(message)
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            bodies = _bodies(data)
+    with open_regular(os.fspath(path)) as stream:
+        require_bounded_stream(stream, most_nodes=most_nodes, most_called=most_called)
+
+
+def require_bounded_stream(stream: BinaryIO, *, most_nodes: int = MOST_NODES, most_called: int = MOST_NODES) -> None:
+    """Walk through an ONNX file that is open, as `require_bounded`.
+
+    Raises:
+        UnboundedError, ValueError: As `require_bounded`.
+    """
+    if os.fstat(stream.fileno()).st_size == 0:
+        message = "it is empty"
+        raise ValueError(message)
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        bodies = _bodies(data)
     _require_few(bodies, most_nodes, most_called)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,20 +61,78 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(unique, key=lambda p: (p.file or "", p.line or 0, p.column or 0, p.code, p.message)))
 
 
+#: The most comparisons of two names that the problems of one layer may cost, some 20 µs each.
+_MOST_COMPARISONS = 20_000
+#: Names that are longer are found if they are equal but for their case, and not else.
+_LONGEST_COMPARED = 100
+#: What a hint lists of names that are all far away.
+_MOST_LISTED, _LONGEST_LIST = 40, 1000
+
+
+class Known:
+    """Names that something could have meant, sorted once for any number of guesses."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Sort the names."""
+        self.names = sorted(set(names))
+        self._folded = {name.casefold(): name for name in self.names}
+
+    def equal(self, name: str) -> str | None:
+        """Return the name that differs in its case alone."""
+        return self._folded.get(name.casefold())
+
+    def listed(self) -> str:
+        """Return the names, or the first of them and how many more there are."""
+        return listed(self.names)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, or the first of them and how many more there are."""
+    shown: list[str] = []
+    length = 0
+    for name in names[:_MOST_LISTED]:
+        length += len(name)
+        if length > _LONGEST_LIST and shown:
+            break
+        shown.append(name if len(name) <= _LONGEST_COMPARED else f"{name[:_LONGEST_COMPARED]}…")
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+class Guesses:
+    """Guesses at the names that were meant. There are so many, so that a text full of mistakes costs no minutes."""
+
+    def __init__(self) -> None:
+        """Begin with all guesses left."""
+        self._left = _MOST_COMPARISONS
+
+    @property
+    def spent(self) -> bool:
+        """Whether names are no longer compared."""
+        return self._left <= 0
+
+    def nearest(self, name: str, known: Known) -> str | None:
+        """Return the name that was most likely meant, or `None` if nothing is close or all guesses are spent."""
+        if (equal := known.equal(name)) is not None or self.spent or len(name) > _LONGEST_COMPARED:
+            return equal
+        self._left -= len(known.names)
+        candidates = [candidate for candidate in known.names[:_MOST_COMPARISONS] if len(candidate) <= _LONGEST_COMPARED]
+        matches = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
+        return matches[0] if matches else None
+
+    def suggest(self, name: str, known: Known, *, what: str = "known names") -> str:
+        """Return a hint: the nearest name, or the names that there are where none is near."""
+        match = self.nearest(name, known)
+        if match is not None:
+            return f"did you mean '{match}'?"
+        return f"{what}: {known.listed()}" if known.names else f"there are no {what} here"
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that `name` was most likely meant to be, or `None` if nothing is close."""
-    known = sorted(set(candidates))
-    folded = {candidate.casefold(): candidate for candidate in known}
-    if name.casefold() in folded:
-        return folded[name.casefold()]
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    return Guesses().nearest(name, Known(candidates))
 
 
 def suggest(name: str, candidates: Iterable[str], *, what: str = "known names") -> str:
-    """Return a hint: the nearest of the candidates, or all of them where none is near."""
-    known = sorted(set(candidates))
-    match = nearest(name, known)
-    if match is not None:
-        return f"did you mean '{match}'?"
-    return f"{what}: {', '.join(known)}" if known else f"there are no {what} here"
+    """Return a hint: the nearest of the candidates, or those that there are where none is near."""
+    return Guesses().suggest(name, Known(candidates), what=what)

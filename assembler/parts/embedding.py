@@ -57,6 +57,7 @@ KIND = Kind(
         },
         "keep": {
             "type": "string",
+            "format": "path",
             "minLength": 1,
             "description": "A file of the words to keep, one a line as the table spells them; relative to this file. "
             "All others are dropped, and looked up like words that the table never had. The model says so, and its "

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from assembler.errors import SpecError
 from assembler.problems import Problem
+from assembler.regular_files import decoded
+from assembler.spec.files import read_named, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +46,8 @@ def read_gold(spec: Spec) -> tuple[GoldSentence, ...]:
         return ()
     path = spec.folder / spec.proof.gold
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, ValueError) as err:
+        text = decoded(read_named(spec, spec.proof.gold), "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as err:
         reason = (err.strerror or str(err)) if isinstance(err, OSError) else "it is not UTF-8"
         message = f"proof: the gold text {path} cannot be read: {reason}"
         raise gold_error(spec, message, "paths are relative to the spec") from err
@@ -60,8 +64,9 @@ def gold_error(spec: Spec, message: str, hint: str) -> SpecError:
 
 def _sentences(spec: Spec, text: str) -> Iterator[GoldSentence]:
     rows: list[tuple[str, str]] = []
-    for number, line in enumerate([*text.split("\n"), ""], start=1):
-        cells = line.rstrip("\r").split("\t")
+    for number, ended in enumerate(chain(io.StringIO(text, newline="\n"), [""]), start=1):
+        line = ended.removesuffix("\n")
+        cells = line.split("\t")
         if cells == [""]:
             if rows:
                 yield GoldSentence(*zip(*rows, strict=True))
@@ -69,9 +74,8 @@ def _sentences(spec: Spec, text: str) -> Iterator[GoldSentence]:
         elif len(cells) > 1 or not line.startswith("#"):  # a token "#" has a label behind it, a comment has none
             pair = _pair(cells)
             if pair is not None and not all(part.strip() for part in pair):
-                message = (
-                    f"proof: line {number} of the gold text {spec.proof.gold} has no token and label: {line!r:.80}"
-                )
+                words = shown(spec, str(spec.proof.gold), f"{line!r:.80}")
+                message = f"proof: line {number} of the gold text {spec.proof.gold} has no token and label{words}"
                 raise gold_error(spec, message, f"expected is {_FORMS}")
             rows += [] if pair is None else [pair]
 

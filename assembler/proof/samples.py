@@ -10,6 +10,7 @@ from assembler.errors import SpecError
 from assembler.problems import Problem
 from assembler.profiles import PROFILES
 from assembler.proof.builtin_sample import evenly, sample_sentences
+from assembler.regular_files import read_regular_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -127,7 +128,7 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
 def read_sentences(spec: Spec, path: Path) -> list[list[str]]:
     """Return the sentences of a file: one a line, tokens separated by spaces; empty lines are passed over."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
     except (OSError, UnicodeDecodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
         message = f"proof: the sentences {path} cannot be read: {reason}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.errors import SourceError
-from assembler.onnx_structure import UnboundedError, require_bounded
+from assembler.onnx_structure import UnboundedError, require_bounded_stream
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from assembler.spec.model import Source
 
 
-def require_bounded_source(source: Source, path: Path) -> None:
+def require_bounded_source(source: Source, path: Path, stream: BinaryIO) -> None:
     """Walk through the fields of an exported subgraph: milliseconds, whatever its weights.
+
+    Args:
+        source: The source, for problems.
+        path: What its file is called.
+        stream: The file, open.
 
     Raises:
         SourceError: R001 the file cannot be read, R006 it is no ONNX model, R014 it stands for more than can be run.
     """
     what = f"source '{source.name}': {path.name}"
     try:
-        require_bounded(path)
+        require_bounded_stream(stream)
     except UnboundedError as err:
         hint = "export it without functions that call each other, and with the weights that it declares"
         raise SourceError(Problem.at(source.mark, "R014", f"{what} is not read: {err}", hint)) from err

@@ -8,11 +8,13 @@ https://protobuf.dev/programming-guides/encoding/.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.errors import SourceError
 from assembler.problems import Problem
+from assembler.regular_files import open_regular
 from assembler.wiring.tensors import Dim, TensorType, Variable
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _NEGATIVE = 1 << 63
-_LONGEST_TEXT = 1 << 26
+#: The most inputs, or outputs, that a model may have.
+_MOST_PORTS = 4096
 
 # onnx.proto's TensorProto.DataType
 _ELEMENT_TYPES = {
@@ -59,125 +62,197 @@ class OnnxHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
+    """A field of a message: its number, its value where that is a number, and where its content stands."""
+
     number: int
     value: int
     start: int
     length: int
 
 
+class TooLargeError(ValueError):
+    """A header has more in it than is read of one."""
+
+
+class Allowance:
+    """What may still be spent on headers: a file can hold any number of fields, and a spec name any number of files."""
+
+    def __init__(self) -> None:
+        """Begin with what the largest models need several times over."""
+        self._fields = 2_000_000
+        self._text = 1 << 26
+
+    def spend_field(self) -> None:
+        """Count a field.
+
+        Raises:
+            TooLargeError: There were too many.
+        """
+        self._fields -= 1
+        if self._fields < 0:
+            message = "it has more fields than are read of a header"
+            raise TooLargeError(message)
+
+    def spend_text(self, length: int) -> None:
+        """Count the bytes of a text, before they are read.
+
+        Raises:
+            TooLargeError: There were too many.
+        """
+        self._text -= length
+        if self._text < 0:
+            message = "its names and metadata are longer than 64 MiB"
+            raise TooLargeError(message)
+
+
+class Wire:
+    """A file whose fields are counted."""
+
+    def __init__(self, stream: BinaryIO, allowance: Allowance) -> None:
+        """Begin to count, or go on."""
+        self.stream = stream
+        self.allowance = allowance
+
+
 def read_header(path: Path) -> OnnxHeader:
     """Return the header of an ONNX file.
 
     Raises:
-        SourceError: The file cannot be read (R001) or is no ONNX model (R006).
+        SourceError: The file cannot be read (R001), is no ONNX model (R006) or has too large a header (R012).
     """
+    with _problems_of(str(path)), open_regular(path) as stream:
+        return header_of(stream, Allowance())
+
+
+def header_of(stream: BinaryIO, allowance: Allowance) -> OnnxHeader:
+    """Return the header of an ONNX file that is open.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no ONNX model.
+    """
+    return _model(Wire(stream, allowance), stream.seek(0, os.SEEK_END))
+
+
+@contextmanager
+def _problems_of(file: str) -> Iterator[None]:
     try:
-        with path.open("rb") as stream:
-            return _model(stream, os.fstat(stream.fileno()).st_size)
+        yield
     except OSError as err:
-        raise SourceError(Problem("R001", f"cannot be read: {err.strerror or err}", file=str(path))) from err
-    except (ValueError, UnicodeDecodeError) as err:
-        raise SourceError(Problem("R006", f"is not an ONNX model: {err}", file=str(path))) from err
+        raise SourceError(Problem("R001", f"cannot be read: {err.strerror or err}", file=file)) from err
+    except ValueError as err:
+        raise SourceError(header_problem(err, file)) from err
 
 
-def _model(stream: BinaryIO, size: int) -> OnnxHeader:
+def header_problem(err: ValueError, file: str) -> Problem:
+    """Return what is wrong with a file whose header is not understood (R006), or too large (R012)."""
+    if isinstance(err, TooLargeError):
+        return Problem("R012", f"is too large to be looked at: {err}", file=file)
+    return Problem("R006", f"is not an ONNX model: {err}", file=file)
+
+
+def _model(wire: Wire, size: int) -> OnnxHeader:
     opset = 0
-    graph: _Field | None = None
+    graph: Field | None = None
     metadata: dict[str, str] = {}
-    for field in _fields(stream, 0, size):
+    for field in fields(wire, 0, size):
         if field.number == 7:  # noqa: PLR2004 - ModelProto.graph
             graph = field
         elif field.number == 8:  # noqa: PLR2004 - ModelProto.opset_import
-            opset = _opset(stream, field) or opset
+            opset = _opset(wire, field) or opset
         elif field.number == 14:  # noqa: PLR2004 - ModelProto.metadata_props
-            texts = {part.number: _text(stream, part) for part in _fields(stream, field.start, field.length)}
+            texts = {part.number: text(wire, part) for part in fields(wire, field.start, field.length)}
             metadata[texts.get(1, "")] = texts.get(2, "")
     if graph is None:
         message = "it has no graph"
         raise ValueError(message)
     names: set[str] = set()
     infos: dict[int, list[tuple[str, TensorType]]] = {11: [], 12: []}
-    for field in _fields(stream, graph.start, graph.length):
+    for field in fields(wire, graph.start, graph.length):
         if field.number == 5:  # noqa: PLR2004 - GraphProto.initializer
-            names.update(_text(stream, part) for part in _fields(stream, field.start, field.length) if part.number == 8)  # noqa: PLR2004 - TensorProto.name
+            names.update(text(wire, part) for part in fields(wire, field.start, field.length) if part.number == 8)  # noqa: PLR2004 - TensorProto.name
         elif field.number in infos:
-            infos[field.number].append(_value_info(stream, field))
+            infos[field.number].append(_value_info(wire, field))
+            if len(infos[field.number]) > _MOST_PORTS + len(names):
+                message = f"it has more than {_MOST_PORTS} inputs or outputs"
+                raise TooLargeError(message)
     inputs = {name: type_ for name, type_ in infos[11] if name not in names}
     return OnnxHeader(inputs, dict(infos[12]), opset, metadata)
 
 
-def _opset(stream: BinaryIO, field: _Field) -> int:
+def _opset(wire: Wire, field: Field) -> int:
     domain, version = "", 0
-    for part in _fields(stream, field.start, field.length):
+    for part in fields(wire, field.start, field.length):
         if part.number == 1:
-            domain = _text(stream, part)
+            domain = text(wire, part)
         elif part.number == 2:  # noqa: PLR2004 - OperatorSetIdProto.version
             version = part.value
     return version if domain in {"", "ai.onnx"} else 0
 
 
-def _value_info(stream: BinaryIO, field: _Field) -> tuple[str, TensorType]:
+def _value_info(wire: Wire, field: Field) -> tuple[str, TensorType]:
     name, element, dims = "", None, None
-    for part in _fields(stream, field.start, field.length):
+    for part in fields(wire, field.start, field.length):
         if part.number == 1:
-            name = _text(stream, part)
-    for path in _inside(stream, field, 2, 1):  # ValueInfoProto.type, TypeProto.tensor_type
-        for part in _fields(stream, path.start, path.length):
+            name = text(wire, part)
+    for path in _inside(wire, field, 2, 1):  # ValueInfoProto.type, TypeProto.tensor_type
+        for part in fields(wire, path.start, path.length):
             if part.number == 1:  # Tensor.elem_type
                 element = _ELEMENT_TYPES.get(part.value)
             elif part.number == 2:  # noqa: PLR2004 - Tensor.shape
-                entries = [dim for dim in _fields(stream, part.start, part.length) if dim.number == 1]
-                dims = tuple(_dim(stream, dim, f"{name}.{axis}") for axis, dim in enumerate(entries))
+                entries = [dim for dim in fields(wire, part.start, part.length) if dim.number == 1]
+                wire.allowance.spend_text(len(entries) * len(name))  # which names the dims that have none
+                dims = tuple(_dim(wire, dim, f"{name}.{axis}") for axis, dim in enumerate(entries))
     return name, TensorType(element, dims)
 
 
-def _dim(stream: BinaryIO, field: _Field, default: str) -> Dim:
-    for part in _fields(stream, field.start, field.length):
+def _dim(wire: Wire, field: Field, default: str) -> Dim:
+    for part in fields(wire, field.start, field.length):
         if part.number == 1 and 0 <= part.value < _NEGATIVE:
             return part.value  # exporters write -1, a large number in this encoding, for a dim that is open
         if part.number == 2:  # noqa: PLR2004 - Dimension.dim_param
-            return Variable(_text(stream, part) or default)
+            return Variable(text(wire, part) or default)
     return Variable(default)
 
 
-def _inside(stream: BinaryIO, field: _Field, *numbers: int) -> Iterator[_Field]:
+def _inside(wire: Wire, field: Field, *numbers: int) -> Iterator[Field]:
     if not numbers:
         yield field
         return
-    for part in _fields(stream, field.start, field.length):
+    for part in fields(wire, field.start, field.length):
         if part.number == numbers[0]:
-            yield from _inside(stream, part, *numbers[1:])
+            yield from _inside(wire, part, *numbers[1:])
 
 
-def _text(stream: BinaryIO, field: _Field) -> str:
-    if field.length > _LONGEST_TEXT:
-        message = "a text is longer than 64 MiB"
-        raise ValueError(message)
-    stream.seek(field.start)
-    return stream.read(field.length).decode("utf-8")
+def text(wire: Wire, field: Field) -> str:
+    """Return the text in a field."""
+    wire.allowance.spend_text(field.length)
+    wire.stream.seek(field.start)
+    return wire.stream.read(field.length).decode("utf-8")
 
 
-def _fields(stream: BinaryIO, start: int, length: int) -> Iterator[_Field]:
+def fields(wire: Wire, start: int, length: int) -> Iterator[Field]:
     """Yield the fields of one message; their contents are not read."""
-    position, end = start, start + length
+    position, end, stream = start, start + length, wire.stream
     while position < end:
+        wire.allowance.spend_field()
         stream.seek(position)
         key, position = _varint(stream, position)
-        wire, value, size = key & 7, 0, 0
-        if wire == _VARINT:
+        form, value, size = key & 7, 0, 0
+        if form == _VARINT:
             value, position = _varint(stream, position)
-        elif wire == _BYTES:
+        elif form == _BYTES:
             size, position = _varint(stream, position)
-        elif wire in {_FIXED64, _FIXED32}:
-            size = 8 if wire == _FIXED64 else 4
+        elif form in {_FIXED64, _FIXED32}:
+            size = 8 if form == _FIXED64 else 4
         else:
             message = f"byte {position} begins no protobuf field"
             raise ValueError(message)
         if position + size > end or key >> 3 == 0:
             message = "it is cut short or damaged"
             raise ValueError(message)
-        yield _Field(key >> 3, value, position, size)
+        yield Field(key >> 3, value, position, size)
         position += size
 
 

@@ -13,6 +13,7 @@ from onnx import helper, inliner, numpy_helper, version_converter
 from assembler.errors import ModelError, SourceError
 from assembler.parts.emitter import INLINE_BYTES, tensor_proto
 from assembler.problems import Problem
+from assembler.regular_files import open_regular
 from assembler.sources.digest import checked_digest
 from assembler.sources.flair_location import local_file
 from assembler.sources.onnx_bounds import require_bounded_source
@@ -84,7 +85,8 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
     path = local_file(source, folder)
     if path is None:  # an onnx source is always a path
         raise AssertionError(source)
-    require_bounded_source(source, path)
+    with open_regular(path) as stream:
+        require_bounded_source(source, path, stream)
     try:
         header = read_header(path)
         digest = checked_digest(source, path, data_files(source, path))

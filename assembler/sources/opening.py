@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.errors import SourceError
 from assembler.problems import Problem, in_order, suggest
+from assembler.regular_files import OutsideError
 from assembler.sources.onnx_bounds import require_bounded_source
-from assembler.sources.onnx_header import OnnxHeader, read_header
+from assembler.sources.onnx_external import ExternalData, external_data
+from assembler.sources.onnx_header import Allowance, OnnxHeader, header_of, header_problem
+from assembler.spec.files import open_named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from assembler.parts.kind import Weights
     from assembler.sources.flair_checkpoint import FlairSource
     from assembler.sources.onnx_subgraph import OnnxSubgraph
     from assembler.spec.model import Node, Source, Spec
+
+#: The most ports that exported subgraphs may have together, each as often as it is a part.
+_MOST_PORTS = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,28 +171,65 @@ def open_headers(spec: Spec) -> tuple[dict[str, OnnxHeader], list[str]]:
     headers: dict[str, OnnxHeader] = {}
     notes: list[str] = []
     problems: list[Problem] = []
+    allowance = Allowance()
+    read: dict[str, OnnxHeader | str | None] = {}
     for node in spec.graph.values():
         source = spec.sources.get((node.weights or "").partition(".")[0])
         if source is None or source.form != "onnx":
             continue
-        path = spec.folder / source.location
-        try:
-            here = path.is_file()
-        except OSError:  # the name is too long
-            here = False
-        if not here:
-            notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {path} is not here")
-            continue
-        try:
-            require_bounded_source(source, path)
-        except SourceError as err:
-            problems += err.problems
-            continue
-        try:
-            headers[node.name] = read_header(path)
-        except SourceError as err:
-            message = f"source '{source.name}': {err.problems[0].file} {err.problems[0].message}"
-            problems.append(Problem.at(source.mark, err.problems[0].code, message))
+        if source.name not in read:
+            read[source.name] = _header(spec, source, allowance, problems)
+        found = read[source.name]
+        if isinstance(found, OnnxHeader):
+            headers[node.name] = found
+        elif found is not None:
+            notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {found}")
+    ports = sum(len(header.inputs) + len(header.outputs) for header in headers.values())
+    if ports > _MOST_PORTS:
+        message = f"its exported subgraphs have {ports} ports together, the most that are wired are {_MOST_PORTS}"
+        problems.append(Problem("R012", message, file=spec.document.file))
     if problems:
         raise SourceError(*in_order(problems))
     return headers, notes
+
+
+def _header(spec: Spec, source: Source, allowance: Allowance, problems: list[Problem]) -> OnnxHeader | str | None:
+    """Return the header of a source, why it cannot be looked at, or `None` behind a problem."""
+    path = spec.folder / source.location
+    try:
+        with open_named(spec, source.location) as stream:
+            require_bounded_source(source, path, stream)
+            header = header_of(stream, allowance)
+            named = external_data(stream, allowance)
+    except SourceError as err:
+        problems += err.problems
+        return None
+    except OutsideError:
+        return f"{path} lies outside"
+    except OSError as err:
+        if err.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}:
+            return f"{path} is not here"
+        message = f"source '{source.name}': {path} cannot be read: {err.strerror or err}"
+        problems.append(Problem.at(source.mark, "R001", message))
+        return None
+    except ValueError as err:
+        wrong = header_problem(err, str(path))
+        problems.append(Problem.at(source.mark, wrong.code, f"source '{source.name}': {wrong.file} {wrong.message}"))
+        return None
+    problems += external_problems(source, path, named)
+    return header
+
+
+def external_problems(source: Source, path: Path, named: Iterable[ExternalData]) -> list[Problem]:
+    """Return a problem (R005) for each file of external data that may not be used; one may be missing."""
+    wrong: dict[str, None] = {}
+    for data in sorted(named, key=lambda data: (data.location, data.offset)):
+        try:
+            data.size_in(path.parent, path.name)
+        except OSError:
+            continue
+        except ValueError as err:
+            wrong[str(err)] = None
+    hint = "external data are regular files beside the model, or below its folder"
+    texts = (f"source '{source.name}': {message}" for message in wrong)
+    return [Problem.at(source.mark, "R005", text, hint) for text in texts]

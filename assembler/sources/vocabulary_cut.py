@@ -15,10 +15,10 @@ from assembler.errors import SpecError
 from assembler.problems import Problem
 from assembler.runtime.vocabulary import Vocabulary
 from assembler.sources.weights import Cut, TableWeights
+from assembler.spec.files import read_named, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from assembler.sources.weights import Arrays, Words
     from assembler.spec.model import Node, Spec
@@ -45,7 +45,7 @@ def cut_as_told(spec: Spec, node: Node, weights: TableWeights) -> TableWeights:
         if first >= total:
             raise _problem(spec, node, key, f"{key} is {first}, the table has {total} words", "leave it out")
         return _cut(weights, range(first))
-    return _cut(weights, _rows_of(spec, node, weights.words, _read(spec, node, spec.folder / str(file))))
+    return _cut(weights, _rows_of(spec, node, weights.words, _read(spec, node, str(file))))
 
 
 def _problem(spec: Spec, node: Node, key: str, message: str, hint: str | None = None) -> SpecError:
@@ -53,10 +53,11 @@ def _problem(spec: Spec, node: Node, key: str, message: str, hint: str | None = 
     return SpecError(Problem.at(mark, "W021", f"{node.name}: {message}", hint))
 
 
-def _read(spec: Spec, node: Node, path: Path) -> list[str]:
+def _read(spec: Spec, node: Node, location: str) -> list[str]:
+    path = spec.folder / location
     try:
-        with path.open(encoding="utf-8", newline="\n") as stream:  # a word may hold any other break of a line
-            words = [line.removesuffix("\n").removesuffix("\r") for line in stream]
+        text = read_named(spec, location).decode()
+        words = [line.removesuffix("\r") for line in text.split("\n")]  # a word may hold any other break of a line
     except (OSError, UnicodeDecodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
         raise _problem(spec, node, "keep", f"the words to keep, {path}, cannot be read: {reason}") from err
@@ -71,8 +72,9 @@ def _rows_of(spec: Spec, node: Node, words: Words, kept: Sequence[str]) -> list[
     row_of = {word: row for row, word in enumerate(words.words) if word}
     lacking = [word for word in kept if word not in row_of]
     if lacking:
-        shown = ", ".join(f"'{word}'" for word in lacking[:_SHOWN]) + (", …" if len(lacking) > _SHOWN else "")
-        message = f"the table lacks {len(lacking)} of the {len(kept)} words to keep: {shown}"
+        first = ", ".join(f"'{word}'" for word in lacking[:_SHOWN]) + (", …" if len(lacking) > _SHOWN else "")
+        words_of_it = shown(spec, str(node.parameters["keep"]), first)
+        message = f"the table lacks {len(lacking)} of the {len(kept)} words to keep{words_of_it}"
         raise _problem(spec, node, "keep", message, "write words as the table spells them, one a line")
     return sorted(row_of[word] for word in kept)
 

@@ -180,6 +180,7 @@ class Spec:
         proof: What the model must equal.
         folder: The folder that paths are relative to.
         document: The text that all this was read from.
+        confined: Whether no file outside the folder may be opened (`check --strict`).
     """
 
     name: str
@@ -193,3 +194,4 @@ class Spec:
     proof: Proof
     folder: Path
     document: Document
+    confined: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,16 +26,17 @@ _COMMON = ("kind", "weights", "inputs", "description")
 DEFAULT_TOLERANCE = 1e-5
 
 
-def load_spec(path: Path | str) -> Spec:
+def load_spec(path: Path | str, *, confined: bool = False) -> Spec:
     """Read a spec file.
 
     Args:
         path: The file. Paths in the spec are relative to its folder.
+        confined: Whether the file may be a stranger's: then neither it nor what it names is opened outside its folder.
 
     Raises:
         SpecError: With all problems of the first layer that has any: YAML (Y…), then schema (S…).
     """
-    return parse_spec(read_text(path), str(path))
+    return replace(parse_spec(read_text(path, confined=confined), str(path)), confined=confined)
 
 
 def parse_spec(text: str, file: str) -> Spec:

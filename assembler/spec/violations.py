@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from assembler.problems import Problem, suggest
+from assembler.problems import Guesses, Known, Problem
 from assembler.spec.schema import LINE_END, REFERENCE
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
 def schema_problems(document: Document, schema: Mapping[str, Value], kinds: Iterable[str]) -> list[Problem]:
     """Return every violation of the schema, each at its place (S001 to S005)."""
     validator = _Validator(cast("dict[str, object]", schema))
-    names = list(kinds)
+    names = Known(kinds)
+    guesses = Guesses()
     problems: list[Problem] = []
     for error in validator.iter_errors(document.root):
         for leaf in _leaves(error):
-            problems.extend(_problems(leaf, document, names))
+            problems.extend(_problems(leaf, document, names, guesses))
     return problems
 
 
@@ -53,22 +54,23 @@ def _path(error: ValidationError) -> KeyPath:
     return tuple(error.absolute_path)
 
 
-def _problems(error: ValidationError, document: Document, kinds: list[str]) -> Iterator[Problem]:
+def _problems(error: ValidationError, document: Document, kinds: Known, guesses: Guesses) -> Iterator[Problem]:
     path = _path(error)
-    where = f"'{_dotted(path)}'" if path else "the spec"
+    where = _where(path)
     if error.validator == "additionalProperties":
-        yield from _unknown_keys(error, document, path, where)
+        yield from _unknown_keys(error, document, path, guesses)
     elif error.validator == "required":
         yield from _missing_key(error, document, path, where)
     elif path and path[-1] == "kind" and error.validator in {"enum", "type"}:
         got = error.instance
-        hint = suggest(str(got), kinds, what="known kinds")
+        hint = guesses.suggest(str(got), kinds, what="known kinds")
         yield Problem.at(document.mark(path), "S005", f"{where}: there is no kind {_show(got)}", hint)
     elif error.validator == "type":
         message = f"{where}: got {_describe(error.instance)}, expected {_expected(error.validator_value)}"
         yield Problem.at(document.mark(path), "S003", message)
     else:
-        yield Problem.at(_value_mark(error, document, path), "S004", f"{where}: {_rule(error)}", _rule_hint(error))
+        mark = _value_mark(error, document, path)
+        yield Problem.at(mark, "S004", f"{where}: {_rule(error)}", _rule_hint(error, guesses))
 
 
 def _value_mark(error: ValidationError, document: Document, path: KeyPath) -> Mark:
@@ -78,13 +80,15 @@ def _value_mark(error: ValidationError, document: Document, path: KeyPath) -> Ma
     return document.mark(path)
 
 
-def _unknown_keys(error: ValidationError, document: Document, path: KeyPath, where: str) -> Iterator[Problem]:
+def _unknown_keys(error: ValidationError, document: Document, path: KeyPath, guesses: Guesses) -> Iterator[Problem]:
     schema = cast("dict[str, dict[str, Value]]", error.schema)
-    known = list(schema.get("properties", {}))
+    known = schema.get("properties", {})
+    names = Known(known)
+    where = _where(path)
     for key in cast("dict[str, Value]", error.instance):
         if key not in known and not re.match("^x-", key):
             mark = document.key_mark((*path, key))
-            hint = suggest(key, known, what="keys here") + " (keys that begin with 'x-' are free)"
+            hint = guesses.suggest(key, names, what="keys here") + " (keys that begin with 'x-' are free)"
             yield Problem.at(mark, "S001", f"{where}: unknown key '{key}'", hint)
 
 
@@ -100,6 +104,10 @@ def _missing_key(error: ValidationError, document: Document, path: KeyPath, wher
             else:
                 message = f"{where}: the key '{key}' is missing"
             yield Problem.at(document.key_mark(path), "S002", message, hint)
+
+
+def _where(path: KeyPath) -> str:
+    return f"'{_dotted(path)}'" if path else "the spec"
 
 
 def _dotted(path: KeyPath) -> str:
@@ -142,11 +150,11 @@ def _rule(error: ValidationError) -> str:  # noqa: PLR0911 - one return for each
     return error.message
 
 
-def _rule_hint(error: ValidationError) -> str | None:
+def _rule_hint(error: ValidationError, guesses: Guesses) -> str | None:
     if error.validator == "enum" and list(error.absolute_path) == ["profile"]:
         return None  # the message lists them, and the nearest name is a bad guess: 'gpu' looks like 'cpu'
     if error.validator == "enum" and isinstance(error.instance, str):
-        return suggest(error.instance, [str(item) for item in cast("list[Value]", error.validator_value)])
+        return guesses.suggest(error.instance, Known(str(item) for item in cast("list[Value]", error.validator_value)))
     if error.validator == "pattern" and "propertyNames" in error.absolute_schema_path:
         return "names are letters, digits and underscores, and begin with no digit"
     if error.validator == "pattern" and error.validator_value == REFERENCE:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import yaml
 
 from assembler.errors import SpecError
 from assembler.problems import Mark, Problem
+from assembler.regular_files import leads_outside, links_on_the_way, open_inside, open_regular
 from assembler.spec.other_files import other_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -72,15 +75,23 @@ class Document:
         return self.keys.get(path) or self.mark(path)
 
 
-def read_text(path: Path | str) -> str:
+def read_text(path: Path | str, *, confined: bool = False) -> str:
     """Return the text of a spec file.
 
+    Args:
+        path: The file.
+        confined: Whether it has to lie where its name says: not behind a link that leads elsewhere.
+
     Raises:
-        SpecError: The file cannot be read, is a checkpoint or a model, or is not UTF-8 (Y002), or is over 1 MiB (Y006).
+        SpecError: The file cannot be read, is a checkpoint or a model, or is not UTF-8 (Y002), is over 1 MiB (Y006), or
+            lies elsewhere (W018).
     """
     file = str(path)
     try:
-        with Path(path).open("rb") as stream:
+        if confined and leads_outside(path):
+            message = "is reached by a link that leads elsewhere"
+            raise SpecError(Problem("W018", message, "put the file itself here, or name the one it links to", file))
+        with open_inside(*next(links_on_the_way(path))) if confined else open_regular(path) as stream:
             data = stream.read(MAXIMUM_BYTES + 1)
     except OSError as err:
         raise SpecError(Problem("Y002", f"cannot be read: {err.strerror or err}", file=file)) from err

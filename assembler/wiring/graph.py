@@ -10,7 +10,7 @@ import networkx as nx
 from assembler.errors import SpecError
 from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
-from assembler.problems import Problem, in_order, nearest
+from assembler.problems import Known, Problem, in_order
 from assembler.wiring.names import Names, resolve
 from assembler.wiring.tasks import Task, foreign_decisions, tasks_of
 from assembler.wiring.tensors import UNKNOWN, TensorType
@@ -151,13 +151,19 @@ def _topological(graph: nx.MultiDiGraph[str], spec: Spec) -> Iterable[str]:
 def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[Edge, ...]]) -> list[Problem]:
     """Name one loop of each knot of nodes that wait for each other."""
     place = {name: index for index, name in enumerate(spec.graph)}
+    components = list(nx.strongly_connected_components(graph))
+    number = {name: index for index, component in enumerate(components) for name in component}
+    inner: list[list[tuple[str, str]]] = [[] for _ in components]
+    for a, b in graph.edges():
+        if number[a] == number[b]:
+            inner[number[a]].append((a, b))
     problems = []
-    for component in nx.strongly_connected_components(graph):
+    for component, within in zip(components, inner, strict=True):
         first = min(component, key=lambda name: place.get(name, -1))
         if len(component) == 1 and not graph.has_edge(first, first):
             continue
         # A subgraph view would walk a set, so that the loop that is named would change from run to run.
-        knot: nx.DiGraph[str] = nx.DiGraph((a, b) for a, b in graph.edges() if a in component and b in component)
+        knot: nx.DiGraph[str] = nx.DiGraph(within)
         loop = [edge[0] for edge in nx.find_cycle(knot, first)]
         start = loop.index(min(loop, key=lambda name: place[name]))
         loop = [*loop[start:], *loop[:start]]
@@ -172,10 +178,11 @@ def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[E
 
 def _unused(wired: nx.MultiDiGraph[str], spec: Spec, names: Names) -> list[Problem]:
     """Report nodes and inputs from which no output can be reached, and sources that nothing names."""
+    if names.guesses.spent:  # so many names are wrong that what they mean, and so what is unused, cannot be told
+        return []
     graph = wired.copy()
     graph.add_edges_from(names.hunches)
-    wanted = set(names.outputs)
-    reached = wanted.union(*(nx.ancestors(graph, name) for name in wanted))
+    reached = _behind(graph, names.outputs)
     problems = []
     for name, node in spec.graph.items():
         if name not in reached:
@@ -186,12 +193,26 @@ def _unused(wired: nx.MultiDiGraph[str], spec: Spec, names: Names) -> list[Probl
             message = f"the input '{name}' feeds no part"
             problems.append(Problem.at(entry.mark, "W007", message, "feed it to a part, or remove it"))
     named = {node.weights.partition(".")[0] for node in spec.graph.values() if node.weights} | {spec.proof.against}
-    used = named | {nearest(name, spec.sources) for name in named if name}  # a typo is reported once
+    sources = Known(spec.sources)
+    used = named | {names.guesses.nearest(name, sources) for name in named if name}  # a typo is reported once
+    if names.guesses.spent:
+        return problems
     for name, source in spec.sources.items():
         if name not in used:
             message = f"no part takes its weights from the source '{name}'"
             problems.append(Problem.at(source.mark, "W012", message, "name it under 'weights', or remove it"))
     return problems
+
+
+def _behind(graph: nx.MultiDiGraph[str], wanted: Iterable[str]) -> set[str]:
+    """Return the nodes that are wanted, and all that they need."""
+    reached = set(wanted)
+    pending = list(reached)
+    while pending:
+        new = set(graph.predecessors(pending.pop())) - reached
+        reached |= new
+        pending += new
+    return reached
 
 
 class _Typing:

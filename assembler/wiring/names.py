@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assembler.filling import RULES
-from assembler.problems import Problem, nearest, suggest
+from assembler.problems import Guesses, Known, Problem, listed, suggest
 from assembler.wiring.weight_paths import weights_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.parts.kind import Port, Ports
     from assembler.spec.model import Connection, Input, Node, Reference, Spec
@@ -34,8 +34,14 @@ class Names:
         hunches: The owner that an unresolved reference most likely meant, and the node it was to feed: a typo must
             not also be reported as an unused part.
         problems: What could not be resolved.
+        parts: The names of the parts.
+        owners: Those of the parts and inputs.
+        guesses: What may still be spent on guesses at names that were meant. Once it is spent, hunches are missing.
     """
 
+    parts: Known
+    owners: Known
+    guesses: Guesses = field(default_factory=Guesses)
     edges: dict[str, list[Entry]] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     hunches: list[tuple[str, str]] = field(default_factory=list)
@@ -44,11 +50,11 @@ class Names:
 
 def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
     """Resolve every name. Problems: W001, W002, W008 to W012, W023."""
-    names = Names()
+    names = Names(Known(spec.graph), Known([*spec.graph, *spec.inputs]))
     names.problems += [
         *_taken_twice(spec),
-        *weights_problems(spec),
-        *_dims(spec),
+        *weights_problems(spec, names.guesses),
+        *_dims(spec, names.guesses),
         *_ranges(spec),
         *_fills(spec),
         *_against(spec),
@@ -56,21 +62,20 @@ def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
     for name, node in spec.graph.items():
         names.edges[name] = list(_connect(spec, ports, node, names))
     for name, output in spec.outputs.items():
-        problem = _reference_problem(spec, ports, output.reference, "W009", f"the output '{name}'")
+        problem = _reference_problem(spec, ports, output.reference, names, "W009", f"the output '{name}'")
         if problem is not None:
             names.problems.append(problem)
-            names.outputs += [hunch for hunch in _hunch(spec, output.reference) if hunch in spec.graph]
+            names.outputs += [hunch for hunch in _hunch(spec, output.reference, names) if hunch in spec.graph]
         else:
             names.outputs.append(output.reference.owner)
     names.problems += _fills_of_nothing(spec, ports, names)
     return names
 
 
-def _hunch(spec: Spec, reference: Reference) -> list[str]:
+def _hunch(spec: Spec, reference: Reference, names: Names) -> list[str]:
     """Return the owner that a reference has or most likely meant."""
     owner = reference.owner
-    known = [*spec.graph, *spec.inputs]
-    meant = owner if owner in known else nearest(owner, known)
+    meant = owner if owner in spec.graph or owner in spec.inputs else names.guesses.nearest(owner, names.owners)
     return [] if meant is None else [meant]
 
 
@@ -131,19 +136,26 @@ def _has_layout(entry: Input) -> bool:
 def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> Iterator[Problem]:
     """Report inputs with a fill for which a host would look at a part that the input does not feed."""
     unsure = {owner for owner, _ in names.hunches}
+    fed: dict[str, list[tuple[str, str]]] = {}
+    for entries in names.edges.values():
+        for reference, node, port, _ in entries:
+            fed.setdefault(reference.text, []).append((node, port))
     for name, entry in spec.inputs.items():
         lacks = RULES[entry.fill].lacks if entry.fill else None
-        if lacks is None or not _has_layout(entry) or name in unsure or _fill_has_part(spec, ports, names, name):
+        if lacks is None or not _has_layout(entry) or name in unsure or names.guesses.spent:
+            continue
+        if _fill_has_part(spec, ports, names, name, fed.get(name, [])):
             continue
         mark = spec.document.mark(("inputs", name, "fill"))
         message = f"{name}: the fill '{entry.fill}' does not fit: the input {lacks}"
         yield Problem.at(mark, "W020", message, "without 'fill' the proof draws random values, and a host is told none")
 
 
-def _fill_has_part(spec: Spec, ports: Mapping[str, Ports], names: Names, name: str) -> bool:
+def _fill_has_part(
+    spec: Spec, ports: Mapping[str, Ports], names: Names, name: str, fed: Sequence[tuple[str, str]]
+) -> bool:
     """Return whether there is a part that the fill of an input speaks of; `interface.py` derives the same."""
     fill = spec.inputs[name].fill
-    fed = [(node, port) for entries in names.edges.values() for ref, node, port, _ in entries if ref.text == name]
     wanted = "indices" if fill == "striping" else fill
     fitting = [
         node for node, port in fed for known in ports[node].inputs or () if known.name == port and known.fill == wanted
@@ -172,8 +184,9 @@ def _against(spec: Spec) -> Iterator[Problem]:
         )
 
 
-def _dims(spec: Spec) -> Iterator[Problem]:
+def _dims(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
     known = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
+    names = Known(known)
     for node in spec.graph.values():
         shape, dims = node.parameters.get("shape"), node.parameters.get("dims")
         named: list[tuple[KeyPath, Value]] = []
@@ -184,7 +197,7 @@ def _dims(spec: Spec) -> Iterator[Problem]:
         for path, name in named:
             if isinstance(name, str) and name not in known:
                 mark = spec.document.mark(("graph", node.name, *path))
-                hint = suggest(name, known, what="dims of the inputs")
+                hint = guesses.suggest(name, names, what="dims of the inputs")
                 yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{name}'", hint)
 
 
@@ -194,17 +207,18 @@ def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -
     known = {port.name: port for port in expected} if expected is not None else None
     fed: set[str] = set()
     for connection in node.connections:
-        port = _port(node, connection, known, names.problems)
+        port = _port(node, connection, known, names)
         if port is None:
-            names.hunches += [(owner, node.name) for ref in connection.references for owner in _hunch(spec, ref)]
-            fed.update(_meant_ports(connection, known))
+            hunches = (owner for ref in connection.references for owner in _hunch(spec, ref, names))
+            names.hunches += [(owner, node.name) for owner in hunches]
+            fed.update(_meant_ports(connection, known, names.guesses))
             continue
         fed.add(port)
         for index, reference in enumerate(connection.references):
-            problem = _reference_problem(spec, ports, reference, "W001", f"{node.name}.{port}")
+            problem = _reference_problem(spec, ports, reference, names, "W001", f"{node.name}.{port}")
             if problem is not None:
                 names.problems.append(problem)
-                names.hunches += [(owner, node.name) for owner in _hunch(spec, reference)]
+                names.hunches += [(owner, node.name) for owner in _hunch(spec, reference, names)]
             else:
                 yield reference, node.name, port, index
     for missing in (port for port in known or () if port not in fed):
@@ -212,20 +226,21 @@ def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -
         names.problems.append(Problem.at(node.mark, "W008", message, f"write under inputs: {missing}: …"))
 
 
-def _meant_ports(connection: Connection, known: Mapping[str, Port] | None) -> list[str]:
+def _meant_ports(connection: Connection, known: Mapping[str, Port] | None, guesses: Guesses) -> list[str]:
     """Return the port that a misspelled one most likely meant, or all for a bare list, which named none."""
     if connection.port is None:
         return list(known or ())
-    meant = nearest(connection.port, known or ())
+    meant = guesses.nearest(connection.port, Known(known or ()))
     return [] if meant is None else [meant]
 
 
-def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, problems: list[Problem]) -> str | None:
+def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, names: Names) -> str | None:
     """Return the port that a connection feeds, or `None` behind a problem."""
+    problems = names.problems
     if connection.port is None:
         if known is None or len(known) != 1:
-            names = "its ports by name" if known is None else ", ".join(known) or "no port at all"
-            message = f"{node.name}: a bare list feeds the only port of a kind; '{node.kind}' has {names}"
+            has = "its ports by name" if known is None else listed([*known]) or "no port at all"
+            message = f"{node.name}: a bare list feeds the only port of a kind; '{node.kind}' has {has}"
             problems.append(Problem.at(connection.mark, "W002", message, "write inputs: {port: part.port, …}"))
             return None
         name = next(iter(known))
@@ -233,7 +248,8 @@ def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, 
         name = connection.port
     if known is not None and name not in known:
         message = f"{node.name}: kind '{node.kind}' has no input port '{name}'"
-        problems.append(Problem.at(connection.mark, "W002", message, suggest(name, known, what="its input ports")))
+        hint = names.guesses.suggest(name, Known(known), what="its input ports")
+        problems.append(Problem.at(connection.mark, "W002", message, hint))
         return None
     if len(connection.references) > 1 and not (known and known[name].variadic):
         message = f"{node.name}: the port '{name}' takes one tensor, not a list of {len(connection.references)}"
@@ -243,7 +259,7 @@ def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, 
 
 
 def _reference_problem(  # noqa: PLR0911 - one return for each thing that can be wrong
-    spec: Spec, ports: Mapping[str, Ports], reference: Reference, code: str, what: str
+    spec: Spec, ports: Mapping[str, Ports], reference: Reference, names: Names, code: str, what: str
 ) -> Problem | None:
     """Return what is wrong with a reference, or `None`."""
     owner, port = reference.owner, reference.port
@@ -257,8 +273,8 @@ def _reference_problem(  # noqa: PLR0911 - one return for each thing that can be
         return None
     if owner not in spec.graph:
         only_parts = code == "W009"
-        known = [*spec.graph] if only_parts else [*spec.graph, *spec.inputs]
-        hint = suggest(owner, known, what="parts" if only_parts else "parts and inputs")
+        known = names.parts if only_parts else names.owners
+        hint = names.guesses.suggest(owner, known, what="parts" if only_parts else "parts and inputs")
         thing = "part" if only_parts else "part or input"
         return Problem.at(reference.mark, code, f"{what}: there is no {thing} '{owner}'", hint)
     outputs = ports[owner].outputs
@@ -266,7 +282,7 @@ def _reference_problem(  # noqa: PLR0911 - one return for each thing that can be
         hint = f"write '{owner}.{outputs[0].name}'" if outputs else f"write '{owner}.' and one of its ports"
         return Problem.at(reference.mark, "W002", f"{what}: '{owner}' is a part; say which of its ports", hint)
     if outputs is not None and port not in {candidate.name for candidate in outputs}:
-        hint = suggest(port, [candidate.name for candidate in outputs], what="its output ports")
+        hint = names.guesses.suggest(port, Known(out.name for out in outputs), what="its output ports")
         message = f"{what}: kind '{spec.graph[owner].kind}' has no output port '{port}'"
         return Problem.at(reference.mark, "W009" if code == "W009" else "W002", message, hint)
     return None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+#: What is printed of a type: files can have any number of axes, with names of any length.
+_SHOWN, _LONGEST = 16, 100
+
 
 @dataclass(frozen=True, slots=True)
 class Variable:
@@ -47,7 +50,8 @@ class TensorType:
         dtype = self.dtype or "any"
         if self.dims is None:
             return f"{dtype}[…]"
-        return f"{dtype}[{', '.join('?' if dim is None else str(dim) for dim in self.dims)}]"
+        shown = ["?" if dim is None else str(dim)[:_LONGEST] for dim in self.dims[:_SHOWN]]
+        return f"{dtype}[{', '.join(shown)}{', …' if len(self.dims) > _SHOWN else ''}]"
 
     @property
     def rank(self) -> int | None:

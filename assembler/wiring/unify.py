@@ -45,22 +45,23 @@ class Meeting:
 
     def accept(self, edge: str, mark: Mark, source: TensorType, pattern: TensorType) -> None:
         """Let a tensor arrive; a clash becomes a problem (W003 for type and rank, W004 for dims)."""
-        what = f"{edge}: {source} cannot feed {pattern}"
         if source.dtype and pattern.dtype and source.dtype != pattern.dtype:
-            message = f"{what}: the element types differ"
+            message = f"{_what(edge, source, pattern)}: the element types differ"
             self._report(Problem.at(mark, "W003", message, f"a part of kind 'cast' makes {pattern.dtype} of it"))
             return
         if source.dims is None or pattern.dims is None:
             return
         if len(source.dims) != len(pattern.dims):
-            message = f"{what}: {_axes(len(source.dims))} arrive, {len(pattern.dims)} are expected"
+            message = (
+                f"{_what(edge, source, pattern)}: {_axes(len(source.dims))} arrive, {len(pattern.dims)} are expected"
+            )
             self._report(Problem.at(mark, "W003", message, _rank_hint(source, pattern)))
             return
         for axis, (dim, expected) in enumerate(zip(source.dims, pattern.dims, strict=True)):
-            self._unify(axis, dim, expected, (edge, mark, what))
+            self._unify(axis, dim, expected, (edge, mark, source, pattern))
 
-    def _unify(self, axis: int, dim: Dim, expected: Dim, where: tuple[str, Mark, str]) -> None:
-        edge, mark, what = where
+    def _unify(self, axis: int, dim: Dim, expected: Dim, where: tuple[str, Mark, TensorType, TensorType]) -> None:
+        edge, mark, source, pattern = where
         other = ""
         if isinstance(expected, Variable):
             if expected not in self._bound or self._bound[expected][0] is None:
@@ -71,7 +72,7 @@ class Meeting:
             other = f" from {first}{line}"
         if dim is None or expected is None or dim == expected:
             return
-        message = f"{what}: axis {axis} is {_size(dim)} here and {_size(expected)}{other}"
+        message = f"{_what(edge, source, pattern)}: axis {axis} is {_size(dim)} here and {_size(expected)}{other}"
         self._report(Problem.at(mark, "W004", message, _size_hint(dim, expected)))
 
     def give(self, pattern: TensorType) -> TensorType:
@@ -89,6 +90,10 @@ class Meeting:
 
     def _report(self, problem: Problem) -> None:
         self._unifier.problems.append(problem)
+
+
+def _what(edge: str, source: TensorType, pattern: TensorType) -> str:
+    return f"{edge}: {source} cannot feed {pattern}"
 
 
 def _axes(count: int) -> str:

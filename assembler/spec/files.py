@@ -1,0 +1,77 @@
+"""The files that a spec names: which there are, and the one way to open them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from assembler.regular_files import MOST_TEXT, is_inside, open_inside, open_regular, read_bounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from assembler.parts.kind import Kind
+    from assembler.problems import Mark
+    from assembler.spec.model import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that a spec names.
+
+    Attributes:
+        location: Its path, as the spec has it.
+        mark: Where the spec names it.
+        code: The code of the problem if it cannot be read.
+        what: What it is, for that problem.
+    """
+
+    location: str
+    mark: Mark
+    code: str
+    what: str
+
+
+def named_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
+    """Yield every file that a spec names: its sources, the proof's, and those of parameters of the format `path`.
+
+    A source of flair's may also be a name that flair knows, which looks like a file that is not there.
+    """
+    for source in spec.sources.values():
+        yield NamedFile(source.location, source.mark, "R001", f"the source '{source.name}'")
+    if spec.proof.sentences is not None:
+        yield NamedFile(spec.proof.sentences, spec.proof.sentences_mark, "W014", "the sentences of the proof")
+    if spec.proof.gold is not None:
+        yield NamedFile(spec.proof.gold, spec.proof.gold_mark, "W031", "the gold text of the proof")
+    for node in spec.graph.values():
+        for key, schema in kinds[node.kind].parameters.items():
+            location = node.parameters.get(key)
+            if isinstance(location, str) and isinstance(schema, dict) and schema.get("format") == "path":
+                mark = spec.document.mark(("graph", node.name, key))
+                yield NamedFile(location, mark, "W021", f"the file '{key}' of '{node.name}'")
+
+
+def open_named(spec: Spec, location: str, most: int | None = None) -> BinaryIO:
+    """Open a file that a spec names, as the spec may be read: of a stranger's, nothing outside its folder.
+
+    Raises:
+        OSError: It is not there, no regular file, too large, or outside.
+    """
+    if spec.confined:
+        return open_inside(spec.folder, location, most)
+    return open_regular(spec.folder / location, most)
+
+
+def read_named(spec: Spec, location: str) -> bytes:
+    """Return the content of a file of text.
+
+    Raises:
+        OSError: As `open_named`; 32 MiB are the most that is read.
+    """
+    with open_named(spec, location, MOST_TEXT) as stream:
+        return read_bounded(stream, MOST_TEXT)
+
+
+def shown(spec: Spec, location: str, text: str) -> str:
+    """Return words of a file for a message, or nothing where the file lies outside the folder: it may be anyone's."""
+    return f": {text}" if is_inside(spec.folder, location) else ""
