@@ -21,8 +21,10 @@ class Model:
         proto: The model; stubs have the data location EXTERNAL.
         weights: The arrays of the stubs, by initializer name.
         resets: The character that sets a language model back to its beginning, by node, where a pass has given it one.
+        loops: The same by the name of the loop that a language model has become.
     """
 
     proto: onnx.ModelProto
     weights: Mapping[str, Array]
     resets: Mapping[str, int] = field(default_factory=dict)
+    loops: Mapping[str, int] = field(default_factory=dict)

@@ -48,25 +48,32 @@ _LOOPS = "loops:lower_language_models"
 _LARGE_LOOPS = "loops:lower_large_language_models"
 _TOKENS = "token_layers:lower_token_layers"
 _RESETS = "reset_character:add_reset_character"
+_FORWARDS = "directions:read_forwards"
 _SHARE = "deduplication:deduplicate"
 
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("portable", "standard operators, one for each layer; runs anywhere", (_SHARE,)),
         Profile(
-            "cpu", "exact, and the fastest in float32 on processors", (_FOLD, _TOKENS, _LARGE_LOOPS, _RESETS, _SHARE)
+            "portable",
+            "standard operators, in forms that engines other than ONNX Runtime run as well",
+            (_FORWARDS, _SHARE),
+        ),
+        Profile(
+            "cpu",
+            "exact, and the fastest in float32 on processors",
+            (_FOLD, _TOKENS, _LARGE_LOOPS, _RESETS, _FORWARDS, _SHARE),
         ),
         Profile(
             "int8",
             "int8 weights, several times faster on processors; needs ONNX Runtime's own operators",
-            (_FOLD, _TOKENS, _LOOPS, "quantisation:quantise", "single_lane:read_one_lane_apart", _SHARE),
+            (_FOLD, _TOKENS, _LOOPS, "quantisation:quantise", "single_lane:read_one_lane_apart", _FORWARDS, _SHARE),
             tags_changed=0.005,
         ),
         Profile(
             "fp16",
             "weights stored in half precision, computed in float32: half the size",
-            (_FOLD, "half_precision:halve", _SHARE),
+            (_FOLD, _FORWARDS, "half_precision:halve", _SHARE),
             tags_changed=0.005,
         ),
         Profile("cuda", "exact, standard operators that cuDNN runs, packed lanes", (_FOLD, _RESETS, _SHARE)),

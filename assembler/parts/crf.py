@@ -33,7 +33,7 @@ def ports(part: PartView) -> Ports:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit two scans: forward for accumulated scores and back-pointers, backward for the tags (VB 100-209)."""
+    """Emit two scans: from the beginning for accumulated scores and pointers, from the end for tags (VB 100-209)."""
     from assembler.sources.weights import CrfWeights
 
     weights = part.weights
@@ -113,15 +113,16 @@ def _positions(emit: Emitter, emissions: str, lengths: str) -> tuple[str, str]:
 def _trace_back(emit: Emitter, pointers: str, last: str, last_tags: str) -> str:
     """Return the tags, int64 [tokens, sentences], followed from each sentence's own last token to its first."""
     body = emit.body("trace")
-    follow = body.argument("follow", _INT64, 1)
+    follow, at_end = (body.argument(name, _INT64, 1) for name in ("follow", "at_end"))
     pointer = body.argument("pointer", _INT64, 2)
     is_last = body.argument("is_last", _BOOL, 1)
-    tag = body.op("Where", [is_last, last_tags, follow], "tag")
+    tag = body.op("Where", [is_last, at_end, follow], "tag")
     column = body.op("Unsqueeze", [tag, emit.integers("label_axis", [1])], "column")
     found = body.op("GatherElements", [pointer, column], "found", axis=1)
     body.result(body.op("Squeeze", [found, emit.integers("found_axis", [1])], "next"), _INT64, 1)
+    body.result(body.op("Identity", [at_end], "same_end"), _INT64, 1)
     body.result(body.op("Identity", [tag], "kept"), _INT64, 1)
-    _, tags = emit.scan(body, [last_tags], [pointers, last], collected=[True], backward=True)
+    *_, tags = emit.scan(body, [last_tags, last_tags], [pointers, last], collected=[True], backward=True)
     return tags
 
 

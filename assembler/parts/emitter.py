@@ -199,6 +199,10 @@ class Emitter(Operators):
     ) -> list[str]:
         """Add a loop over the first axis of the scanned tensors.
 
+        The operator scans forwards alone, for onnx's reference evaluator knows nothing else: what is read or collected
+        from the end is turned around by itself. The body may read initializers, and nothing that is computed outside of
+        it: OpenVINO takes such a tensor for an input of the loop. What is computed is a state, handed on as it is.
+
         Args:
             body: Its body: states and scanned slices in, states and collected slices out.
             states: The first value of each state.
@@ -209,16 +213,28 @@ class Emitter(Operators):
         Returns:
             The last value of each state, then the collected tensors.
         """
-        return self.ops(
+        if backward:
+            scanned = [self._reversed(tensor, f"{body.name}/scanned_{place}") for place, tensor in enumerate(scanned)]
+        given = self.ops(
             "Scan",
             [*states, *scanned],
             body.name,
             len(states) + len(collected),
             body=body.graph(),
             num_scan_inputs=len(scanned),
-            scan_input_directions=[int(backward)] * len(scanned),
-            scan_output_directions=[int(reverse) for reverse in collected],
+            scan_input_directions=[0] * len(scanned),
+            scan_output_directions=[0] * len(collected),
         )
+        for place, reverse in enumerate(collected, len(states)):
+            if reverse:
+                given[place] = self._reversed(given[place], f"{body.name}/collected_{place}")
+        return given
+
+    def _reversed(self, tensor: str, name: str) -> str:
+        """Add the first axis from its end to its beginning."""
+        bounds = (("begin", -1), ("end", -(2**31)), ("axis", 0), ("step", -1))
+        sides = [self.integers(f"{name}/{side}", [value]) for side, value in bounds]
+        return self.op("Slice", [tensor, *sides], name)
 
     def graft(
         self,

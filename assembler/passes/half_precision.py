@@ -4,7 +4,8 @@ They become float32 again when the model is loaded (ONNX Runtime folds the `Cast
 precision: the file is half as large, the speed is the same.
 
 Requires: any model. Does: each large float32 initializer becomes a float16 one and a `Cast`. Ensures: weights differ by
-at most a 2048th of themselves, and by 3e-8 where they are tiny; one that half precision cannot hold stays as it is.
+at most a 2048th of themselves, and by 3e-8 where they are tiny; one that half precision cannot hold stays as it is, and
+so does one that a loop's body reads: there an engine may know initializers alone (OpenVINO).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper
 
-from assembler.passes.rewriting import Rewriting
+from assembler.passes.rewriting import Rewriting, read_inside
 
 if TYPE_CHECKING:
     from assembler.model import Model
@@ -28,8 +29,10 @@ def halve(model: Model) -> Model:
     """Return the model with its large weights in half precision."""
     rewriting = Rewriting(model)
     limit = float(np.finfo(np.float16).max)
+    inside = {tensor for node in rewriting.nodes() for tensor in read_inside(node)}
     for name, array in model.weights.items():
-        if array.dtype == np.float32 and array.size >= _LARGE and np.abs(array).max() <= limit:
-            half = rewriting.set_array(f"{name}/half", array.astype(np.float16))
-            rewriting.give(name, helper.make_node("Cast", [half], [name], name=f"{name}/cast", to=_FLOAT32))
+        if name in inside or array.dtype != np.float32 or array.size < _LARGE or np.abs(array).max() > limit:
+            continue
+        half = rewriting.set_array(rewriting.fresh(f"{name}/half"), array.astype(np.float16))
+        rewriting.give(name, helper.make_node("Cast", [half], [name], name=f"{name}/cast", to=_FLOAT32))
     return rewriting.model()

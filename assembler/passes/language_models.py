@@ -124,7 +124,7 @@ def _nodes(
     table, inner, hidden, biases = arrays
     input_bias, recurrent_bias = biases[0][: inner.shape[1]], biases[0][inner.shape[1] :]
     return LanguageModelNodes(
-        part=recurrent.name.partition("/")[0],
+        part=recurrent.output[0].partition("/")[0],  # of tensors, never of nodes: these need no names
         ids=embedding.input[1],
         lengths=next(iter(recurrent.input[4:5]), ""),
         in_lanes=in_lanes,

@@ -55,30 +55,27 @@ def lower_large_language_models(model: Model) -> Model:
     return _lowered(model, _LARGE)
 
 
-def loop_name(part: str) -> str:
-    """Return the name of the loop that a language model becomes."""
-    return f"{part}/loop"
-
-
 def _lowered(model: Model, least: int) -> Model:
     rewriting = Rewriting(model)
     for found in [found for found in language_models(rewriting) if found.hidden_size >= least]:
         emit = Emitter({}, rewriting.opset)
-        _emit(emit, found)
+        name = rewriting.fresh(f"{found.part}/loop")
+        _emit(emit, found, name)
         fragment = emit.fragment()
         nodes = list(fragment.graph.node)
         nodes[-1].output[-1] = found.squeeze.output[0]
         rewriting.replace(found.squeeze, nodes)
         rewriting.add_initializers(fragment)
-        rewriting.give_reset(found.part, len(found.table), lanes_of=found.ids if found.in_lanes else None)
+        lanes_of = found.ids if found.in_lanes else None
+        rewriting.give_reset(found.part, len(found.table), lanes_of=lanes_of, loop=name)
     return rewriting.model()
 
 
-def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
+def _emit(emit: Emitter, found: LanguageModelNodes, name: str) -> None:
     """Emit the loop; its states, float32 [characters, lanes, hidden], are the last output of the last operator."""
-    name, hidden = loop_name(found.part), found.hidden_size
+    hidden = found.hidden_size
     shape = emit.op("Shape", [found.ids], f"{name}/ids_shape")
-    ids = found.ids if found.in_lanes else _emit_ended(emit, found, shape)
+    ids = found.ids if found.in_lanes else _emit_ended(emit, found, shape, f"{name}/ended")
     lanes = emit.op("Gather", [shape, emit.integers(f"{name}/lane_axis", [1])], f"{name}/lanes", axis=0)
     start_shape = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)
     start = emit.op("Expand", [emit.number(f"{name}/zero", 0.0, _FLOAT32), start_shape], f"{name}/start")
@@ -100,9 +97,8 @@ def _emit(emit: Emitter, found: LanguageModelNodes) -> None:
     emit.scan(body, [start] * len(states), [ids], collected=[False])
 
 
-def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str) -> str:
+def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str, name: str) -> str:
     """Emit the ids with the reset character behind the end of each text, int64 [characters, sentences]."""
-    name = f"{loop_name(found.part)}/ended"
     zero, one = emit.number(f"{name}/zero", 0, _INT64), emit.number(f"{name}/one", 1, _INT64)
     count = emit.op("Gather", [shape, zero], f"{name}/count", axis=0)
     positions = emit.op("Range", [zero, count, one], f"{name}/positions")

@@ -19,11 +19,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from assembler.passes.loops import loop_name
 from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
 from assembler.passes.rounding import LEVELS, quantised, quantised_for
 from assembler.passes.sampled_states import sampled_states
-from assembler.passes.token_layers import PROJECTION
+from assembler.passes.token_layers import is_projection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 #: Weights of fewer values stay as they are: their products cost nothing, and they are often the last, to the labels.
 _LARGE = 2**15
+_FLOAT32 = 1
 
 
 def quantise(model: Model) -> Model:
@@ -41,13 +41,12 @@ def quantise(model: Model) -> Model:
     for node in rewriting.nodes("MatMul"):
         weight = rewriting.floats(node.input[1])
         if weight is not None and weight.ndim == 2 and weight.size >= _LARGE:  # noqa: PLR2004 - rows by columns
-            product = _product_in_two_rounds if node.name.endswith(PROJECTION) else _product
+            product = _product_in_two_rounds if is_projection(node.name) else _product
             rewriting.replace(node, product(rewriting, node), domain=MICROSOFT)
     for node in rewriting.recurrent_layers("LSTM"):
         rewriting.replace(node, [_lstm(rewriting, node)], domain=MICROSOFT)
-    loops = {loop_name(part): characters for part, characters in model.resets.items()}
     for node in rewriting.nodes("Scan"):
-        loop = _loop(rewriting, node, loops[node.name]) if node.name in loops else None
+        loop = _loop(rewriting, node, model.loops[node.name]) if node.name in model.loops else None
         if loop is not None:
             rewriting.replace(node, [loop], domain=MICROSOFT)
     return rewriting.model()
@@ -61,12 +60,12 @@ def _weights(rewriting: Rewriting, name: str, states: Floats | None) -> list[str
     values, scale = quantised(matrix) if states is None else quantised_for(matrix, states)
     zeros = np.zeros(len(scale), np.int8)
     arrays = (("int8", values), ("scale", scale), ("zero", zeros))
-    return [rewriting.set_array(f"{name}/{kind}", array) for kind, array in arrays]
+    return [rewriting.set_array(rewriting.fresh(f"{name}/{kind}"), array) for kind, array in arrays]
 
 
 def _product(rewriting: Rewriting, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     """Return the operators of `node.input[0] @ weights` in whole numbers."""
-    given = [f"{node.name}/{kind}" for kind in ("rounded", "scale", "zero")]
+    given = [rewriting.fresh(f"{node.name}/{kind}") for kind in ("rounded", "scale", "zero")]
     rounded = helper.make_node("DynamicQuantizeLinear", [node.input[0]], given, name=f"{node.name}/round")
     return [rounded, _whole(node, given, _weights(rewriting, node.input[1], None))]
 
@@ -76,16 +75,21 @@ def _product_in_two_rounds(rewriting: Rewriting, node: onnx.NodeProto) -> list[o
 
     All that a head knows of a token goes through this product, and here half of the tags that changed were changed.
     """
-    name = node.name
+    name = rewriting.fresh(f"{node.name}/two")
     first = _product(rewriting, changed(node, list(node.input)))
     weights = first[1].input[1::2]
     first[1].output[0] = f"{name}/coarse"
     rest = [f"{name}/rest/{kind}" for kind in ("rounded", "scale", "zero")]
+    rounded, scale, zero = first[0].output
     second = changed(node, list(node.input))
     second.name, second.output[0] = f"{name}/rest", f"{name}/fine"
     return [
         *first,
-        helper.make_node("DequantizeLinear", list(first[0].output), [f"{name}/kept"], name=f"{name}/keep"),
+        # as `DequantizeLinear` computes it, which is wrong for uint8 on WebGPU (onnxruntime issue 32578)
+        helper.make_node("Cast", [rounded], [f"{name}/whole"], name=f"{name}/cast", to=_FLOAT32),
+        helper.make_node("Cast", [zero], [f"{name}/nothing"], name=f"{name}/cast_zero", to=_FLOAT32),
+        helper.make_node("Sub", [f"{name}/whole", f"{name}/nothing"], [f"{name}/steps"], name=f"{name}/count"),
+        helper.make_node("Mul", [f"{name}/steps", scale], [f"{name}/kept"], name=f"{name}/keep"),
         helper.make_node("Sub", [node.input[0], f"{name}/kept"], [f"{name}/left"], name=f"{name}/leave"),
         helper.make_node("DynamicQuantizeLinear", [f"{name}/left"], rest, name=f"{name}/rest/round"),
         _whole(second, rest, weights),
@@ -138,9 +142,9 @@ def _lstm(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto:
         if matrix is None:
             raise ValueError(name)
         values, scale = quantised(np.swapaxes(matrix, 1, 2))
-        inputs[place] = rewriting.set_array(f"{name}/int8", values)
-        inputs.append(rewriting.set_array(f"{name}/scale", scale))
-        inputs.append(rewriting.set_array(f"{name}/zero", np.zeros_like(scale, dtype=np.int8)))
+        inputs[place] = rewriting.set_array(rewriting.fresh(f"{name}/int8"), values)
+        inputs.append(rewriting.set_array(rewriting.fresh(f"{name}/scale"), scale))
+        inputs.append(rewriting.set_array(rewriting.fresh(f"{name}/zero"), np.zeros_like(scale, dtype=np.int8)))
     layer = changed(node, inputs)
     layer.op_type, layer.domain = "DynamicQuantizeLSTM", MICROSOFT
     return layer

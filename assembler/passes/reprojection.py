@@ -48,8 +48,8 @@ def _fold(rewriting: Rewriting, recurrent: onnx.NodeProto) -> None:
         return
     folded, biases = folded_weights(inner, outer, weight, bias)
     inputs = list(recurrent.input)
-    inputs[1] = rewriting.set_array(f"{recurrent.input[1]}/folded", folded)
-    inputs[3] = rewriting.set_array(f"{recurrent.input[3]}/folded", biases)
+    for place, array in ((1, folded), (3, biases)):  # of weights that several layers share, each has its own
+        inputs[place] = rewriting.set_array(rewriting.fresh(f"{recurrent.input[place]}/folded"), array)
     rewriting.replace(recurrent, [changed(recurrent, inputs)])
     rewriting.replace(transpose, [changed(transpose, [product.input[0]])])
 

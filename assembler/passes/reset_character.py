@@ -25,7 +25,7 @@ def add_reset_character(model: Model) -> Model:
     """Return the model with a reset character in each language model."""
     rewriting = Rewriting(model)
     for found in [found for found in language_models(rewriting) if found.in_lanes]:
-        name = f"{found.part}/reset"
+        name = rewriting.fresh(f"{found.part}/reset")
         table = rewriting.set_array(f"{name}/table", with_reset_row(found.table))
         weight = rewriting.set_array(f"{name}/W", reset_column(found)[None])
         embedding = changed(found.embedding, [table, found.ids])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -9,7 +10,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from assembler.errors import ModelError
 from assembler.parts.emitter import tensor_proto
+from assembler.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +47,9 @@ class Rewriting:
         self._protos = {tensor.name: tensor for tensor in model.proto.graph.initializer}
         self._weights = dict(model.weights)
         self._domains: set[str] = set()
+        self._taken = tensor_names(model.proto.graph)
         self._resets = dict(model.resets)
+        self._loops = dict(model.loops)
         self._in_lanes: set[str] = set()
         self.outputs = {output.name for output in model.proto.graph.output}
         self.inputs = {entry.name for entry in model.proto.graph.input}
@@ -100,18 +105,47 @@ class Rewriting:
         found = self.array(tensor)
         return cast("Floats", found) if found is not None and found.dtype == np.float32 else None
 
+    def fresh(self, name: str) -> str:
+        """Return a name that no tensor has, nor begins with: the one that is wanted, or one with a number behind it.
+
+        The graph of an exported subgraph may have any names, and several operators may read one initializer.
+        """
+        number, found = 1, name
+        while any(taken == found or taken.startswith((f"{found}/", f"{found}:")) for taken in self._taken):
+            number += 1
+            found = f"{name}~{number}"
+        self._taken.add(found)
+        return found
+
     def set_array(self, name: str, array: Array) -> str:
-        """Add or replace an initializer and return its name."""
+        """Add an initializer and return its name. One that is there already stays, if it is the same.
+
+        Raises:
+            ModelError: Another tensor has the name (M020).
+        """
         array = np.ascontiguousarray(array) if array.ndim else array
+        known = self.array(name)
+        if known is not None and _same(known, array):
+            return name
         proto = tensor_proto(name, array)
+        if known is not None:
+            raise _name_taken(name)
         self._protos[name] = proto
-        self._weights.pop(name, None)
+        self._taken.add(name)
         if proto.data_location == onnx.TensorProto.EXTERNAL:
             self._weights[name] = array
         return name
 
     def add_initializers(self, fragment: Fragment) -> None:
-        """Add the initializers of what was emitted anew; arrays are kept, not copied."""
+        """Add the initializers of what was emitted anew; arrays are kept, not copied.
+
+        Raises:
+            ModelError: One of them has a name that is taken (M020).
+        """
+        for proto in fragment.graph.initializer:
+            if proto.name in self._protos:
+                raise _name_taken(proto.name)
+            self._taken.add(proto.name)
         self._protos.update({proto.name: proto for proto in fragment.graph.initializer})
         self._weights.update(fragment.weights)
 
@@ -119,8 +153,13 @@ class Rewriting:
         """Put operators in the place of one; `domain` is that of their operators beyond ONNX's own."""
         index = next(index for index, entry in enumerate(self._nodes) if entry is node)
         self._nodes[index : index + 1] = nodes
+        self._taken.update(name for entry in nodes for name in (*entry.output, *_inner_names(entry)))
         if domain is not None:
             self._domains.add(domain)
+
+    def drop(self, node: onnx.NodeProto) -> None:
+        """Take an operator out whose outputs another one gives now."""
+        self._nodes = [entry for entry in self._nodes if entry is not node]
 
     def give(self, tensor: str, node: onnx.NodeProto) -> None:
         """Let an operator give, before all others, what an initializer gave."""
@@ -128,14 +167,27 @@ class Rewriting:
         self._protos.pop(tensor, None)
         self._weights.pop(tensor, None)
 
-    def give_reset(self, part: str, character: int, *, lanes_of: str | None) -> None:
-        """Note the character that sets a language model back; the columns of the input `lanes_of` can then be lanes."""
+    def give_reset(self, part: str, character: int, *, lanes_of: str | None, loop: str | None = None) -> None:
+        """Note the character that sets a language model back.
+
+        Args:
+            part: The part that it belongs to.
+            character: The character.
+            lanes_of: The input that it reads, whose columns can then be lanes.
+            loop: The name of its loop, if it has become one.
+        """
         self._resets[part] = character
+        if loop is not None:
+            self._loops[loop] = character
         if lanes_of is not None:
             self._in_lanes.add(lanes_of)
 
     def model(self) -> Model:
-        """Return the changed model without what feeds no output."""
+        """Return the changed model without what feeds no output.
+
+        Raises:
+            ModelError: Two tensors have one name (M020).
+        """
         proto = onnx.ModelProto()
         proto.CopyFrom(self._model.proto)
         nodes = _needed(self.nodes(), self.outputs)
@@ -150,7 +202,41 @@ class Rewriting:
         known = {entry.domain for entry in proto.opset_import}
         proto.opset_import.extend(helper.make_opsetid(domain, 1) for domain in sorted(self._domains - known))
         weights = {name: array for name, array in self._weights.items() if name in read}
-        return replace(self._model, proto=proto, weights=weights, resets=self._resets)
+        require_unique(proto.graph)
+        return replace(self._model, proto=proto, weights=weights, resets=self._resets, loops=self._loops)
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one is other or ((one.dtype, one.shape) == (other.dtype, other.shape) and one.tobytes() == other.tobytes())
+
+
+def _name_taken(name: str) -> ModelError:
+    message = f"two tensors would have the name '{name}' after this profile's passes"
+    return ModelError(Problem("M020", message, "rename the tensors and nodes of the exported subgraph"))
+
+
+def tensor_names(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of all tensors of a graph, those of nested graphs included."""
+    own = {entry.name for entry in (*graph.input, *graph.initializer)}
+    inner = (name for node in graph.node for name in _inner_names(node))
+    return own.union(*(node.output for node in graph.node), inner) - {""}
+
+
+def _inner_names(node: onnx.NodeProto) -> set[str]:
+    return {name for graph in nested(node) for name in tensor_names(graph)}
+
+
+def require_unique(graph: onnx.GraphProto) -> None:
+    """Refuse a graph in which two of its own tensors have one name.
+
+    Raises:
+        ModelError: With the name (M020).
+    """
+    given = [entry.name for entry in (*graph.input, *graph.initializer)]
+    given += [name for node in graph.node for name in node.output if name]
+    twice = next((name for name, count in Counter(given).items() if count > 1), None)
+    if twice is not None:
+        raise _name_taken(twice)
 
 
 def _needed(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:
@@ -165,8 +251,12 @@ def _needed(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onn
 
 def read_by(node: onnx.NodeProto) -> set[str]:
     """Return every tensor that an operator reads, in nested graphs too."""
-    inner = (name for graph in nested(node) for name in _read_inside(graph))
-    return {name for name in (*node.input, *inner) if name}
+    return {name for name in (*node.input, *read_inside(node)) if name}
+
+
+def read_inside(node: onnx.NodeProto) -> set[str]:
+    """Return every tensor that the graphs nested in an operator read."""
+    return {name for graph in nested(node) for name in _read_inside(graph) if name}
 
 
 def nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import TensorProto, helper
 
-from assembler.passes.loops import loop_name
 from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
 
 if TYPE_CHECKING:
@@ -42,10 +41,9 @@ _WHOLE = 255
 def read_one_lane_apart(model: Model) -> Model:
     """Return the model with an operator for one lane beside each int8 loop."""
     rewriting = Rewriting(model)
-    loops = {loop_name(part): characters for part, characters in model.resets.items()}
     for node in rewriting.nodes("Scan"):
-        if node.name in loops and loops[node.name] <= _MOST_CHARACTERS:
-            _read_apart(rewriting, node, loops[node.name])
+        if model.loops.get(node.name, _MOST_CHARACTERS + 1) <= _MOST_CHARACTERS:
+            _read_apart(rewriting, node, model.loops[node.name])
     return rewriting.model()
 
 
@@ -68,7 +66,7 @@ def in_two_halves(table: Floats) -> tuple[Array, Floats]:
     return np.concatenate([first, second]).astype(np.int8), scale
 
 
-def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> list[str] | None:
+def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int, name: str) -> list[str] | None:
     """Return the weights of the layer, as inputs of `DynamicQuantizeLSTM`; `None` for a loop of another kind.
 
     The loop's own form of the recurrent weights is then made when the model is loaded, not kept in the file.
@@ -88,7 +86,6 @@ def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> list[
     weight, scale = rewriting.array(product.input[1]), rewriting.floats(product.input[3])
     if weight is None or scale is None or table.shape[1] != weight.shape[1]:
         return None
-    name = f"{loop.name}/one"
     values, input_scale = in_two_halves(table[:-1])
     recurrent = rewriting.set_array(f"{name}/R", weight[np.newaxis])
     axis = rewriting.set_array(f"{name}/first_axis", np.array([0]))
@@ -138,10 +135,11 @@ def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> 
     read = rewriting.only_consumer(flat.output[0]) if flat is not None and flat.op_type == "Reshape" else None
     if flat is None or read is None or read.op_type != "Gather" or read.input[0] != flat.output[0]:
         return
-    layer = _layer(rewriting, loop, characters)
+    name = rewriting.fresh(f"{loop.name}/one")
+    layer = _layer(rewriting, loop, characters, name)
     if layer is None:
         return
-    name, ids, rows = f"{loop.name}/one", loop.input[-1], read.output[0]
+    ids, rows = loop.input[-1], read.output[0]
     node, array = helper.make_node, rewriting.set_array
     hidden = len(next(found for found in (rewriting.array(layer[1]),) if found is not None)[0])
     then = [

@@ -13,7 +13,8 @@ Ensures: the same states up to rounding, zeros behind a sentence included; count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from assembler.model import Model
     from assembler.passes.rewriting import Floats
 
-#: How the name of the input's product ends.
-PROJECTION = "/tokens/projection"
+#: How the name of the input's product ends; the number is there where another tensor has the name.
+_PROJECTION = re.compile(r"/tokens(~\d+)?/projection$")
 #: Fewer features are projected faster than they are sorted out.
 _LEAST_FEATURES = 512
 _FLOAT32, _INT64 = "float32", "int64"
@@ -48,6 +49,7 @@ class _Layer:
         input_weight: float32 [directions, 4 * hidden, features], as ONNX orders gates.
         recurrent_weight: float32 [directions, 4 * hidden, hidden].
         bias: Both biases together, float32 [directions, 4 * hidden].
+        name: What all names that are emitted begin with.
     """
 
     node: onnx.NodeProto
@@ -56,11 +58,7 @@ class _Layer:
     input_weight: Floats
     recurrent_weight: Floats
     bias: Floats
-
-    @property
-    def name(self) -> str:
-        """What all names that are emitted begin with: the name of the states, for only tensors need unique names."""
-        return f"{self.node.output[0]}/tokens"
+    name: str = ""
 
     @property
     def directions(self) -> int:
@@ -71,12 +69,18 @@ class _Layer:
         return self.recurrent_weight.shape[2]
 
 
+def is_projection(name: str) -> bool:
+    """Return whether an operator's name is that of the product of a lowered layer's input."""
+    return _PROJECTION.search(name) is not None
+
+
 def lower_token_layers(model: Model) -> Model:
     """Return the model with the wide recurrent layers of its heads as loops."""
     rewriting = Rewriting(model)
     for node in rewriting.recurrent_layers("LSTM"):
         layer = _layer(rewriting, node)
         if layer is not None:
+            layer = replace(layer, name=rewriting.fresh(f"{node.output[0]}/tokens"))
             emit = Emitter({}, rewriting.opset)
             _emit(emit, layer)
             fragment = emit.fragment()
@@ -185,7 +189,7 @@ def _emit_gates(emit: Emitter, layer: _Layer, rows: str, places: str) -> str:
     flat = emit.op("Reshape", [layer.rows, emit.integers(f"{name}/features", [-1, features])], f"{name}/rows")
     real = emit.op("Gather", [flat, rows], f"{name}/real_tokens", axis=0)
     weight = emit.initializer(f"{name}/W", layer.input_weight.reshape(width, features).T)
-    product = emit.op("MatMul", [real, weight], f"{layer.node.output[0]}{PROJECTION}")
+    product = emit.op("MatMul", [real, weight], f"{name}/projection")
     given = emit.op("Add", [product, emit.initializer(f"{name}/B", layer.bias.reshape(width))], f"{name}/biased")
     reset = np.zeros((directions, 4, layer.hidden), np.float32)
     reset[:, [0, 2]] = SHUT  # the input and the forget gate

@@ -17,7 +17,7 @@ from assembler.errors import ModelError
 from assembler.model import Model
 from assembler.parts.emitter import element_number
 from assembler.problems import Problem
-from assembler.surgery.renaming import rename_tensors
+from assembler.surgery.renaming import name_nodes, rename_tensors
 from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
         weights.update({names[node][name]: array for name, array in fragment.weights.items()})
     for name, tensor in copies.items():
         graph.node.append(helper.make_node("Identity", [tensor], [name], name=name))  # no slash: no part has it
+    name_nodes(graph)
     inputs = {name: entry.type for name, entry in wiring.spec.inputs.items()}
     graph.input.extend(value_info(name, type_) for name, type_ in inputs.items())
     graph.output.extend(value_info(name, wiring.tensors[text]) for name, text in public.items())

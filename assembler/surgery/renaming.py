@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def rename_tensors(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str = "") -> onnx.GraphProto:
@@ -19,12 +19,44 @@ def rename_tensors(graph: onnx.GraphProto, rename: Callable[[str], str], prefix:
     Args:
         graph: The graph.
         rename: Gives each tensor its new name; it is not asked for the empty name of an omitted input.
-        prefix: Stands before each node's name; nodes without one stay without one.
+        prefix: Stands before each node's name; nodes without one stay without one (see `name_nodes`).
     """
     copy = onnx.GraphProto()
     copy.CopyFrom(graph)
     _rename(copy, rename, prefix)
     return copy
+
+
+def name_nodes(graph: onnx.GraphProto) -> None:
+    """Give every node of a graph a name that no other one has: that of what it gives, where it has none of its own.
+
+    Exporters may leave names out, or write one twice. Passes name what they add after the node it belongs to.
+
+    Args:
+        graph: The graph, which is changed; nested graphs too.
+    """
+    nodes = list(_nodes(graph))
+    taken: set[str] = set()
+    for node in nodes:
+        if node.name in taken:
+            node.name = ""
+        taken.add(node.name)
+    for node in nodes:
+        if not node.name:
+            base = next((name for name in node.output if name), node.op_type)
+            number, node.name = 1, base
+            while node.name in taken:
+                number += 1
+                node.name = f"{base}~{number}"
+            taken.add(node.name)
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _nodes(nested)
 
 
 def _rename(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str) -> None:

@@ -118,7 +118,7 @@ def test_a_tagger_head_gives_flairs_tags(shop: Workshop, tmp_path: Path, options
         np.testing.assert_allclose(result.scores, [score for _, score in row], rtol=0, atol=1e-6)
     operators = [node.op_type for node in onnx.load(built).graph.node if node.name.startswith("head/")]
     cell = str(options.get("cell", "LSTM"))
-    assert operators.count(cell) == (0 if options.get("use_rnn") is False else options["layers"])
+    assert operators.count(cell) == (0 if options.get("use_rnn") is False else 2 * options["layers"])  # each direction
     assert operators.count("MatMul") == (2 if options["reproject"] else 1)
     assert operators[-3:] == ["Softmax", "ReduceMax", "ArgMax"]
 
@@ -171,9 +171,8 @@ def test_nodes_have_readable_hierarchical_names(built: Path) -> None:
     names = [node.name for node in graph.node]
     assert len(set(names)) == len(names)
     assert {"forward_lm/embedding", "forward_lm/lstm_0", "backward_lm/lstm_0", "words/concat"} <= set(names)
-    assert {"head/reprojection/matmul", "head/lstm_0", "head/linear/add", "head/softmax", "head/prediction"} <= set(
-        names
-    )
+    assert {"head/reprojection/matmul", "head/linear/add", "head/softmax", "head/prediction"} <= set(names)
+    assert {"head/lstm_0/directions/forward", "head/lstm_0/directions/reverse"} <= set(names)
     parts = {"forward_lm", "backward_lm", "forward_words", "backward_words", "words", "head"}
     assert {name.split("/")[0] for name in names} == parts
     weights = {tensor.name.split("/")[0] for tensor in graph.initializer}

@@ -231,7 +231,7 @@ def test_what_a_loop_gives_in_int8_does_not_depend_on_the_lanes_beside(monkeypat
 def test_only_the_loops_of_language_models_have_states_that_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The states of any other loop may be larger than 1."""
     monkeypatch.setattr(quantisation, "_LARGE", 1)
-    foreign = replace(lower_language_models(gru_model()), resets={})
+    foreign = replace(lower_language_models(gru_model()), loops={})
     assert not any(":" in node.op_type or node.domain for graph in graphs(quantise(foreign)) for node in graph.node)
 
 

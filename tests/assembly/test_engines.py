@@ -1,0 +1,228 @@
+"""What is emitted is what other engines run: onnx's reference evaluator stands for them here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from assembler.errors import ModelError
+from assembler.model import Model
+from assembler.passes import loops, quantisation, token_layers
+from assembler.passes.directions import read_forwards
+from assembler.passes.rewriting import Rewriting
+from assembler.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.assembly.conftest import Workshop
+
+_RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_LENGTHS = np.array([6, 2, 4], np.int32)
+
+
+@pytest.fixture(autouse=True)
+def _every_pass_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "_LARGE", 1)
+    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
+    monkeypatch.setattr(quantisation, "_LARGE", 1)
+
+
+def layer(cell: str, opset: int = 17, *, direction: str = "bidirectional", lasts: bool = False) -> onnx.ModelProto:
+    """Return one recurrent layer with lengths, and its directions behind each other, as torch exports them."""
+    drawn, count = np.random.default_rng(0), 2 if direction == "bidirectional" else 1
+    gates = 5 * _RECURRENT[cell]
+    shapes = {"W": (count, gates, 3), "R": (count, gates, 5), "B": (count, 2 * gates)}
+    arrays = {name: drawn.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    outputs = ["y", "y_h", "y_c"][: {"LSTM": 3}.get(cell, 2)] if lasts else ["y"]
+    options = {"linear_before_reset": 1} if cell == "GRU" else {}
+    nodes = [
+        helper.make_node(
+            cell, ["x", "W", "R", "B", "l"], outputs, name="layer", hidden_size=5, direction=direction, **options
+        ),
+        helper.make_node("Transpose", ["y"], ["turned"], name="turn", perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["turned", "shape"], ["joined"], name="join"),
+    ]
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "layer",
+        [info("x", TensorProto.FLOAT, ["t", "s", 3]), info("l", TensorProto.INT32, ["s"])],
+        [info(name, TensorProto.FLOAT, None) for name in ("joined", *(outputs if lasts else []))],
+        [*(numpy_helper.from_array(array, name) for name, array in arrays.items())],
+    )
+    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, -1]), "shape"))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, dict(feeds))
+
+
+@pytest.mark.parametrize("lasts", [False, True], ids=["joined", "last states"])
+@pytest.mark.parametrize("direction", ["bidirectional", "reverse"])
+@pytest.mark.parametrize("opset", [14, 17, 21])
+@pytest.mark.parametrize("cell", _RECURRENT)
+def test_a_layer_that_reads_backwards_gives_the_same_bits_forwards(
+    cell: str, opset: int, direction: str, *, lasts: bool
+) -> None:
+    before = layer(cell, opset, direction=direction, lasts=lasts)
+    after = read_forwards(Model(before, {})).proto
+    feeds = {"x": np.random.default_rng(1).normal(size=(6, 3, 3)).astype(np.float32), "l": _LENGTHS}
+    for expected, given in zip(run(before, feeds), run(after, feeds), strict=True):
+        assert np.array_equal(expected, given)
+    assert list(unportable(after.graph)) == []
+    inside = (np.arange(6)[:, None] < _LENGTHS)[:, :, None]
+    [states, *_] = ReferenceEvaluator(after).run(None, feeds)
+    np.testing.assert_allclose(states * inside, run(before, feeds)[0] * inside, atol=1e-6)
+
+
+def unportable(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield what engines other than ONNX Runtime are known to get wrong, or to refuse."""
+    fixed = {tensor.name for tensor in graph.initializer}
+    known = set(fixed)
+    for node in graph.node:  # what depends on initializers alone is folded when a model is loaded
+        if node.input and set(node.input) - {""} <= known and not any(entry.HasField("g") for entry in node.attribute):
+            known.update(node.output)
+    for node in graph.node:
+        options = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        if node.op_type in _RECURRENT and options.get("direction", b"forward") != b"forward" and any(node.input[4:5]):
+            yield f"{node.name} reads backwards by lengths"
+        if node.op_type == "DequantizeLinear":
+            yield f"{node.name} is wrong on WebGPU"
+        if node.op_type == "Scan":
+            ways = [*options.get("scan_input_directions", []), *options.get("scan_output_directions", [])]
+            if any(ways):
+                yield f"{node.name} scans backwards"
+            inner = {entry.name for entry in options["body"].input}
+            inner |= {name for each in options["body"].node for name in each.output}
+            for each in options["body"].node:
+                for name in set(each.input) - inner - known - {""}:
+                    yield f"{node.name} captures {name}"
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "cuda"])
+@pytest.mark.parametrize("options", [{}, {"cell": "GRU"}, {"cell": "RNN"}, {"layers": 2}], ids=str)
+def test_no_profile_but_cuda_emits_what_other_engines_get_wrong(
+    shop: Workshop, tmp_path: Path, profile: str, options: dict[str, object]
+) -> None:
+    shop.save(shop.tagger(**options), tmp_path / "tagger.pt")
+    built = shop.build(shop.spec(tmp_path), profile=profile, proof=False).path
+    assert list(unportable(onnx.load(built).graph)) == []
+
+
+def exported(seed: int, *, names: bool = False) -> onnx.ModelProto:
+    """Return a language model, a projection and a head layer, as an exporter without node names writes them."""
+    drawn = np.random.default_rng(seed)
+    shapes = {
+        "table": (7, 3), "W": (1, 16, 3), "R": (1, 16, 4), "B": (1, 32), "weight": (4, 4), "bias": (4,),
+        "W2": (2, 16, 4), "R2": (2, 16, 4), "B2": (2, 32),
+    }  # fmt: skip
+    fixed = [numpy_helper.from_array(drawn.normal(size=shape).astype(np.float32), key) for key, shape in shapes.items()]
+    fixed += [numpy_helper.from_array(np.array(value), key) for key, value in INTEGERS.items()]
+    node = helper.make_node
+    nodes = [
+        node("Gather", ["table", "ids"], ["embedded"]),
+        node("LSTM", ["embedded", "W", "R", "B"], ["states"], hidden_size=4),
+        node("Squeeze", ["states", "one"], ["squeezed"]),
+        node("Reshape", ["squeezed", "flat"], ["flattened"]),
+        node("Gather", ["flattened", "rows"], ["read"]),
+        node("Shape", ["lengths"], ["count"]),
+        node("Concat", ["count", "rest"], ["grid"], axis=0),
+        node("Reshape", ["read", "grid"], ["padded"]),
+        node("MatMul", ["padded", "weight"], ["product"]),
+        node("Add", ["product", "bias"], ["projected"]),
+        node("Transpose", ["projected"], ["first"], perm=[1, 0, 2]),
+        node("Cast", ["lengths"], ["short"], to=TensorProto.INT32),
+        node("LSTM", ["first", "W2", "R2", "B2", "short"], ["both"], hidden_size=4, direction="bidirectional"),
+        node("Transpose", ["both"], ["turned"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["turned", "join"], ["out"]),
+    ]
+    for each in nodes if names else []:
+        each.input[:] = [OURS.get(name, name) for name in each.input]
+        each.output[:] = [OURS.get(name, name) for name in each.output]
+    info = helper.make_tensor_value_info
+    inputs = [
+        info("ids", TensorProto.INT64, ["characters", "sentences"]),
+        info("rows", TensorProto.INT64, ["total"]),
+        info("lengths", TensorProto.INT64, ["sentences"]),
+    ]
+    graph = helper.make_graph(nodes, "lm", inputs, [info("out", TensorProto.FLOAT, ["t", "s", 8])], fixed)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+#: Names that passes like to give.
+OURS = {
+    "embedded": "loop/R", "squeezed": "reset/table", "read": "both/tokens/W", "product": "W2/folded",
+    "turned": "W2/int8", "projected": "both/directions/axis", "grid": "weight/int8", "padded": "weight/half",
+}  # fmt: skip
+INTEGERS = {"one": [1], "flat": [-1, 4], "rest": [-1, 4], "join": [0, 0, -1]}
+
+TWO_EXPORTED = """\
+version: 1
+name: two
+sources:
+  one: {onnx: one.onnx}
+  other: {onnx: other.onnx}
+inputs:
+  ids: {type: int64, shape: [characters, sentences], range: [0, 6]}
+  rows: {type: int64, shape: [total]}
+  lengths: {type: int64, shape: [sentences]}
+graph:
+  a: {kind: onnx, weights: one, inputs: {ids: ids, rows: rows, lengths: lengths}}
+  b: {kind: onnx, weights: other, inputs: {ids: ids, rows: rows, lengths: lengths}}
+outputs:
+  first: a.out
+  second: b.out
+"""
+
+
+@pytest.mark.parametrize("names", [False, True], ids=["no names", "names of ours"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_two_language_models_of_one_exporter_stay_two_in_every_profile(
+    shop: Workshop, tmp_path: Path, profile: str, *, names: bool
+) -> None:
+    for seed, name in enumerate(("one", "other")):
+        onnx.save(exported(seed, names=names), tmp_path / f"{name}.onnx")
+    built = shop.build(shop.spec(tmp_path, TWO_EXPORTED), profile=profile, proof=False).path
+    drawn = np.random.default_rng(5)
+    feeds = {"ids": drawn.integers(0, 7, (9, 3)), "rows": drawn.integers(0, 27, 18), "lengths": np.array([6, 2, 4])}
+    given = shop.run(built, feeds)
+    inside = (np.arange(6)[:, None] < feeds["lengths"])[:, :, None]
+    near = {"int8": 0.06, "fp16": 0.01}.get(profile, 1e-6)
+    for name, source in (("first", "one"), ("second", "other")):
+        expected = shop.run(tmp_path / f"{source}.onnx", feeds)["out"]
+        np.testing.assert_allclose(given[name] * inside, expected * inside, rtol=0, atol=near)
+    nodes = [node.name for node in onnx.load(built).graph.node]
+    assert "" not in nodes
+
+
+def test_a_name_that_an_exported_subgraph_uses_is_left_to_it() -> None:
+    rewriting = Rewriting(Model(layer("LSTM"), {}))
+    rewriting.set_array("layer/directions/axis", np.array([3]))
+    assert rewriting.fresh("layer/directions") == "layer/directions~2"
+    assert rewriting.fresh("layer/directions") == "layer/directions~3"
+
+
+def test_no_array_takes_the_place_of_another() -> None:
+    rewriting = Rewriting(Model(layer("LSTM"), {}))
+    assert rewriting.set_array("own", np.array([1])) == "own"
+    assert rewriting.set_array("own", np.array([1])) == "own"
+    with pytest.raises(ModelError, match=r"M020 two tensors would have the name 'own' after this profile's passes"):
+        rewriting.set_array("own", np.array([2]))
+
+
+def test_no_two_operators_give_one_tensor() -> None:
+    rewriting = Rewriting(Model(layer("LSTM"), {}))
+    [node] = rewriting.nodes("Transpose")
+    rewriting.replace(node, [node, helper.make_node("Identity", ["y"], ["joined"], name="again")])
+    with pytest.raises(ModelError, match=r"M020 two tensors would have the name 'joined' after this profile's passes"):
+        rewriting.model()
