@@ -278,7 +278,7 @@ def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator
 
 def _prove(path: Path, spec: Spec, reference: References | None, say: Progress, *, trust: bool) -> Proven | None:
     from assembler.proof.checking import check_file
-    from assembler.proof.divergence import diverging_parts
+    from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.proving import prove
     from assembler.proof.sessions import open_session
 
@@ -291,6 +291,5 @@ def _prove(path: Path, spec: Spec, reference: References | None, say: Progress, 
     return prove(
         path,
         reference,
-        # The memory of the first reading has been let go of, so the sources are read again.
-        lambda: diverging_parts(path, *wired_sources(spec, trust=trust), reference.sentences),
+        Diagnosis(path, reference.sentences, lambda: wired_sources(spec, trust=trust)),
     )

@@ -113,7 +113,8 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
     if isinstance(listed, list) and not any(isinstance(entry, dict) and entry.get("golden") for entry in listed):
         return "it carries no tags to try (it is no tagger); --spec runs its whole proof"
     try:
-        within = min(float(record.get("scores_within", 0.0)), LARGEST_TOLERANCE) + _ROUNDING
+        allowed = max(float(record.get(key, 0.0)) for key in ("scores_within", "scores_within_by_noise"))
+        within = min(allowed, LARGEST_TOLERANCE) + _ROUNDING
         by_sentence = {task.name: isinstance(task, SentenceTask) for task in tasks}
         own = "tags_changed_allowed" in record
         tried = [_try_task(path, entry, within, own=own, by_sentence=by_sentence[entry["task"]]) for entry in listed]
@@ -170,7 +171,7 @@ def _other_machine(path: Path) -> str:
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
     from assembler.assembly import wired_sources, with_profile
-    from assembler.proof.divergence import diverging_parts
+    from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.proving import prove, reference_results
     from assembler.spec.reading import load_spec
 
@@ -185,7 +186,7 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     wiring, sources = wired_sources(read, trust=trust)
     reference = reference_results(wiring, sources)
     say("proving the model against its source")
-    proven = prove(path, reference, lambda: diverging_parts(path, wiring, sources, reference.sentences))
+    proven = prove(path, reference, Diagnosis(path, reference.sentences, lambda: (wiring, sources)))
     less = _less({"less_than": list(proven.less_than)})
     if proven.losses:
         found = "; ".join(str(losses) for losses in proven.losses)

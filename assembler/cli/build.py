@@ -87,7 +87,8 @@ def _record(proven: Proven) -> dict[str, object]:
         "cases": proven.cases,
         "tokens": proven.tokens,
         "largest_difference": proven.largest,
-        "within": proven.within,
+        "within": proven.tolerance.within,
+        "noise_of_source": proven.tolerance.noise,
         "left_out": proven.left_out,
         "covered": proven.coverage.record(),
         "less_than": list(proven.less_than),
@@ -108,12 +109,12 @@ def _lines(proven: Proven) -> Iterator[str]:
     elif proven.tokens or proven.classes:
         yield (
             f"proven{less} against {proven.against}: {proven.cases} sentences, {_compared(proven)} differs, "
-            f"scores within {proven.largest:.1e} (allowed {proven.within:.0e})"
+            f"scores within {proven.largest:.1e} (allowed {proven.tolerance})"
         )
     else:
         yield (
             f"proven{less} against {proven.against}: {proven.cases} sets of inputs, all outputs within "
-            f"{proven.largest:.1e} (allowed {proven.within:.0e})"
+            f"{proven.largest:.1e} (allowed {proven.tolerance})"
         )
     if proven.left_out:
         yield f"left out of the proof: {proven.left_out} sentences with words that were cut from a table"

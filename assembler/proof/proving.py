@@ -12,12 +12,13 @@ from assembler.proof.accuracy import GoldReference
 from assembler.proof.coverage import Coverage, missing, require_coverage, task_coverage, text_coverage
 from assembler.proof.dims import check_dims
 from assembler.proof.divergence import wiring_gaps
+from assembler.proof.noise import AT_MOST, Tolerance
 from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable, require_fills
 from assembler.proof.samples import REPEATED, encoder_sentences, proof_text, vocabulary_sentences
-from assembler.proof.stepwise import Gap, Stepwise
+from assembler.proof.stepwise import Stepwise
 from assembler.proof.tag_reference import TagReference
 from assembler.proof.text_reference import TextReference, expressible, fixed_batch, spans_of
 from assembler.sources.encoder_weights import EncoderWeights
@@ -27,11 +28,12 @@ from assembler.tasks import source_tasks
 from assembler.wiring.interface import fills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
+    from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.reference import Reference
     from assembler.proof.samples import ProofText
     from assembler.sources.opening import OpenSources
@@ -87,7 +89,7 @@ class Proven:
         tokens: Tokens compared in each batch shape; 0 for stacks without tags.
         classes: Classes of sentences compared in each batch shape; 0 for stacks that label no sentences.
         largest: The largest difference of a score or of any output.
-        within: The tolerance.
+        tolerance: How far scores, or other outputs, were allowed to differ.
         left_out: Sentences that were left out, because a word of theirs was cut from a table.
         coverage: What was covered.
         less_than: What of the usual floor was not reached, because the spec asks for less: `30 tokens (12)`.
@@ -101,7 +103,7 @@ class Proven:
     tokens: int
     classes: int
     largest: float
-    within: float
+    tolerance: Tolerance
     left_out: int
     coverage: Coverage
     less_than: tuple[str, ...] = ()
@@ -222,6 +224,8 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
         return {"status": "skipped", "reason": "--no-proof"}
     tags, parts = references.tags, references.parts
     _, less = missing(wiring.spec, references.coverage)
+    # the noise of a source is a figure of one machine; how far it may be excused is not
+    noise: dict[str, Value] = {"scores_within_by_noise": AT_MOST} if tags and not wiring.spec.proof.within_said else {}
     left_out: dict[str, Value] = {"left_out": references.left_out} if references.left_out else {}
     record: dict[str, Value] = {
         **left_out,
@@ -230,6 +234,7 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
         "batch_sizes": list(BATCH_SIZES) if tags else [],
         "cases": len(references.sentences) if tags else len(parts.tensors if parts else ()),
         "scores_within": wiring.spec.proof.scores_within,
+        **noise,
         "golden": tags[0].record()["golden"] if tags else [],
         "covered": references.coverage.record(),
     }
@@ -240,7 +245,7 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
     return record
 
 
-def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Gap]]) -> Proven:
+def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     """Compare a written model with its references.
 
     Args:
@@ -258,6 +263,7 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
     cases = None if parts is None else [(name, inputs) for name, inputs, _ in parts.tensors]
     found = [reference.prove(path, diagnose) for reference in references.all()]
     tagged = found[: len(references.tags)] or found
+    usual = Tolerance(spec.proof.scores_within)
     check_dims(path, spec, references.sentences, cases)
     require_coverage(spec, references.against, references.coverage)
     _, less = missing(spec, references.coverage)
@@ -267,7 +273,7 @@ def prove(path: Path, references: References, diagnose: Callable[[], Sequence[Ga
         sum(each.tokens for each in tagged),
         sum(each.classes for each in tagged),
         max(each.largest for each in found),
-        spec.proof.scores_within,
+        max((each.tolerance for each in found if each.tolerance), key=lambda each: each.within, default=usual),
         references.left_out,
         references.coverage,
         tuple(less),

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
-    from assembler.proof.stepwise import Gap
+    from assembler.proof.diagnosis import Diagnosis
+    from assembler.proof.noise import Tolerance
     from assembler.spec.yaml_text import Value
 
 
@@ -26,6 +27,7 @@ class Found:
         largest: The largest difference of a score or of any output.
         losses: What a lossy profile has changed, within its budget.
         accuracy: What it gets right of gold text, within its budget.
+        tolerance: How far scores were allowed to differ, where that was not the spec's number or the usual one alone.
     """
 
     cases: int
@@ -34,6 +36,7 @@ class Found:
     largest: float
     losses: Losses | None = None
     accuracy: Accuracy | None = None
+    tolerance: Tolerance | None = None
 
 
 class Reference(Protocol):
@@ -43,7 +46,7 @@ class Reference(Protocol):
     def against(self) -> str:
         """What it is called: the model of a source, or `each part alone`."""
 
-    def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
+    def prove(self, path: Path, diagnose: Diagnosis) -> Found:
         """Compare a written model with it.
 
         Raises:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from assembler.errors import ParityError
 from assembler.problems import Problem
 from assembler.proof.budget import budget_problem, measured_losses
+from assembler.proof.noise import Tolerance, excused
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.task_results import ModelTask, source_results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.stepwise import Gap
     from assembler.spec.model import Spec
@@ -72,7 +74,7 @@ class TagReference:
             golden = source_results(task.model, carried, by_sentence=by_sentence)
         return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden)
 
-    def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
+    def prove(self, path: Path, diagnose: Diagnosis) -> Found:
         """Compare in every batch shape.
 
         Raises:
@@ -83,10 +85,14 @@ class TagReference:
         losses = measured_losses(self.spec, comparison, lambda: self._own_golden(path))
         if losses is not None and not losses.kept:
             raise ParityError(budget_problem(self.spec, self.against, comparison, losses))
+        tolerance = Tolerance(self.spec.proof.scores_within)
         if losses is None and not comparison.equal:
-            raise ParityError(self._problem(comparison, diagnose()))
+            if not comparison.tags_changed:
+                tolerance = excused(self.spec, diagnose, self.task, comparison.largest)
+            if comparison.tags_changed or not comparison.largest <= tolerance.within:
+                raise ParityError(self._problem(comparison, tolerance, diagnose()))
         tokens, classes = (0, comparison.tokens) if self.by_sentence else (comparison.tokens, 0)
-        return Found(comparison.sentences, tokens, classes, comparison.largest, losses)
+        return Found(comparison.sentences, tokens, classes, comparison.largest, losses, tolerance=tolerance)
 
     def _own_golden(self, path: Path) -> Mapping[str, Value]:
         """Return the record with the model's own tags of the first sentences."""
@@ -132,14 +138,18 @@ class TagReference:
             golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": scores})
         return {"task": self.task, "against": self.against, "golden": golden}
 
-    def _problem(self, comparison: Comparison, gaps: Sequence[Gap]) -> Problem:
+    def _problem(self, comparison: Comparison, tolerance: Tolerance, gaps: Sequence[Gap]) -> Problem:
         summary = (
             f"the model does not give the tags and scores of '{self.against}': {comparison.tags_changed} tags differ, "
-            f"the largest difference of a score is {comparison.largest:.3g}, allowed is {comparison.within:.3g}"
+            f"the largest difference of a score is {comparison.largest:.3g}, allowed is {_shown(tolerance)}"
         )
         lines = [summary, *(f"  {difference}" for difference in comparison.worst), *divergence_lines(gaps)]
         hint = failure_hint(comparison.tags_changed, comparison.largest)
         return Problem.at(self.spec.proof.mark, "P001", "\n".join(lines), hint)
+
+
+def _shown(tolerance: Tolerance) -> str:
+    return f"{tolerance.within:.3g}" if tolerance.noise is None else str(tolerance)
 
 
 def _is_utf8(tokens: Sequence[str]) -> bool:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from assembler.runtime.context import InContext
     from assembler.sources.flair_checkpoint import FlairSource
 
-#: The batch in which the source itself runs. Its results do not depend on it, its time and memory do.
-_SOURCE_BATCH = 8
+#: The batch in which the source itself runs. Its scores depend on it in their last bits, its time and memory a lot.
+SOURCE_BATCH = 8
 
 
 #: Stands before a class that a sentence does not have.
@@ -39,17 +39,17 @@ class Slots:
 
 
 def source_results(
-    model: FlairSource, sentences: Sequence[Sequence[str]], *, by_sentence: bool
+    model: FlairSource, sentences: Sequence[Sequence[str]], *, by_sentence: bool, batch_size: int = SOURCE_BATCH
 ) -> Sequence[TaggedTokens]:
     """Run the loaded model itself."""
     if not by_sentence:
-        return model.predict(sentences, _SOURCE_BATCH)
+        return model.predict(sentences, batch_size)
     return [
         Slots(
             [_slot(label, chosen=label in found.labels) for label in found.probabilities],
             list(found.probabilities.values()),
         )
-        for found in model.classify(sentences, _SOURCE_BATCH)
+        for found in model.classify(sentences, batch_size)
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from assembler.errors import ParityError
 from assembler.problems import Problem
 from assembler.profiles import PROFILES
+from assembler.proof.noise import excused
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.task_results import Slots
@@ -26,11 +27,11 @@ from assembler.sources.weights import CharLmWeights
 from assembler.wiring.interface import fills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
-    from assembler.proof.stepwise import Gap
     from assembler.proof.tag_reference import TagReference
     from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
@@ -127,31 +128,40 @@ class TextReference:
         """Return nothing: the tags have their own record."""
         return {}
 
-    def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
+    def prove(self, path: Path, diagnose: Diagnosis) -> Found:
         """Compare labels, lengths and spans.
 
         Raises:
             ParityError: They differ, or a span's score by more than is allowed (P001).
             ModelError: The model cannot be run (M010 to M015).
         """
+        wrong, largest, scores_only = self._compared(path, self.tag.spec.proof.scores_within)
+        if wrong and scores_only:
+            tolerance = excused(self.tag.spec, diagnose, self.task.name, largest)
+            wrong, largest, _ = self._compared(path, tolerance.within)
+        if wrong:
+            lines = [f"the model does not give the labels and spans of '{self.against}'", *wrong[:_MOST_LINES]]
+            lines += divergence_lines(diagnose())
+            raise ParityError(Problem.at(self.tag.spec.proof.mark, "P001", "\n".join(lines), failure_hint(1, largest)))
+        return Found(len(self.tag.sentences), 0, 0, largest)
+
+    def _compared(self, path: Path, within: float) -> tuple[list[str], float, bool]:
+        """Return what differs, the largest difference of a span's score, and whether nothing else is wrong."""
         session = Session.open(path)
         interface = Metadata.read(session.metadata, session.file).interface
         wrong: list[str] = []
-        largest = 0.0
+        largest, scores_only = 0.0, True
         shapes = FixedShapes.of(interface, session)
         size = shapes.most(_BATCH)
         for start in range(0, len(self.tag.sentences), size):
             batch = [[token for token in tokens if token] for tokens in self.tag.sentences[start : start + size]]
             tagged = self.tag.tagged[start : start + size]
             for feeds, rows in _written(interface, shapes, batch):
-                differences, gap = self._differences(session, feeds, batch, tagged, rows)
-                wrong += differences
+                words, spans, gap = self._differences(session, feeds, batch, tagged, rows, within)
+                wrong += [*words, *(line for line, _ in spans)]
+                scores_only = scores_only and not words and all(placed for _, placed in spans)
                 largest = max(largest, gap)
-        if wrong:
-            lines = [f"the model does not give the labels and spans of '{self.against}'", *wrong[:_MOST_LINES]]
-            lines += divergence_lines(diagnose())
-            raise ParityError(Problem.at(self.tag.spec.proof.mark, "P001", "\n".join(lines), failure_hint(1, largest)))
-        return Found(len(self.tag.sentences), 0, 0, largest)
+        return wrong, largest, scores_only
 
     def _differences(
         self,
@@ -160,7 +170,8 @@ class TextReference:
         batch: Sequence[Sequence[str]],
         tagged: Sequence[TaggedTokens],
         rows: Sequence[int],
-    ) -> tuple[list[str], float]:
+        within: float,
+    ) -> tuple[list[str], list[tuple[str, bool]], float]:
         names = {gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN)}
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
         outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # what stands behind them fills a fixed size
@@ -169,8 +180,8 @@ class TextReference:
             tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
         spans = [spans_of(self.task, each) for each in tagged]
-        differences, gap = _span_differences(outputs, batch, spans, (rows, self.tag.spec.proof.scores_within))
-        return [*wrong, *differences], gap
+        differences, gap = _span_differences(outputs, batch, spans, (rows, within))
+        return wrong, differences, gap
 
     def _own(self, outputs: Mapping[str, Array], row: int, count: int) -> Slots:
         """Return what the model says of a sentence in classes and scores."""
@@ -234,21 +245,23 @@ def _span_differences(
     batch: Sequence[Sequence[str]],
     spans: Sequence[Sequence[Span]],
     options: tuple[Sequence[int], float],
-) -> tuple[list[str], float]:
-    """Return a line for each sentence with other spans, and the largest difference of a score."""
+) -> tuple[list[tuple[str, bool]], float]:
+    """Return a line for each sentence with other spans, whether its spans differ in scores alone; and by how much."""
     rows, within = options
     if not set(_SPAN) <= set(outputs):
         return [], 0.0
     found: dict[int, list[Span]] = {}
     for row, start, end, label, score in zip(*(outputs[name].tolist() for name in _SPAN), strict=True):
         found.setdefault(row, []).append(Span(start, end, label, score))
-    wrong, largest = [], 0.0
+    wrong: list[tuple[str, bool]] = []
+    largest = 0.0
     for row, tokens, expected in zip(rows, batch, spans, strict=True):
         given = found.pop(row, [])
         places = [[(span.start, span.end, span.label) for span in side] for side in (given, expected)]
         gaps = [abs(one.score - other.score) for one, other in zip(given, expected, strict=False)]
         largest = max([largest, *gaps])
         if places[0] != places[1] or any(not gap <= within for gap in gaps):
-            wrong.append(f"  {' '.join(tokens)!r}: the spans are {given}, expected {[*expected]}")
-    wrong += [f"  sentence {row} has no tokens, but the spans {extra}" for row, extra in found.items()]
+            line = f"  {' '.join(tokens)!r}: the spans are {given}, expected {[*expected]}"
+            wrong.append((line, places[0] == places[1]))
+    wrong += [(f"  sentence {row} has no tokens, but the spans {extra}", False) for row, extra in found.items()]
     return wrong, largest

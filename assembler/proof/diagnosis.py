@@ -1,0 +1,49 @@
+"""What the sources are asked again when a comparison fails: which part is at fault, and how noisy they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.proof.divergence import diverging_parts
+from assembler.proof.noise import measured_noise
+from assembler.tasks import source_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from assembler.proof.stepwise import Gap
+    from assembler.sources.opening import OpenSources
+    from assembler.wiring.graph import Wiring
+
+
+class Diagnosis:
+    """Reads the sources again when it is asked something: their memory has been let go of."""
+
+    def __init__(
+        self, path: Path, sentences: Sequence[Sequence[str]], read: Callable[[], tuple[Wiring, OpenSources]]
+    ) -> None:
+        """Keep what will be needed.
+
+        Args:
+            path: The written model.
+            sentences: The sentences of the proof.
+            read: Opens the sources.
+        """
+        self._path = path
+        self._sentences = sentences
+        self._read = read
+        self._noise: dict[str, float] = {}
+
+    def __call__(self) -> Sequence[Gap]:
+        """Return the tensors that differ from the source's, in the order of the wiring."""
+        return diverging_parts(self._path, *self._read(), self._sentences)
+
+    def noise(self, task: str) -> float:
+        """Return how far the scores of a task's source differ from themselves; measured once."""
+        if task not in self._noise:
+            found = {each.name: each for each in source_tasks(*self._read())}[task]
+            if found.model is None:
+                raise TypeError(task)
+            self._noise[task] = measured_noise(found.model, self._sentences, by_sentence=found.task.by_sentence)
+        return self._noise[task]
