@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from assembler.model import Model
     from assembler.proof.proving import Proven, References
@@ -86,6 +87,22 @@ def assemble(
     target = Path(output) if output is not None else Path(f"{read.name}.onnx")
     target = target.resolve() if target.is_symlink() else target  # the link stays, what it names is replaced
     _check_target(target, read)
+    with _beside(read):
+        return _assemble(read, target, say, trust=trust, proof=proof, external_above=external_above)
+
+
+def _beside(spec: Spec) -> AbstractContextManager[object]:
+    """Have models loaded and run in a process beside ours if strangers exported parts of them, which can kill it."""
+    if all(source.form != "onnx" for source in spec.sources.values()):
+        return nullcontext()
+    from assembler.isolation.scope import isolated
+
+    return isolated()
+
+
+def _assemble(
+    read: Spec, target: Path, say: Progress, *, trust: bool, proof: bool, external_above: int | None
+) -> Assembled:
     say("reading the sources")
     built, reference, digests = _build(read, say, trust=trust, proof=proof)
     layout = _layout(built, external_above)

@@ -1,4 +1,4 @@
-"""Checks a written model: ONNX's own checker, with shape inference, and a load in ONNX Runtime."""
+"""Checks a written model: ONNX's own checker, with shape inference."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import onnx
 
 from assembler.errors import ModelError
+from assembler.isolation.onnx_tools import check
+from assembler.isolation.scope import current
 from assembler.problems import Problem
 from assembler.proof.sessions import first_line
 
@@ -15,13 +17,19 @@ if TYPE_CHECKING:
 
 
 def check_file(path: Path) -> None:
-    """Run ONNX's checker on a file, shape inference included.
+    """Run ONNX's checker on a file, shape inference included; in the process beside ours, where a block asks for that.
 
     Raises:
-        ModelError: The model is not valid (M008).
+        ModelError: The model is not valid (M008), or ends the process, the time or the memory (M025 to M027).
     """
+    if current() is not None:
+        check(path, "the checker, on the assembled model", _invalid, full=True)
+        return
     try:
         onnx.checker.check_model(path, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError) as err:
-        message = f"the assembled model does not pass ONNX's checker: {first_line(err)}"
-        raise ModelError(Problem("M008", message)) from err
+        raise _invalid(first_line(err)) from err
+
+
+def _invalid(reason: str) -> ModelError:
+    return ModelError(Problem("M008", f"the assembled model does not pass ONNX's checker: {reason}"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from assembler.errors import ModelError
+from assembler.isolation.scope import current, isolated
+from assembler.isolation.session import IsolatedSession
 from assembler.problems import Problem
 from assembler.runtime.engine import ort
 
@@ -31,16 +33,19 @@ def _ort_errors() -> tuple[type[BaseException], ...]:
 _ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, OSError, *_ort_errors())
 
 
-def open_session(model: Path | bytes, what: str) -> ort.InferenceSession:
-    """Open a model.
+def open_session(model: Path | bytes, what: str) -> ort.InferenceSession | IsolatedSession:
+    """Open a model; in the process beside ours, where a block asks for that.
 
     Args:
         model: A file, or the bytes of a small model.
         what: What it is, for the problem.
 
     Raises:
-        ModelError: ONNX Runtime does not load it (M006).
+        ModelError: ONNX Runtime does not load it (M006), or its process died, hung or ran out of memory (M025 to M027).
     """
+    worker = current()
+    if worker is not None:
+        return IsolatedSession(worker, model, what)
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     try:
@@ -52,16 +57,20 @@ def open_session(model: Path | bytes, what: str) -> ort.InferenceSession:
         raise ModelError(Problem("M006", message, file=None if isinstance(model, bytes) else str(model))) from err
 
 
-def run(session: ort.InferenceSession, inputs: Arrays, what: str) -> dict[str, Array]:
+def run(session: ort.InferenceSession | IsolatedSession, inputs: Arrays, what: str) -> dict[str, Array]:
     """Run a session and return its outputs by name.
 
     Raises:
-        ModelError: The run fails in ONNX Runtime (M007).
+        ModelError: The run fails in ONNX Runtime (M007), or its process died, hung or ran out of memory (M025 to M027).
     """
-    names = [output.name for output in session.get_outputs()]
     wanted = {entry.name for entry in session.get_inputs()}
+    fed = {name: array for name, array in inputs.items() if name in wanted}
+    if isinstance(session, IsolatedSession):
+        names = session.tensors()
+        return dict(zip(names, session.run(names, fed), strict=True))
+    names = [output.name for output in session.get_outputs()]
     try:
-        outputs = session.run(names, {name: array for name, array in inputs.items() if name in wanted})
+        outputs = session.run(names, fed)
     except _ERRORS as err:
         shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
         message = f"ONNX Runtime does not run {what} on {shapes}: {first_line(err)}"
@@ -70,9 +79,10 @@ def run(session: ort.InferenceSession, inputs: Arrays, what: str) -> dict[str, A
 
 
 def run_file(path: Path, inputs: Arrays) -> Mapping[str, Array]:
-    """Run a model file once."""
+    """Run a model file of a stranger's once, in a process beside ours."""
     what = f"the exported subgraph {path.name}"
-    return run(open_session(path, what), inputs, what)
+    with isolated():
+        return run(open_session(path, what), inputs, what)
 
 
 def first_line(err: BaseException) -> str:

@@ -7,7 +7,7 @@ is run as a model of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ from assembler.surgery.single import OUTPUT, single_part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from assembler.isolation.session import IsolatedSession
     from assembler.parts.emitter import Fragment
     from assembler.runtime.engine import ort
     from assembler.sources.weights import Array, Arrays
@@ -58,7 +59,7 @@ class Stepwise:
         """Keep the parts; models of glue are opened when they are first run."""
         self._wiring = wiring
         self.fragments = fragments
-        self._sessions: dict[str, ort.InferenceSession] = {}
+        self._sessions: dict[str, ort.InferenceSession | IsolatedSession] = {}
 
     def run(self, inputs: Arrays) -> Iterator[tuple[str, Array]]:
         """Yield every tensor between the parts as `node.port`, in the order of the wiring."""
@@ -66,7 +67,7 @@ class Stepwise:
         for node in self._wiring.order:
             fed: dict[str, list[Array]] = {}
             for edge in self._wiring.edges[node]:
-                fed.setdefault(edge.port, []).append(values[edge.reference.text])
+                fed.setdefault(edge.port, []).append(_tensor(values, edge.reference.text))
             for port, array in self._part(node, fed).items():
                 values[f"{node}.{port}"] = array
                 yield f"{node}.{port}", array
@@ -76,6 +77,9 @@ class Stepwise:
         if weights is not None:
             try:
                 given = weights.run({port: arrays[0] for port, arrays in fed.items()})
+            except ModelError as err:  # of a source; it does not know of which part
+                problems = (replace(each, message=f"the part '{node}': {each.message}") for each in err.problems)
+                raise ModelError(*problems) from err
             except (RuntimeError, ValueError, IndexError) as err:  # torch's, on sizes or ids that do not fit the part
                 shapes = ", ".join(f"{port} {arrays[0].dtype}{list(arrays[0].shape)}" for port, arrays in fed.items())
                 message = f"the source does not run the part '{node}' on {shapes}: {first_line(err)}"
@@ -90,6 +94,12 @@ class Stepwise:
         flat = {name: array for port, names in tensors.items() for name, array in zip(names, fed[port], strict=True)}
         outputs = run(self._sessions[node], flat, f"the part '{node}' alone")
         return {name.removeprefix(OUTPUT): array for name, array in outputs.items()}
+
+
+def _tensor(values: Mapping[str, Array], name: str) -> Array:
+    if name not in values:  # a sequence or a map of an exported subgraph stays in ONNX Runtime
+        raise ModelError(Problem("M005", f"{name} is no tensor", "convert it inside the exported subgraph"))
+    return values[name]
 
 
 def gap(tensor: str, source: Array, model: Array) -> Gap:

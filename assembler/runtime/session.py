@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
-from assembler.runtime.binding import Bindable, can_bind, run_bound
+from assembler.runtime.binding import can_bind, run_bound
 from assembler.runtime.bounds import require_bounded_model
+from assembler.runtime.loading import LOADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,32 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.runtime.encoding import Encoded
+    from assembler.runtime.loading import LoadedModel, Port
 
 Provider: TypeAlias = "str | tuple[str, dict[str, str]]"
 
 _CPU: tuple[Provider, ...] = ("CPUExecutionProvider",)
 _SILENT = 4  # fatal errors only: the others reach the caller as exceptions, and a library does not print
 _LONGEST_MESSAGE = 300
-
-
-class _Port(Protocol):
-    name: str
-    type: str
-    shape: list[int | str | None]
-
-
-class _ModelMeta(Protocol):
-    custom_metadata_map: dict[str, str]
-
-
-class _InferenceSession(Bindable, Protocol):
-    """What is used of `onnxruntime.InferenceSession`, which has no types of its own."""
-
-    def get_providers(self) -> list[str]: ...
-    def get_inputs(self) -> list[_Port]: ...
-    def get_outputs(self) -> list[_Port]: ...
-    def get_modelmeta(self) -> _ModelMeta: ...
-    def run(self, names: list[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +48,7 @@ class Session:
     outputs: Mapping[str, str]
     metadata: Mapping[str, str]
     providers: tuple[str, ...]
-    _session: _InferenceSession
+    _session: LoadedModel
 
     @classmethod
     def open(
@@ -106,7 +88,8 @@ class Session:
             options.intra_op_num_threads = _at_least_one(threads)
         try:
             # Without the fallback, which prints, and goes on with a provider that nobody asked for.
-            session = ort.InferenceSession(file, options, providers=wanted, enable_fallback=0)
+            load = LOADER.get() or (lambda _: ort.InferenceSession(file, options, providers=wanted, enable_fallback=0))
+            session = load(file)
             metadata = session.get_modelmeta().custom_metadata_map
         except _ort_errors() as err:
             hint = "expected is an .onnx file that `assemble` wrote"
@@ -176,7 +159,7 @@ def _at_least_one(threads: int) -> int:
     return threads
 
 
-def _types(ports: Sequence[_Port]) -> dict[str, str]:
+def _types(ports: Sequence[Port]) -> dict[str, str]:
     return {port.name: port.type for port in ports}
 
 

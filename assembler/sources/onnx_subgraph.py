@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import helper, inliner, numpy_helper, version_converter
+from onnx import helper, numpy_helper
 
 from assembler.errors import ModelError, SourceError
+from assembler.isolation.onnx_tools import check, converted, inlined
 from assembler.parts.emitter import INLINE_BYTES, tensor_proto
 from assembler.problems import Problem
 from assembler.regular_files import open_regular
@@ -59,15 +61,22 @@ class OnnxSubgraph:
         """Run the file itself, untouched, in ONNX Runtime."""
         from assembler.proof.sessions import run_file
 
-        try:
+        with _marked(self.source):
             return run_file(self.path, inputs)
-        except ModelError as err:
-            problems = (Problem.at(self.source.mark, each.code, each.message, each.hint) for each in err.problems)
-            raise ModelError(*problems) from err
 
     def graft(self, emit: Emitter) -> None:
         """Give the graph to the emitter as a whole."""
         emit.graft(self.graph, self.arrays, {name: name for name in self.header.outputs}, self.opsets)
+
+
+@contextmanager
+def _marked(source: Source) -> Iterator[None]:
+    """Say of problems with a model where the source stands in the spec."""
+    try:
+        yield
+    except ModelError as err:
+        problems = (Problem.at(source.mark, each.code, each.message, each.hint) for each in err.problems)
+        raise ModelError(*problems) from err
 
 
 def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
@@ -90,16 +99,18 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
     try:
         header = read_header(path)
         digest = checked_digest(source, path, data_files(source, path))
+        with _marked(source):
+            check(path, f"the checker, on {path.name}", lambda reason: _unusable(source, path, reason))
         model = onnx.load(path)
-        onnx.checker.check_model(path)
     except _DAMAGED as err:
-        raise _unusable(source, path, err) from err
+        raise _unusable(source, path, str(err) or type(err).__name__) from err
     if model.graph.sparse_initializer:
         message = f"source '{source.name}': {path.name} has sparse initializers, which cannot be assembled"
         raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
-        model = inliner.inline_local_functions(model, convert_version=True)
+        with _marked(source):
+            model = inlined(model, f"the functions of {path.name}", lambda reason: _unusable(source, path, reason))
     model = _at_opset(source, model, opset)
     used = _domains(model.graph)
     opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain in used}
@@ -138,8 +149,8 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 _DAMAGED = (OSError, ValueError, DecodeError, RuntimeError, onnx.checker.ValidationError)
 
 
-def _unusable(source: Source, path: Path, err: BaseException) -> SourceError:
-    reason = (str(err).strip() or type(err).__name__).splitlines()[0]
+def _unusable(source: Source, path: Path, reason: str) -> SourceError:
+    reason = (reason.strip() or "no reason is given").splitlines()[0]
     message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
     return SourceError(Problem.at(source.mark, "R006", message))
 
@@ -153,7 +164,7 @@ def data_files(source: Source, path: Path) -> list[Path]:
     try:
         model = onnx.load(path, load_external_data=False)
     except _DAMAGED as err:
-        raise _unusable(source, path, err) from err
+        raise _unusable(source, path, str(err) or type(err).__name__) from err
     names = {
         entry.value
         for tensor in _tensors(model.graph)
@@ -182,11 +193,13 @@ def _at_opset(source: Source, model: onnx.ModelProto, opset: int) -> onnx.ModelP
         if OPSETS[0] <= actual <= OPSETS[1]:
             hint = f"set 'opset: {actual}' in the spec, or 'convert: true' at the source"
         raise ModelError(Problem.at(source.mark, "M001", what, hint))
-    try:
-        return version_converter.convert_version(model, opset)
-    except (RuntimeError, ValueError) as err:
-        reason = str(err).strip().splitlines()[0]
-        raise ModelError(Problem.at(source.mark, "M002", f"{what}, and {_blocking_node(model, reason)}")) from err
+    with _marked(source):
+        return converted(
+            model,
+            opset,
+            f"the conversion of source '{source.name}'",
+            lambda reason: ModelError(Problem("M002", f"{what}, and {_blocking_node(model, reason)}")),
+        )
 
 
 def _blocking_node(model: onnx.ModelProto, reason: str) -> str:

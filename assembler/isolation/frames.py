@@ -1,0 +1,134 @@
+"""What our process and the one beside it say to each other: a JSON header, and arrays as plain bytes behind it.
+
+Nothing is pickled. The other process runs a stranger's graph in native code, so what comes from it is as little trusted
+as a file: sizes are bounded and have to agree before an array is made.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+_SIZES = struct.Struct("<QQ")
+_LONGEST_HEADER = 1 << 26
+#: More than any tensor of a proof has; the memory of the process that sends it is bounded beside this.
+_MOST_BYTES = 1 << 40
+_TEXT = "text"
+#: Element types that travel, as numpy writes them.
+_PLAIN = frozenset(np.dtype(name).str for name in "?bBhHiIlLqQefdFD")
+
+
+class DamagedFrameError(ValueError):
+    """What arrived is no frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One request, or one answer.
+
+    Attributes:
+        words: What is said: short values by name.
+        arrays: Named arrays.
+    """
+
+    words: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def write(self, stream: BinaryIO) -> None:
+        """Write it.
+
+        Raises:
+            OSError: Nobody reads.
+            TypeError: An array's elements are of a type that does not travel.
+        """
+        packed = {name: _packed(name, array) for name, array in self.arrays.items()}
+        described = [
+            {"name": name, "dtype": dtype, "shape": list(self.arrays[name].shape), "size": len(content)}
+            for name, (dtype, content) in packed.items()
+        ]
+        header = json.dumps({"words": dict(self.words), "arrays": described}).encode()
+        total = sum(len(content) for _, content in packed.values())
+        stream.write(_SIZES.pack(len(header), total) + header)
+        stream.writelines(content for _, content in packed.values())
+        stream.flush()
+
+    @classmethod
+    def read(cls, stream: BinaryIO) -> Frame:
+        """Read one.
+
+        Raises:
+            EOFError: There is none, or it is cut short.
+            DamagedFrameError: What is there is none.
+        """
+        length, total = _SIZES.unpack(_exactly(stream, _SIZES.size))
+        if length > _LONGEST_HEADER or total > _MOST_BYTES:
+            message = "its sizes are out of bounds"
+            raise DamagedFrameError(message)
+        try:
+            header = json.loads(_exactly(stream, length))
+            words, described = dict(header["words"]), list(header["arrays"])
+            if sum(_size(each) for each in described) != total:
+                message = "its sizes do not agree"
+                raise DamagedFrameError(message)
+            return cls(words, dict(_arrays(stream, described)))
+        except (LookupError, TypeError, UnicodeError, RecursionError) as err:
+            raise DamagedFrameError(str(err)) from err
+
+
+def _packed(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
+    if array.dtype.kind in "OU":
+        return _TEXT, json.dumps([str(text) for text in array.ravel().tolist()]).encode()
+    if array.dtype.str not in _PLAIN:
+        message = f"{name} is of the type {array.dtype}, which cannot be compared"
+        raise TypeError(message)
+    return array.dtype.str, np.ascontiguousarray(array).tobytes()
+
+
+def _size(described: Mapping[str, Any]) -> int:
+    size = described["size"]
+    if type(size) is not int or size < 0:
+        message = "a size is no number"
+        raise DamagedFrameError(message)
+    return size
+
+
+def _arrays(stream: BinaryIO, described: list[Mapping[str, Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for each in described:
+        shape = tuple(each["shape"])
+        if any(type(dim) is not int or dim < 0 for dim in shape):
+            message = "a shape is none"
+            raise DamagedFrameError(message)
+        content = _exactly(stream, _size(each))
+        if each["dtype"] == _TEXT:
+            texts = json.loads(content)
+            array: NDArray[Any] = np.array([str(text) for text in texts], object)
+        elif each["dtype"] in _PLAIN:
+            array = np.frombuffer(content, np.dtype(each["dtype"]))
+        else:
+            message = "an element type is unknown"
+            raise DamagedFrameError(message)
+        if array.size != prod(shape):
+            message = "a shape does not fit its array"
+            raise DamagedFrameError(message)
+        yield str(each["name"]), array.reshape(shape)
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytearray:
+    """Read so many bytes. They are asked for piece by piece: a size alone reserves no memory."""
+    content = bytearray()
+    while len(content) < size:
+        piece = stream.read(min(size - len(content), 1 << 24))
+        if not piece:
+            raise EOFError
+        content += piece
+    return content

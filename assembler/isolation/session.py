@@ -1,0 +1,150 @@
+"""A model that is loaded in the process beside ours, with the methods of ONNX Runtime's sessions that are used here."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Never
+
+import numpy as np
+
+from assembler.errors import ModelError
+from assembler.isolation.frames import Frame
+from assembler.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from assembler.isolation.process import Worker
+
+_FEW = 8
+_LONGEST = 2000
+_numbers = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output, as ONNX Runtime describes it."""
+
+    name: str
+    type: str
+    shape: list[int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What a file says of itself, as ONNX Runtime gives it."""
+
+    custom_metadata_map: dict[str, str]
+
+
+class IsolatedSession:
+    """A model in the process beside ours. Where that process died meanwhile, the model is loaded once more."""
+
+    def __init__(
+        self, worker: Worker, model: Path | bytes, what: str, codes: tuple[str, str] = ("M006", "M007")
+    ) -> None:
+        """Load a model.
+
+        Args:
+            worker: The process.
+            model: A file, or the bytes of a small model.
+            what: What it is, for problems.
+            codes: Those of the problems of loading and of running.
+
+        Raises:
+            ModelError: ONNX Runtime does not load it (the first of `codes`), or cannot be asked to (M025 to M027).
+        """
+        self._worker, self._model, self._what = worker, model, what
+        self._codes = codes
+        self._number = next(_numbers)
+        weakref.finalize(self, worker.dropped.append, self._number).atexit = False
+        self._size = len(model) if isinstance(model, bytes) else _size(model)
+        self._load()
+
+    def _load(self) -> None:
+        file = None if isinstance(self._model, bytes) else str(self._model)
+        words: dict[str, Any] = {"act": "load", "session": self._number}
+        if file is not None:
+            words["path"] = str(Path(file).absolute())
+        arrays = {"model": np.frombuffer(self._model, np.uint8)} if isinstance(self._model, bytes) else {}
+        answer = self._worker.ask(
+            Frame(words, arrays),
+            self._what,
+            lambda text: ModelError(
+                Problem(self._codes[0], f"ONNX Runtime does not load {self._what}: {text}", file=file)
+            ),
+            size=self._size,
+        )
+        self._inputs = [Port(*port) for port in answer.words["inputs"]]
+        self._outputs = [Port(*port) for port in answer.words["outputs"]]
+        self._metadata = {str(key): str(value) for key, value in answer.words["metadata"].items()}
+        self._generation = self._worker.generation
+
+    def get_inputs(self) -> list[Port]:
+        """Return the inputs."""
+        return self._inputs
+
+    def get_outputs(self) -> list[Port]:
+        """Return the outputs."""
+        return self._outputs
+
+    def get_providers(self) -> list[str]:
+        """Return what runs it."""
+        return ["CPUExecutionProvider"]
+
+    def get_modelmeta(self) -> Meta:
+        """Return what the file says of itself."""
+        return Meta(self._metadata)
+
+    def io_binding(self) -> Never:
+        """Refuse: there is no memory but the processor's."""
+        raise NotImplementedError
+
+    def run_with_iobinding(self, binding: object) -> None:
+        """Refuse likewise."""
+        raise NotImplementedError(binding)
+
+    def tensors(self) -> list[str]:
+        """Return the outputs that are tensors; sequences and maps stay where they are."""
+        return [port.name for port in self._outputs if port.type.startswith("tensor(")]
+
+    def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the outputs called `names`.
+
+        Raises:
+            ModelError: The run fails in ONNX Runtime (the second of `codes`), or ends the process, the time or the
+                memory (M025 to M027).
+        """
+        if self._generation != self._worker.generation:
+            self._load()
+        arrays = {name: np.asarray(array) for name, array in feeds.items()}
+        shapes = ", ".join(_shown(name, array) for name, array in arrays.items())[:_LONGEST]
+        answer = self._worker.ask(
+            Frame({"act": "run", "session": self._number, "outputs": list(names)}, arrays),
+            self._what,
+            lambda text: ModelError(
+                Problem(self._codes[1], f"ONNX Runtime does not run {self._what} on {shapes}: {text}")
+            ),
+            on=f" on {shapes}" if shapes else "",
+            size=self._size,
+        )
+        return [answer.arrays[name] for name in names]
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a model, with those of the files beside it that may be its data."""
+    try:
+        return sum(each.stat().st_size for each in path.parent.iterdir() if each.name.startswith(path.stem))
+    except OSError:
+        return 0
+
+
+def _shown(name: str, array: NDArray[Any]) -> str:
+    """Return name, type and shape, and the values where they are few."""
+    text = f"{name} {array.dtype}{list(array.shape)}"
+    return f"{text} = {array.tolist()!r:.200}" if array.size <= _FEW else text

@@ -1,0 +1,157 @@
+"""The process beside ours: loads and runs models, and has onnx check and convert them, for as long as it lives.
+
+It answers frames on its standard input, one after the other, until that ends. It imports numpy and ONNX Runtime, and
+onnx when it is asked for what only onnx does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from assembler.isolation.frames import Frame
+from assembler.runtime.engine import ort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+_FATAL_ONLY = 4  # what fails is an answer; ONNX Runtime would print it as well
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+#: What libraries say when memory runs out: ONNX Runtime, C++ and numpy.
+_OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "unable to allocate", "requested bytes")
+
+
+def main() -> None:
+    """Answer until nobody asks.
+
+    The arguments are the id of the process that asks and the bytes of memory that this one may take beyond what it has.
+    """
+    parent, memory = int(sys.argv[1]), int(sys.argv[2])
+    die_with(parent)
+    limit_memory(memory)
+    requests, answers = _streams()
+    sessions: dict[int, ort.InferenceSession] = {}
+    while True:
+        try:
+            request = Frame.read(requests)
+        except EOFError:
+            return
+        try:
+            answer(request, sessions).write(answers)
+        except TypeError as err:  # of an element type that does not travel; nothing was written yet
+            Frame({"failed": "error", "text": str(err)}).write(answers)
+
+
+def _streams() -> tuple[BinaryIO, BinaryIO]:
+    """Return the streams of requests and answers, and keep native code that prints from both."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    return requests, answers
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that comes about."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.name == "posix" and os.getppid() != parent:  # it ended before we asked
+        sys.exit(0)
+    # Ctrl-C and SIGTERM are the parent's to answer; it ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def limit_memory(extra: int) -> None:
+    """Let this process take so many bytes beyond what it has, and leave no dump of itself; where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with open("/proc/self/statm", "rb") as stream:  # noqa: PTH123 - the kernel's
+            taken = int(stream.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + extra, taken + extra))
+
+
+def answer(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
+    """Do what is asked. Whatever libraries raise becomes an answer: they share no base class."""
+    act: Callable[[Frame, dict[int, ort.InferenceSession]], Frame] = _ACTS[str(request.words["act"])]
+    for number in request.words.get("drop", ()):
+        sessions.pop(number, None)
+    try:
+        return act(request, sessions)
+    except MemoryError as err:
+        return Frame({"failed": "memory", "text": str(err) or "out of memory"})
+    except Exception as err:  # noqa: BLE001 - the boundary: pybind11, onnx and protobuf raise anything
+        text = str(err).strip() or type(err).__name__
+        memory = any(words in text.lower() for words in _OUT_OF_MEMORY)
+        return Frame({"failed": "memory" if memory else "error", "text": text[:10_000]})
+
+
+def _load(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    path = request.words.get("path")
+    model = str(path) if path is not None else request.arrays["model"].tobytes()
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    sessions[int(request.words["session"])] = session
+    ports = {
+        key: [[port.name, port.type, [dim if isinstance(dim, int) else str(dim) for dim in port.shape]] for port in own]
+        for key, own in (("inputs", session.get_inputs()), ("outputs", session.get_outputs()))
+    }
+    return Frame({**ports, "metadata": dict(session.get_modelmeta().custom_metadata_map)})
+
+
+def _run(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
+    names = [str(name) for name in request.words["outputs"]]
+    feeds = {name: _fed(array) for name, array in request.arrays.items()}
+    given = sessions[int(request.words["session"])].run(names, feeds)
+    return Frame({}, {name: np.asarray(array) for name, array in zip(names, given, strict=True)})
+
+
+def _fed(array: NDArray[Any]) -> NDArray[Any]:
+    return array if array.dtype.kind != "U" else array.astype(object)
+
+
+def _check(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
+    import_module("onnx.checker").check_model(str(request.words["path"]), full_check=bool(request.words["full"]))
+    return Frame({})
+
+
+def _inline(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
+    inlined = import_module("onnx.inliner").inline_local_functions(_model(request), convert_version=True)
+    return _whole(inlined.SerializeToString())
+
+
+def _convert(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
+    converted = import_module("onnx.version_converter").convert_version(_model(request), int(request.words["opset"]))
+    return _whole(converted.SerializeToString())
+
+
+def _model(request: Frame) -> Any:  # noqa: ANN401 - a ModelProto; onnx is imported when it is needed
+    return import_module("onnx").load_model_from_string(request.arrays["model"].tobytes())
+
+
+def _whole(content: bytes) -> Frame:
+    return Frame({}, {"model": np.frombuffer(content, np.uint8)})
+
+
+_ACTS: Mapping[str, Callable[..., Frame]] = {
+    "load": _load,
+    "run": _run,
+    "check": _check,
+    "inline": _inline,
+    "convert": _convert,
+}

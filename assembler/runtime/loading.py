@@ -1,0 +1,48 @@
+"""What loads a model: ONNX Runtime, in this process, unless a caller put something else in its place."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+from assembler.runtime.binding import Bindable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assembler.runtime.encoding import Encoded
+
+
+class Port(Protocol):
+    """An input or output."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - ONNX Runtime's own
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def shape(self) -> Sequence[int | str | None]: ...  # noqa: D102
+
+
+class ModelMeta(Protocol):
+    """What a file says of itself."""
+
+    @property
+    def custom_metadata_map(self) -> Mapping[str, str]: ...  # noqa: D102 - ONNX Runtime's own
+
+
+class LoadedModel(Bindable, Protocol):
+    """What is used of `onnxruntime.InferenceSession`, which has no types of its own."""
+
+    def get_providers(self) -> list[str]: ...  # noqa: D102 - ONNX Runtime's own
+    def get_inputs(self) -> Sequence[Port]: ...  # noqa: D102
+    def get_outputs(self) -> Sequence[Port]: ...  # noqa: D102
+    def get_modelmeta(self) -> ModelMeta: ...  # noqa: D102
+    def run(self, names: list[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]: ...  # noqa: D102
+
+
+#: What loads a file instead of ONNX Runtime here: a build has a stranger's graph loaded in a process beside its own.
+LOADER: ContextVar[Callable[[str], LoadedModel] | None] = ContextVar("loader", default=None)
