@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -179,7 +178,7 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
 
 def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, References | None, dict[str, str]]:
     """Return the model, what the proof compares it with, and the digests. The sources are let go of."""
-    from assembler.content import KEY, content_digest
+    from assembler.content import with_digests
     from assembler.metadata import describe
     from assembler.parts.emission import emit_parts
     from assembler.proof.budget import require_budget
@@ -199,8 +198,7 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     model = PROFILES[spec.profile].lower(join(wiring, fragments))
     record = proof_record(wiring, reference)
     metadata = describe(wiring, sources, parameters, record, model.resets)
-    metadata[KEY] = json.dumps(content_digest(model, metadata))
-    return label(model, metadata), reference, sources.digests()
+    return label(model, with_digests(model, metadata)), reference, sources.digests()
 
 
 def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:

@@ -1,4 +1,7 @@
-"""The digest of a model: its graph, its weights, and what its metadata tells a host."""
+"""The digests of a model: its graph, its weights, and what its metadata tells a host.
+
+`assembler/runtime/contents.py` makes the same digests of a file, where there is no ONNX.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import numpy_helper
 
+from assembler.runtime.contents import CONTENT, LARGE, STRUCTURE
 from assembler.sources.weights import buffer_of
 from assembler.surgery.labelling import label
 
@@ -18,9 +22,6 @@ if TYPE_CHECKING:
     from assembler.model import Model
     from assembler.spec.yaml_text import Value
 
-#: The metadata entry that holds the digest.
-KEY = "assembler.content"
-
 
 def with_findings(model: Model, findings: Mapping[str, Value]) -> Model:
     """Return a model with more in the `proof` record of its metadata, and a new digest."""
@@ -28,8 +29,15 @@ def with_findings(model: Model, findings: Mapping[str, Value]) -> Model:
     metadata = {entry.key: entry.value for entry in model.proto.metadata_props}
     record = {**json.loads(metadata[key]), **findings}
     metadata[key] = json.dumps(record, ensure_ascii=False, sort_keys=True)
-    metadata[KEY] = json.dumps(content_digest(model, metadata))
-    return label(model, metadata)
+    return label(model, with_digests(model, metadata))
+
+
+def with_digests(model: Model, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a model with its digests: of the structure, and of everything."""
+    result = dict(metadata)
+    result[STRUCTURE] = json.dumps(_digest(model, metadata, whole=False))
+    result[CONTENT] = json.dumps(_digest(model, result, whole=True))
+    return result
 
 
 def content_digest(model: Model, metadata: Mapping[str, str]) -> str:
@@ -39,9 +47,14 @@ def content_digest(model: Model, metadata: Mapping[str, str]) -> str:
         model: The model.
         metadata: Its metadata; our own entries take part, but for the digest itself.
     """
+    return _digest(model, metadata, whole=True)
+
+
+def _digest(model: Model, metadata: Mapping[str, str], *, whole: bool) -> str:
+    """Return the digest of everything, or of all but the payload of large weights."""
     digest = hashlib.sha256()
     for key, value in sorted(metadata.items()):
-        if key.startswith("assembler.") and key != KEY:
+        if key.startswith("assembler.") and key != CONTENT and (whole or key != STRUCTURE):
             digest.update(f"{key}={len(value)}\n{value}\n".encode())
     for function in model.proto.functions:
         digest.update(function.SerializeToString(deterministic=True))
@@ -56,6 +69,8 @@ def content_digest(model: Model, metadata: Mapping[str, str]) -> str:
         array = model.weights.get(tensor.name)
         if array is None:
             array = numpy_helper.to_array(tensor)
+        if array.dtype.kind != "O" and not whole and array.nbytes >= LARGE:
+            continue
         if array.dtype.kind == "O":
             digest.update(repr(array.tolist()).encode("utf-8", "backslashreplace"))
         else:

@@ -23,9 +23,9 @@ from flair.data import Dictionary, Sentence
 from flair.models import SequenceTagger
 from tqdm import tqdm
 
-from assembler.flair_sentences import placed, refuse
+from assembler.flair_sentences import Settled, placed, refuse
 from assembler.flair_texts import OnnxTextClassifier
-from assembler.runtime import Tagger
+from assembler.runtime import Tagger, decode_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +35,48 @@ if TYPE_CHECKING:
 __all__ = ["OnnxSequenceTagger", "OnnxTextClassifier"]
 
 
-class OnnxSequenceTagger(SequenceTagger):
+#: What flair's tagger has beside what `predict` follows here: `tag_type` and `predict_spans`.
+_SETTLED = frozenset(
+    [
+        "bidirectional",
+        "crf",
+        "dropout",
+        "embedding2nn",
+        "embeddings",
+        "hidden_size",
+        "label_dictionary",
+        "linear",
+        "locked_dropout",
+        "loss_function",
+        "loss_weights",
+        "reproject_embeddings",
+        "rnn",
+        "rnn_layers",
+        "rnn_type",
+        "tag_format",
+        "tagset_size",
+        "train_initial_hidden_state",
+        "use_crf",
+        "use_dropout",
+        "use_locked_dropout",
+        "use_rnn",
+        "use_word_dropout",
+        "viterbi_decoder",
+        "weight_dict",
+        "word_dropout",
+    ]
+)
+
+
+class OnnxSequenceTagger(Settled, SequenceTagger):
     """A `SequenceTagger` whose numbers come from an assembled model.
 
-    `predict` and `evaluate` do what flair's do. What needs the weights in torch (training, losses, the probabilities of
-    all classes, saving) raises `NotImplementedError` and says so.
+    `predict` and `evaluate` do what flair's do, and follow `tag_type` and `predict_spans` where they are set later.
+    What else flair's tagger would follow raises `NotImplementedError` when it is set. So does what needs the weights in
+    torch (training, losses, the probabilities of all classes, saving), when it is called.
     """
+
+    settled = _SETTLED
 
     def __init__(self, tagger: Tagger, task: str | None = None) -> None:
         """Take a loaded model; `OnnxSequenceTagger.load` is the usual way."""
@@ -59,26 +95,28 @@ class OnnxSequenceTagger(SequenceTagger):
         is_bioes = any(label.startswith(("S-", "E-")) for label in self._task.labels)
         self.tag_format = "BIOES" if is_bioes or not self.predict_spans else "BIO"
         self.eval()
+        self._loaded = True
 
     @classmethod
     def load(
-        cls, model_path: str | os.PathLike[str] | dict[str, Any], *, task: str | None = None
+        cls, model_path: str | os.PathLike[str] | dict[str, Any], *, task: str | None = None, verify: bool = True
     ) -> OnnxSequenceTagger:
         """Load an assembled model.
 
         Args:
             model_path: The `.onnx` file.
             task: Which of the model's tasks predicts, by its name; by default the first.
+            verify: Whether to look first if the file is whole.
 
         Raises:
             ValueError: The model has no such task.
-            ModelError: It is no model of ours, or no tagger (M010 to M014).
+            ModelError: It is no model of ours, or no tagger (M010 to M014), or damaged (M021, M022).
             TypeError: It is not a path.
         """
         if not isinstance(model_path, str | os.PathLike):
             message = f"expected the path of an assembled model, got {type(model_path).__name__}"
             raise TypeError(message)
-        return cls(Tagger(Path(model_path)), task)
+        return cls(Tagger(Path(model_path), verify=verify), task)
 
     def predict(
         self,
@@ -138,7 +176,8 @@ class OnnxSequenceTagger(SequenceTagger):
     def _label(self, sentence: Sentence, result: TaskTags, name: str, *, by_token: bool) -> None:
         sentence.remove_labels(name)
         if not by_token:
-            for span in result.spans:
+            unread = self._task.spans == "none"  # flair reads spans of any labels, where it is told to
+            for span in decode_spans(result.labels, result.scores) if unread else result.spans:
                 sentence[span.start : span.end].add_label(name, value=span.label, score=span.score)
             return
         for token, label, score in zip(sentence.tokens, result.labels, result.scores, strict=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from assembler.runtime import InContext, Token
 
@@ -30,3 +32,21 @@ def refuse(asked: bool, what: str) -> None:  # noqa: FBT001 - reads as a sentenc
     if asked:
         message = f"an assembled model gives no {what.removeprefix('a ').removeprefix('the ')}"
         raise NotImplementedError(message)
+
+
+class Settled(torch.nn.Module):
+    """Refuses to set what an assembled model cannot follow: flair would, and silence would look like it."""
+
+    #: What flair's own class has and an assembled model has settled.
+    settled: frozenset[str] = frozenset()
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401 - torch's signature
+        """Set an attribute.
+
+        Raises:
+            NotImplementedError: It is one that flair's class follows, and that is settled in an assembled model.
+        """
+        if name in self.settled and self.__dict__.get("_loaded", False):
+            message = f"'{name}' cannot be set: it is settled in an assembled model; set it in flair and assemble again"
+            raise NotImplementedError(message)
+        super().__setattr__(name, value)

@@ -9,23 +9,56 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from flair.data import Dictionary, Sentence
 from flair.models import TextClassifier
 from tqdm import tqdm
 
 from assembler import runtime
-from assembler.flair_sentences import placed, refuse
+from assembler.flair_sentences import Settled, placed, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from assembler.runtime import Classification
 
 
-class OnnxTextClassifier(TextClassifier):
+#: What flair's classifier has beside what `predict` follows here: names and type of labels, thresholds, `multi_label`.
+_SETTLED = frozenset(
+    [
+        "decoder",
+        "document_embeddings",
+        "dropout",
+        "embeddings",
+        "final_embedding_size",
+        "gradient_reversal",
+        "inverse_model",
+        "locked_dropout",
+        "loss_function",
+        "loss_weights",
+        "should_embed_sentence",
+        "train_on_gold_pairs_only",
+        "weight_dict",
+        "word_dropout",
+    ]
+)
+#: How far a float32 probability may be from the true one, as a share of it.
+_ROUNDING = 2.0**-22
+_PRECISION = 1e-4
+
+
+class OnnxTextClassifier(Settled, TextClassifier):
     """A `TextClassifier` whose numbers come from an assembled model.
 
-    `predict` and `evaluate` do what flair's do; what needs the weights in torch raises `NotImplementedError`.
+    `predict` and `evaluate` do what flair's do, and follow `multi_label_threshold`, `multi_label` and the names in
+    `label_dictionary` as they are set at the time. What an assembled model cannot follow raises `NotImplementedError`
+    when it is set, and so does what needs the weights in torch when it is called.
     """
+
+    settled = _SETTLED
 
     def __init__(self, classifier: runtime.TextClassifier, task: str | None = None) -> None:
         """Take a loaded model; `OnnxTextClassifier.load` is the usual way."""
@@ -46,26 +79,46 @@ class OnnxTextClassifier(TextClassifier):
         for label in self._task.labels:
             self.label_dictionary.add_item(label)
         self.eval()
+        self._loaded = True
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a sentence has any number of labels. May be set to `False`; flair then takes the best alone."""
+        return self._multi_label
+
+    @multi_label.setter
+    def multi_label(self, value: bool) -> None:
+        """Set it.
+
+        Raises:
+            NotImplementedError: It is set for a model whose classes share one probability: their own cannot be told.
+        """
+        if value and not self._task.multi_label:
+            message = "'multi_label' cannot be set: the classes of this model share one probability (softmax)"
+            raise NotImplementedError(message)
+        self._multi_label = bool(value)
 
     @classmethod
     def load(
-        cls, model_path: str | os.PathLike[str] | dict[str, Any], *, task: str | None = None
+        cls, model_path: str | os.PathLike[str] | dict[str, Any], *, task: str | None = None, verify: bool = True
     ) -> OnnxTextClassifier:
         """Load an assembled model.
 
         Args:
             model_path: The `.onnx` file.
             task: Which of the model's tasks predicts, by its name; by default the first.
+            verify: Whether to look first if the file is whole.
 
         Raises:
             ValueError: The model has no such task.
-            ModelError: It is no model of ours, or no classifier of sentences (M010 to M014).
+            ModelError: It is no model of ours, or no classifier of sentences (M010 to M014), or damaged
+                (M021, M022).
             TypeError: It is not a path.
         """
         if not isinstance(model_path, str | os.PathLike):
             message = f"expected the path of an assembled model, got {type(model_path).__name__}"
             raise TypeError(message)
-        return cls(runtime.TextClassifier(Path(model_path)), task)
+        return cls(runtime.TextClassifier(Path(model_path), verify=verify), task)
 
     def predict(
         self,
@@ -115,10 +168,20 @@ class OnnxTextClassifier(TextClassifier):
         return None
 
     def _chosen(self, found: Classification, everything: bool) -> list[tuple[str, float]]:  # noqa: FBT001
-        if not everything:
-            return [(label.value, label.score) for label in found.labels]
-        rows = zip(self._task.labels, found.probabilities, strict=True)
-        return [(label, score) for label, score in rows if label not in self._task.skipped]
+        """Return labels and scores, by what is set now (NN 906-937)."""
+        names = [self.label_dictionary.get_item_for_index(index) for index in range(len(found.probabilities))]
+        shared = self._task.multi_label and not self.multi_label
+        scores = _softmax(found.probabilities) if shared else found.probabilities
+        rows = [*zip(names, scores, strict=True)]
+        if not everything and self.multi_label:
+            rows = [(name, score) for name, score in rows if score > self._threshold(name)]
+        elif not everything:
+            rows = [rows[int(np.argmax(scores))]]
+        return [(name, score) for name, score in rows if name not in self._task.skipped]
+
+    def _threshold(self, name: str) -> float:
+        thresholds: dict[str, float] = self.multi_label_threshold
+        return thresholds.get(name, thresholds["default"])
 
     def evaluate(self, *args: Any, return_loss: bool = False, **options: Any) -> Any:  # noqa: ANN401 - flair's own
         """Evaluate as flair does, with its arguments and its scores; there is no loss.
@@ -136,3 +199,31 @@ class OnnxTextClassifier(TextClassifier):
     def save(self, model_file: str | Path, checkpoint: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
         """Refuse: the file is there already."""
         refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003
+
+
+def _softmax(probabilities: Sequence[float]) -> list[float]:
+    """Return what flair's softmax gives for classes that have a probability (sigmoid) each.
+
+    Raises:
+        NotImplementedError: They are too near to 1 to tell.
+    """
+    given = np.asarray(probabilities, np.float64)
+    # in the bounds of the rounding, each class at its best among the others at their worst, and the other way round
+    low, middle, high = (_odds(np.minimum(given * share, 1)) for share in (1 - _ROUNDING, 1, 1 + _ROUNDING))
+    with np.errstate(invalid="ignore"):
+        least, most = low / (low + _others(high)), high / (high + _others(low))
+    most[np.isnan(most)] = 1  # without bounds
+    best = int(np.argmax(given))
+    if np.any(most - least > _PRECISION) or np.any(np.delete(high, best) > low[best]):
+        message = "with 'multi_label' off, this model cannot tell: its probabilities are too near to 1 or to each other"
+        raise NotImplementedError(message)
+    return [*map(float, (least + most) / 2 if np.isinf(middle).any() else middle / middle.sum())]
+
+
+def _odds(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return probabilities / (1 - probabilities)
+
+
+def _others(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([np.delete(odds, place).sum() for place in range(len(odds))])

@@ -55,10 +55,11 @@ class _Golden:
 def verify(
     model: Path | str, *, spec: Path | str | None = None, trust: bool = False, progress: Progress | None = None
 ) -> Verified:
-    """Try a model again.
+    """Try a model again: whether it is whole, and computes here what it says. Not who wrote it, nor from what.
 
-    Without a spec: ONNX's checker, the digest of the contents, and the sentences with the source's tags that the
-    model carries. With the spec it was built from: the whole proof, against the loaded source.
+    Without a spec: ONNX's checker, the digest of the contents, and the sentences with tags that the model carries. All
+    of them come from the file itself: whoever changes one can write a digest and tags that fit. With the spec it was
+    built from: the whole proof, against the loaded source.
 
     Args:
         model: The model file.
@@ -67,7 +68,7 @@ def verify(
         progress: Called at the beginning of each step.
 
     Raises:
-        ModelError: The file is no model of ours (M010 to M014), or not what was proven (M008, M016, M017).
+        ModelError: The file is no model of ours (M010 to M014), or not whole or of another spec (M008, M016, M017).
         ParityError: It does not give its source's tags (P001, P002), or carries nothing to compare with (P003).
         SpecError, SourceError: With a spec, as `assemble`.
     """
@@ -80,7 +81,10 @@ def _verify(path: Path, spec: Path | None, say: Progress, *, trust: bool) -> Ver
     say("checking the file")
     check_file(path)
     _check_content(path, entries)
-    found = ["the file passes ONNX's checker", "graph, weights and metadata are those that were proven"]
+    found = [
+        "the file passes ONNX's checker",
+        "it is whole: graph, weights and metadata match its digest (which does not say who wrote it)",
+    ]
     if spec is not None:
         found.append(_prove_again(path, spec, entries, say, trust=trust))
         return Verified(path, tuple(found))
@@ -102,7 +106,7 @@ def _check_content(path: Path, entries: Mapping[str, object]) -> None:
         raise ModelError(Problem("M010", f"its external data cannot be read: {err}", None, str(path))) from err
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
     if content_digest(Model(proto, {}), metadata) != entries.get("content"):
-        message = "graph, weights or metadata were changed after they were proven"
+        message = "graph, weights or metadata do not match the digest in the file: it is damaged, or was changed"
         raise ModelError(Problem("M016", message, "build the model again from its spec", str(path)))
 
 
@@ -126,8 +130,8 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
         message = f"it holds no tags: {err}"
         raise damaged("proof.golden", message, str(path)) from err  # noqa: EM101 - a place, no message
     names = f" for each of its tasks, {', '.join(by_sentence)}" if len(tried) > 1 else ""
-    digits = f"{max(tried)} sentences have {_whose(own=own)} tags, and its scores to four digits{names}"
-    return f"{digits}{_less(record)}"
+    carried = f"the tags that the file carries as {_whose(own=own)}, and the scores to four digits"
+    return f"{max(tried)} sentences have {carried}{names}{_less(record)}"
 
 
 def _less(record: Mapping[str, object]) -> str:

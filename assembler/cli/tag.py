@@ -53,6 +53,12 @@ TOKENIZERS = ("segtok", "whitespace")
     help="Split lines of raw text: 'segtok' as flair's Sentence does, 'whitespace' at white space.  "
     "[default: lines are tokens separated by spaces]",
 )
+@click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Look first if the model's file is whole, by the digest that it carries.",
+)
 @format_option
 def command(
     model: Path,
@@ -62,6 +68,7 @@ def command(
     spin: bool,  # noqa: FBT001 - click passes options by name
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
     tokenizer: str | None,
+    verify: bool,  # noqa: FBT001 - click passes options by name
     form: str,
 ) -> None:
     """Tag FILE, or standard input, with MODEL: one sentence a line, tokens separated by spaces.
@@ -74,7 +81,7 @@ def command(
     where each token stands in it. Standard input is tagged in windows of 32 batches.
     """
     write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
-    stream = _stream(model, threads, batch_size, spin=spin, force_tokens=force_tokens)
+    stream = _stream(model, threads, batch_size, spin=spin, force_tokens=force_tokens, verify=verify)
     if file is None or str(file) == "-":
         if sys.stdin is None:
             message = "standard input is closed; name a file"
@@ -96,7 +103,9 @@ class _Stream(Protocol):
     ) -> Iterator[Result]: ...
 
 
-def _stream(model: Path, threads: int | None, batch_size: int | None, *, spin: bool, force_tokens: bool) -> _Stream:
+def _stream(
+    model: Path, threads: int | None, batch_size: int | None, *, spin: bool, force_tokens: bool, verify: bool
+) -> _Stream:
     """Return what runs the model: on tokens, or where it labels nothing but sentences, on these."""
     from assembler.inspection import model_header
     from assembler.runtime import SentenceTask, Tagger, TextClassifier
@@ -104,8 +113,10 @@ def _stream(model: Path, threads: int | None, batch_size: int | None, *, spin: b
 
     tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):
-        return partial(TextClassifier(model, threads=threads, spin=spin).stream, batch_size=batch_size or 32)
-    return partial(Tagger(model, threads=threads, spin=spin).stream, batch_size=batch_size, force_tokens=force_tokens)
+        classifier = TextClassifier(model, threads=threads, spin=spin, verify=verify)
+        return partial(classifier.stream, batch_size=batch_size or 32)
+    tagger = Tagger(model, threads=threads, spin=spin, verify=verify)
+    return partial(tagger.stream, batch_size=batch_size, force_tokens=force_tokens)
 
 
 def _count(file: Path) -> int:

@@ -16,6 +16,7 @@ from assembler.inspection import inspect, model_entries, model_header
 from assembler.page.folder import DESCRIPTION, WRITER, foreign, replace_folder
 from assembler.problems import Problem
 from assembler.runtime.fields import Fields
+from assembler.runtime.wholeness import require_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,10 +76,11 @@ def write_page(model: Path, folder: Path, runtime: Path, *, replace: bool = Fals
 
     Raises:
         ModelError: The model takes something else than text, or texts of one size, or keeps its weights beside it
-            (M014), is none of ours (M010 to M013), or the folder cannot be written, or is there and is not a page of
-            ours and nothing else (M009).
+            (M014), is none of ours (M010 to M013), is damaged (M021, M022), or the folder cannot be written, or is
+            there and is not a page of ours and nothing else (M009).
     """
     described = _described(model)
+    require_whole(str(model))
     reason = foreign(folder, FILES) if replace and folder.exists() else None
     if reason is not None:
         raise ModelError(Problem("M009", f"is not replaced: {reason}", "choose another folder", str(folder)))

@@ -109,6 +109,7 @@ class TextClassifier:
         threads: int | None = None,
         spin: bool = True,
         providers: Sequence[Provider] | None = None,
+        verify: bool = True,
     ) -> None:
         """Load the model at `path`; arguments and errors are those of `Tagger`.
 
@@ -116,7 +117,7 @@ class TextClassifier:
             ModelError: As for `Tagger`; M014 if it classifies no sentences.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
-        self._session = Session.open(path, threads=threads, spin=spin, providers=providers)
+        self._session = Session.open(path, threads=threads, spin=spin, providers=providers, verify=verify)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
         self._metadata.interface.require_libraries(self._session.file)
         self._tasks = tuple(task for task in self._metadata.tasks if isinstance(task, SentenceTask))

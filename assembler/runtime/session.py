@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from assembler.problems import Problem
 from assembler.runtime.binding import can_bind, run_bound
 from assembler.runtime.bounds import require_bounded_model
 from assembler.runtime.loading import LOADER
+from assembler.runtime.wholeness import watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +60,7 @@ class Session:
         threads: int | None = None,
         spin: bool = True,
         providers: Sequence[Provider] | None = None,
+        verify: bool = True,
     ) -> Session:
         """Load the model at `path`.
 
@@ -67,10 +70,12 @@ class Session:
             spin: Whether threads wait for the next operator by spinning, which is faster where no other program wants
                 the cores. Between two runs they sleep in any case.
             providers: Execution providers in order of preference; `None` is the CPU, also where others are installed.
+            verify: Whether to look first if the file is whole, by the digest that it carries.
 
         Raises:
             ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it, or starts none of the
-                providers, M028 if it would load it without end.
+                providers, M021 if the file is damaged, M022 if it carries no digest, M028 if it would load it without
+                end.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
         file = os.fspath(path)
@@ -86,15 +91,17 @@ class Session:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if threads is not None:
             options.intra_op_num_threads = _at_least_one(threads)
-        try:
-            # Without the fallback, which prints, and goes on with a provider that nobody asked for.
-            load = LOADER.get() or (lambda _: ort.InferenceSession(file, options, providers=wanted, enable_fallback=0))
-            session = load(file)
-            metadata = session.get_modelmeta().custom_metadata_map
-        except _ort_errors() as err:
-            hint = "expected is an .onnx file that `assemble` wrote"
-            problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", hint, file)
-            raise ModelError(problem) from err
+        with watched(file) if verify else nullcontext():
+            try:
+                # Without the fallback, which prints, and goes on with a provider that nobody asked for.
+                own = LOADER.get()
+                load = own or (lambda _: ort.InferenceSession(file, options, providers=wanted, enable_fallback=0))
+                session = load(file)
+                metadata = session.get_modelmeta().custom_metadata_map
+            except _ort_errors() as err:
+                hint = "expected is an .onnx file that `assemble` wrote"
+                problem = Problem("M011", f"ONNX Runtime cannot load this model: {_summary(err)}", hint, file)
+                raise ModelError(problem) from err
         started = tuple(session.get_providers())
         _require_started(wanted, started, file)
         return cls(file, _types(session.get_inputs()), _types(session.get_outputs()), metadata, started, session)
@@ -124,6 +131,8 @@ class Session:
 
 def _require_readable(file: str) -> None:
     try:
+        if Path(file).exists() and not (Path(file).is_file() or Path(file).is_dir()):  # a pipe would be waited for
+            raise ModelError(Problem("M010", "cannot read the model: it is no regular file", file=file))
         with Path(file).open("rb"):
             return
     except (OSError, ValueError) as err:  # ValueError: a path with a null character

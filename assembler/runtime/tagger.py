@@ -54,6 +54,7 @@ class Tagger:
         threads: int | None = None,
         spin: bool = True,
         providers: Sequence[Provider] | None = None,
+        verify: bool = True,
     ) -> None:
         """Load the model at `path`.
 
@@ -64,14 +65,17 @@ class Tagger:
                 Give `False` where the cores are shared with other programs, or several runs go on at the same time.
             providers: Execution providers of ONNX Runtime in order of preference, each a name or a name with its
                 options; `None` is the CPU, also where others are installed.
+            verify: Whether to look if the file is whole, by the digest that it carries. `False` saves the hashing of
+                large weights, which goes on while ONNX Runtime loads them.
 
         Raises:
             ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
                 it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
-                cannot fill, M018 a library that fills an input is not installed.
+                cannot fill, M018 a library that fills an input is not installed, M021 the file is damaged, M022 it
+                carries no digest, or one that cannot be made here.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
-        self._session = Session.open(path, threads=threads, spin=spin, providers=providers)
+        self._session = Session.open(path, threads=threads, spin=spin, providers=providers, verify=verify)
         self._metadata = Metadata.read(self._session.metadata, self._session.file)
         self._metadata.interface.require_libraries(self._session.file)
         self._heads = Head.all_of(self._metadata, self._session)

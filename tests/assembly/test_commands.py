@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import pytest
 from onnx import numpy_helper
 
 from assembler import assemble, verify
-from assembler.content import content_digest
+from assembler.content import with_digests
 from assembler.errors import AssemblerError, ModelError
 from assembler.inspection import inspect
 from assembler.model import Model
@@ -179,8 +180,8 @@ def test_verify_tries_the_sentences_that_the_model_carries(built: Path, cli: Cli
     done = cli("verify", built)
     assert done.code == 0
     assert "the file passes ONNX's checker" in done.out
-    assert "graph, weights and metadata are those that were proven" in done.out
-    assert "8 sentences have the source's tags, and its scores to four digits" in done.out
+    assert "graph, weights and metadata match its digest" in done.out
+    assert "8 sentences have the tags that the file carries as the source's, and the scores to four digits" in done.out
 
 
 def test_verify_with_the_spec_runs_the_whole_proof(shop: Workshop, folder: Path, cli: Cli) -> None:
@@ -201,7 +202,7 @@ def test_changed_weights_are_found(shop: Workshop, folder: Path, cli: Cli) -> No
     onnx.save(model, path)
     done = cli("verify", path)
     assert done.code == 1
-    assert f"{path}: M016 graph, weights or metadata were changed after they were proven" in done.err
+    assert f"{path}: M016 graph, weights or metadata do not match the digest in the file" in done.err
 
 
 def test_a_changed_graph_is_found(shop: Workshop, folder: Path) -> None:
@@ -218,7 +219,7 @@ def test_changed_external_data_is_found(shop: Workshop, folder: Path) -> None:
     data = bytearray(result.data.read_bytes())
     data[5] ^= 1
     result.data.write_bytes(data)
-    with pytest.raises(ModelError, match="M016 graph, weights or metadata were changed"):
+    with pytest.raises(ModelError, match="M016 graph, weights or metadata do not match"):
         verify(result.path)
     result.data.write_bytes(data[:100])
     with pytest.raises(ModelError, match=r"M008|M010"):
@@ -236,8 +237,9 @@ def changed_record(path: Path, change: Callable[[dict[str, object]], object], *,
     change(proof)
     entries["assembler.proof"].value = json.dumps(proof)
     if sealed:
-        values = {key: entry.value for key, entry in entries.items()}
-        entries["assembler.content"].value = json.dumps(content_digest(Model(model, {}), values))
+        values = with_digests(Model(model, {}), {key: entry.value for key, entry in entries.items()})
+        for key in ("assembler.structure", "assembler.content"):
+            entries[key].value = values[key]
     onnx.save(model, path)
 
 
@@ -251,7 +253,26 @@ def test_changed_metadata_are_found(shop: Workshop, folder: Path, cli: Cli) -> N
     changed_record(path, other_label, sealed=False)
     done = cli("verify", path)
     assert done.code == 1
-    assert f"{path}: M016 graph, weights or metadata were changed after they were proven" in done.err
+    assert f"{path}: M016 graph, weights or metadata do not match the digest in the file" in done.err
+
+
+def test_verify_says_that_it_tells_nothing_of_who_wrote_a_file_with_swapped_labels(
+    shop: Workshop, folder: Path, cli: Cli
+) -> None:
+    path = shop.build(shop.spec(folder)).path
+    model = onnx.load(path)
+    swapped = {
+        entry.key: re.sub(r'"(NOUN|DET)"', lambda found: {"NOUN": '"DET"', "DET": '"NOUN"'}[found[1]], entry.value)
+        for entry in model.metadata_props
+    }
+    assert swapped["assembler.labels"] != {entry.key: entry.value for entry in model.metadata_props}["assembler.labels"]
+    onnx.helper.set_model_props(model, with_digests(Model(model, {}), swapped))
+    onnx.save(model, path)
+    done = cli("verify", path)
+    assert (done.code, done.err.count("Traceback")) == (0, 0)
+    assert "it is whole: graph, weights and metadata match its digest (which does not say who wrote it)" in done.out
+    assert "sentences have the tags that the file carries as the source's" in done.out
+    assert "proven" not in done.out
 
 
 def test_other_tags_than_the_sources_on_this_machine_are_found(shop: Workshop, folder: Path, cli: Cli) -> None:

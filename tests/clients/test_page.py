@@ -20,7 +20,9 @@ from click.testing import CliRunner
 
 from assembler import assemble
 from assembler.cli.main import cli
+from assembler.content import with_digests
 from assembler.errors import ModelError
+from assembler.model import Model
 from assembler.page.serving import server
 from assembler.page.writing import RUNTIME_FILES, find_runtime, write_page
 from assembler.runtime import Tagger
@@ -221,6 +223,8 @@ def changed(model: Path, path: Path, **entries: dict[str, object]) -> Path:
         key = entry.key.removeprefix("assembler.")
         if key in entries:
             entry.value = json.dumps(json.loads(entry.value) | entries[key])
+    values = with_digests(Model(proto, {}), {entry.key: entry.value for entry in proto.metadata_props})
+    onnx.helper.set_model_props(proto, values)
     path.write_bytes(proto.SerializeToString())
     return path
 

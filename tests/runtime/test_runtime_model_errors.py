@@ -65,8 +65,7 @@ def test_a_file_that_is_no_model_is_m011(tmp_path: Path, content: bytes, capfd: 
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
     with pytest.raises(
-        ModelError,
-        match=r"m\.onnx: M011 ONNX Runtime cannot load this model: (Load model from|it is empty|byte 3 begins)",
+        ModelError, match=r"m\.onnx: M011 (the file is no ONNX|ONNX Runtime cannot load this) model: "
     ) as caught:
         Tagger(path)
     assert "\n" not in caught.value.problems[0].message

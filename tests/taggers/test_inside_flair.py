@@ -118,3 +118,25 @@ print("onnx" in sys.modules, "onnx_graphsurgeon" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-2:] == ["False", "False"]
+
+
+@pytest.mark.parametrize("options", [{"crf": True}, {"spans": False, "labels": ("A", "O", "_", "B")}])
+@pytest.mark.parametrize("spans", [False, True])
+def test_what_is_set_after_loading_decides_as_in_flair(
+    bench: Bench, options: dict[str, object], *, spans: bool
+) -> None:
+    theirs, ours = sentences(), sentences()
+    for tagger, batch in zip(pair(bench, **options), (theirs, ours), strict=True):
+        tagger.predict_spans = spans
+        tagger.tag_type = "mine"
+        tagger.predict(batch)
+    assert labels(ours) == labels(theirs)
+    assert any(labels(ours))
+    assert [sentence.get_labels("mine") for sentence in ours] == [sentence.get_labels() for sentence in ours]
+
+
+@pytest.mark.parametrize("name", ["use_crf", "label_dictionary", "tag_format", "embeddings"])
+def test_what_cannot_be_followed_cannot_be_set(bench: Bench, name: str) -> None:
+    _, model = pair(bench)
+    with pytest.raises(NotImplementedError, match=f"'{name}' cannot be set: it is settled in an assembled model"):
+        setattr(model, name, None)

@@ -22,6 +22,7 @@ from assembler import assemble, verify
 from assembler.cli.main import main
 from assembler.errors import ModelError, ParityError, SourceError
 from assembler.flair import OnnxTextClassifier
+from assembler.flair_texts import _softmax
 from assembler.initialisation import write_spec
 from assembler.parts import registry
 from assembler.runtime import Tagger
@@ -207,7 +208,7 @@ def test_the_command_line_prints_the_labels_of_each_sentence(bench: Bench, capsy
     assert "Labels of sentences, of the type mood, as flair's own classifier gives them." in shown
     assert "labels (4, mood)" in shown
     assert "78 cases" in shown
-    assert verify(path).found[-1].startswith("8 sentences have the source's tags")
+    assert verify(path).found[-1].startswith("8 sentences have the tags that the file carries as the source's")
     assert "78 sentences, 3 classes each, no label differs, scores within " in call(
         str(bench.folder / "classifier.yaml"), "-o", model
     )
@@ -352,3 +353,67 @@ def test_the_text_interface_is_not_that_of_classifiers(bench: Bench) -> None:
         write_spec(str(bench.folder / "classifier.pt"), bench.folder, text=True)
     with pytest.raises(SourceError, match="R005 source 'tagger': the text interface is that of one tagger, not of sev"):
         write_spec(str(bench.folder / "multi.pt"), bench.folder, text=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("multi_label_threshold", 0.1),
+        ("multi_label_threshold", 0.4),
+        ("multi_label_threshold", {"default": 0.1, "BAD": 0.99}),
+        ("multi_label_threshold", {"default": 0.99, "MIXED": 0.0}),
+        ("multi_label", False),
+    ],
+)
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_is_set_after_loading_decides_as_in_flair(
+    bench: Bench, name: str, value: object, *, everything: bool
+) -> None:
+    source, path = assembled(bench, classifier(DocumentPoolEmbeddings(models(bench)), thresholds=0.5))
+    given = []
+    for each in (source, OnnxTextClassifier.load(path)):
+        setattr(each, name, value)
+        sentences = [Sentence(list(words)) for words in HARD]
+        each.predict(sentences, return_probabilities_for_all_classes=everything)
+        given.append([[(label.value, pytest.approx(label.score, abs=1e-4)) for label in s.labels] for s in sentences])
+    assert given[1] == given[0]
+    assert any(given[0])
+
+
+def test_a_threshold_without_a_default_is_refused_as_in_flair(bench: Bench) -> None:
+    _, path = assembled(bench, classifier(DocumentPoolEmbeddings(models(bench)), thresholds=0.5))
+    with pytest.raises(ValueError, match='should have a "default" key'):
+        OnnxTextClassifier.load(path).multi_label_threshold = {"a": 0.1}
+
+
+def test_names_that_are_set_after_loading_are_given(bench: Bench) -> None:
+    source, path = assembled(bench, classifier(DocumentPoolEmbeddings(models(bench))))
+    other = Dictionary(add_unk=False)
+    for index in range(len(source.label_dictionary)):
+        other.add_item(f"other {index}")
+    given = []
+    for each in (source, OnnxTextClassifier.load(path)):
+        each.label_dictionary = other
+        sentence = Sentence(["Wien", "!"])
+        each.predict(sentence)
+        given.append([label.value for label in sentence.labels])
+    assert given[1] == given[0]
+    assert given[0][0].startswith("other ")
+
+
+def test_what_cannot_be_followed_cannot_be_set(bench: Bench) -> None:
+    _, path = assembled(bench, classifier(DocumentPoolEmbeddings(models(bench))))
+    model = OnnxTextClassifier.load(path)
+    with pytest.raises(NotImplementedError, match=r"'multi_label' cannot be set: the classes of this model share one"):
+        model.multi_label = True
+    with pytest.raises(NotImplementedError, match=r"'decoder' cannot be set: it is settled in an assembled model"):
+        model.decoder = None
+    model.note = "a user's own"
+    assert model.note == "a user's own"
+
+
+def test_probabilities_that_cannot_tell_the_best_are_refused() -> None:
+    assert _softmax([0.5, 0.5 - 1e-3, 0.1]) == pytest.approx([0.4741, 0.4722, 0.0527], abs=1e-3)
+    assert _softmax([1.0, 0.1, 0.2])[0] == pytest.approx(1, abs=1e-5)
+    with pytest.raises(NotImplementedError, match="this model cannot tell: its probabilities are too near to 1"):
+        _softmax([1.0, 1.0])
