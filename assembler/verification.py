@@ -197,7 +197,7 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     proven = prove(path, reference, Diagnosis(path, reference.sentences, lambda: (wiring, sources)))
     less = _less({"less_than": list(proven.less_than)})
     if proven.losses:
-        found = "; ".join(str(losses) for losses in proven.losses)
+        found = "; ".join(losses.summary for losses in proven.losses)
         near = f"{proven.cases} cases are near those of {proven.against}, within the budget of its profile"
         return f"{near}: {found}{less}"
     return f"{proven.cases} cases equal {proven.against}, within {proven.largest:.1e}{less}"

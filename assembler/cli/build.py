@@ -10,8 +10,9 @@ import click
 from assembler.cli.reporting import bytes_text, format_option, print_json, print_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from assembler.proof.budget import Losses
     from assembler.proof.proving import Proven
 
 
@@ -93,7 +94,7 @@ def _record(proven: Proven) -> dict[str, object]:
         "covered": proven.coverage.record(),
         "less_than": list(proven.less_than),
         "notes": list(proven.notes),
-        **({"tags_changed": sum(losses.tags_changed for losses in proven.losses)} if proven.losses else {}),
+        **(_losses(proven.losses) if proven.losses else {}),
         **(proven.accuracy.record() if proven.accuracy else {}),
     }
 
@@ -120,6 +121,14 @@ def _lines(proven: Proven) -> Iterator[str]:
         yield f"left out of the proof: {proven.left_out} sentences with words that were cut from a table"
     yield from proven.coverage.lines()
     yield from proven.notes
+
+
+def _losses(losses: Sequence[Losses]) -> dict[str, object]:
+    """Return what `--format json` prints of a lossy model."""
+    return {
+        "tags_changed": sum(each.tags_changed for each in losses),
+        "losses": [each.figures() for each in losses],
+    }
 
 
 def _compared(proven: Proven) -> str:

@@ -1,7 +1,7 @@
 """Pass: large weights become int8, one scale for each column, and what is multiplied with them whole numbers of 8 bits.
 
-The states of a language model lie between -1 and 1, so they are rounded by a scale that is always the same: what a
-sentence gives does not depend on those beside it. Its weights are rounded for states of its own (`rounding`). What
+The states of a language model lie between -1 and 1, so its loop rounds them by a scale that is always the same: they do
+not depend on the sentences beside. Its weights are rounded for states of its own (`rounding`). What
 enters any other product is rounded where the model runs, by its own least and largest value; of a head's projection in
 two rounds, that is to 16 bits.
 

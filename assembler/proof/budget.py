@@ -6,15 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import SpecError
+from assembler.errors import ParityError, SpecError
 from assembler.problems import Problem
 from assembler.profiles import PROFILES
+from assembler.proof.interval import fewest, interval
+from assembler.proof.measured_text import OWN
 from assembler.spec.schema import LARGEST_CHANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from assembler.proof.parity import Comparison
+    from assembler.proof.parity import Difference
     from assembler.proof.proving import References
     from assembler.spec.model import Spec
     from assembler.spec.yaml_text import Value
@@ -24,49 +26,95 @@ _SAME_SCORE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Losses:
-    """What a lossy model was found to change.
+class Count:
+    """How many tags differ from the source's, of how many."""
 
-    Attributes:
-        tags_changed: Tokens with another label than the source's, over all batch shapes.
-        tokens: Tokens compared, over all batch shapes.
-        allowed: The share of tags that may change.
-        one_anyway: Whether one token may change in each batch shape, however few there are.
-        largest: The largest difference of a score.
-        golden: The record of the task with the model's own tags of the sentences that it carries.
-    """
-
-    tags_changed: int
-    tokens: int
-    allowed: float
-    one_anyway: bool
-    largest: float
-    golden: Mapping[str, Value]
+    changed: int
+    counted: int
 
     @property
     def share(self) -> float:
         """The share of tags that changed."""
-        return self.tags_changed / max(self.tokens, 1)
-
-    @property
-    def kept(self) -> bool:
-        """Whether that is within the budget, and every score a number."""
-        within = self.tags_changed <= self.allowed * self.tokens or self.one_anyway
-        return within and math.isfinite(self.largest)
+        return self.changed / max(self.counted, 1)
 
     def __str__(self) -> str:
-        """Return a sentence."""
+        """Return the figures, with the interval of 95 %."""
+        least, most = interval(self.changed, self.counted)
         return (
-            f"{self.tags_changed} of {self.tokens} tags differ ({self.share:.2%}), allowed are {self.allowed:.2%}; "
-            f"the largest difference of a score is {self.largest:.3g}"
+            f"{self.changed:,} of {self.counted:,} tags differ ({self.share:.2%}, "
+            f"95% interval {least:.2%} to {most:.2%})"
         )
 
     def record(self) -> dict[str, Value]:
+        """Return the figures for the `proof` record."""
+        least, most = (round(end, 6) for end in interval(self.changed, self.counted))
+        return {"tags_changed": self.changed, "tokens_compared": self.counted, "interval": [least, most]}
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a lossy model was found to change.
+
+    The share that was counted has to keep to the budget. Its interval says what other text of the kind can bring, and
+    may reach above the budget; but a text so short that no model could be shown to keep to it decides nothing.
+
+    Attributes:
+        count: The tokens of the text that the budget is about, each counted once.
+        measured_on: What that text is.
+        allowed: The share of tags that may change.
+        largest: The largest difference of a score, on any text.
+        golden: The record of the task with the model's own tags of the sentences that it carries.
+        elsewhere: The same of languages of which the source is less sure, which decides nothing.
+    """
+
+    count: Count
+    measured_on: tuple[str, ...]
+    allowed: float
+    largest: float
+    golden: Mapping[str, Value]
+    elsewhere: Count = Count(0, 0)
+
+    @property
+    def tags_changed(self) -> int:
+        """The tokens with another label than the source's."""
+        return self.count.changed
+
+    @property
+    def kept(self) -> bool:
+        """Whether the share is within the budget, and every score a number."""
+        return self.count.changed <= self.allowed * self.count.counted and math.isfinite(self.largest)
+
+    @property
+    def enough(self) -> bool:
+        """Whether the text is long enough to show anything of such a budget."""
+        return self.count.counted >= fewest(self.allowed)
+
+    @property
+    def summary(self) -> str:
+        """The figures, in one sentence."""
+        return f"{self.count}, allowed are {self.allowed:.2%}; the largest difference of a score is {self.largest:.3g}"
+
+    def __str__(self) -> str:
+        """Return the figures, and beside them what they were counted on."""
+        lines = [
+            self.summary,
+            f"measured on {', '.join(self.measured_on)}; each fourth sentence alone, the others in batches",
+        ]
+        if self.elsewhere.counted:
+            lines.append(f"on languages of which the source is less sure: {self.elsewhere}")
+        return "\n  ".join(lines)
+
+    def record(self) -> dict[str, Value]:
         """Return what the `proof` record says of it."""
+        return {**self.golden, **self.figures()}
+
+    def figures(self) -> dict[str, Value]:
+        """Return the record without the sentences that the model carries."""
+        elsewhere: dict[str, Value] = {"elsewhere": self.elsewhere.record()} if self.elsewhere.counted else {}
         return {
-            **self.golden,
-            "tags_changed": self.tags_changed,
-            "tokens_compared": self.tokens,
+            **self.count.record(),
+            **elsewhere,
+            "measured_on": list(self.measured_on),
             "tags_changed_allowed": self.allowed,
             "largest_difference": float(f"{self.largest:.3g}"),
         }
@@ -82,24 +130,6 @@ def losses_record(losses: Sequence[Losses]) -> dict[str, Value]:
     return record
 
 
-def measured_losses(spec: Spec, comparison: Comparison, golden: Callable[[], Mapping[str, Value]]) -> Losses | None:
-    """Return what a lossy profile has changed, or `None` for an exact one.
-
-    Args:
-        spec: The spec, with the profile.
-        comparison: What the comparison found.
-        golden: Tags the sentences that the model carries.
-    """
-    default = PROFILES[spec.profile].tags_changed
-    if default is None:
-        return None
-    allowed = default if spec.proof.tags_changed is None else spec.proof.tags_changed
-    # the budget of the profile itself has to be met by the few sentences that are always there; one of the spec's own
-    # is kept to the letter
-    one_anyway = spec.proof.tags_changed is None and comparison.most_changed <= 1
-    return Losses(comparison.tags_changed, comparison.compared, allowed, one_anyway, comparison.largest, golden())
-
-
 def require_budget(spec: Spec, references: References) -> None:
     """Refuse a lossy profile for a model that gives more than tags and scores: no budget is stated for that.
 
@@ -113,16 +143,37 @@ def require_budget(spec: Spec, references: References) -> None:
     raise SpecError(Problem.at(spec.proof.mark, "W030", message, hint))
 
 
-def budget_problem(spec: Spec, against: str, comparison: Comparison, losses: Losses) -> Problem:
-    """Return what is said of a model that changes more than it may."""
+def require_kept(spec: Spec, against: str, losses: Losses, worst: Sequence[Difference]) -> None:
+    """Refuse a model that changes more than it may, or that was measured on too little text to say.
+
+    Raises:
+        ParityError: It changes more (P001); the text is too short (P009).
+    """
+    if not losses.kept:
+        raise ParityError(_budget_problem(spec, against, losses, worst))
+    if not losses.enough:
+        message = (
+            f"the profile '{spec.profile}' may change {losses.allowed:.2%} of the tags of '{against}', and "
+            f"{losses.count.counted:,} tokens are too few to show that it does not change more: {losses.count}"
+        )
+        hint = (
+            f"nothing was written; name a file of at least {fewest(losses.allowed):,} tokens under 'sentences' in "
+            "the spec's proof, allow more with 'tags_changed', or choose an exact profile"
+        )
+        raise ParityError(Problem.at(spec.proof.mark, "P009", message, hint))
+
+
+def _budget_problem(spec: Spec, against: str, losses: Losses, worst: Sequence[Difference]) -> Problem:
     lines = [
         f"the profile '{spec.profile}' changes more tags of '{against}' than it may: {losses}",
-        *(f"  {difference}" for difference in comparison.worst),
+        *(f"  {difference}" for difference in worst),
     ]
-    enough = math.ceil(losses.share * 10_000) / 10_000
+    enough = math.ceil(losses.count.share * 10_000) / 10_000
     hint = "nothing was written; choose an exact profile"
     if enough <= LARGEST_CHANGE:
         hint += f", or allow more with 'tags_changed' in the spec's proof: {enough:.4f} would pass"
     else:
         hint += f": no spec may allow more than {LARGEST_CHANGE:.0%}"
+    if losses.measured_on != (OWN,):
+        hint += "; if the tagger is made for other text, name such text under 'sentences' there"
     return Problem.at(spec.proof.mark, "P001", "\n".join(lines), hint)

@@ -18,6 +18,9 @@ LANGUAGES = (
     "en", "de", "fr", "es", "it", "nl", "pl", "cs", "ru", "uk", "ar", "tr", "sv", "pt", "da", "fi", "hu", "zh", "el",
 )  # fmt: skip
 
+#: Of these there is more text in files `sample/LANGUAGE-more.txt`: a share of some in a thousand wants many tokens.
+WITH_MORE = ("en", "de")
+
 #: A sentence, as its tokens.
 Tokens = tuple[str, ...]
 
@@ -25,8 +28,14 @@ Item = TypeVar("Item")
 
 
 def sample_sentences() -> tuple[Tokens, ...]:
-    """Return all sentences, those of a language beside each other: what a lossy model is measured on."""
-    return tuple(tokens for language in LANGUAGES for tokens in _of_language(language))
+    """Return all sentences, those of a language beside each other."""
+    return tuple(tokens for language in LANGUAGES for tokens in _read(language))
+
+
+def by_language() -> dict[str, tuple[Tokens, ...]]:
+    """Return the sentences of each language, and more of some: what a lossy model is measured on."""
+    more = {language: _read(f"{language}-more") for language in WITH_MORE}
+    return {language: (*_read(language), *more.get(language, ())) for language in LANGUAGES}
 
 
 def drawn_sentences(most: int) -> tuple[Tokens, ...]:
@@ -44,6 +53,6 @@ def evenly(items: Sequence[Item], most: int) -> Sequence[Item]:
 
 
 @cache
-def _of_language(language: str) -> tuple[Tokens, ...]:
-    text = (files("assembler") / "proof" / "sample" / f"{language}.txt").read_text(encoding="utf-8")
+def _read(name: str) -> tuple[Tokens, ...]:
+    text = (files("assembler") / "proof" / "sample" / f"{name}.txt").read_text(encoding="utf-8")
     return tuple(tuple(line.split(" ")) for line in text.splitlines() if line)

@@ -31,3 +31,13 @@ def interval(changed: int, counted: int) -> tuple[float, float]:
     width = _QUANTILE * math.sqrt(share * (1 - share) / counted + square / (4 * counted**2))
     least, most = ((middle + sign * width) / (1 + square / counted) for sign in (-1, 1))
     return max(least, 0.0) if changed else 0.0, min(most, 1.0) if changed < counted else 1.0
+
+
+def fewest(allowed: float) -> int:
+    """Return the fewest that must be counted before a share of at most `allowed` is shown at all.
+
+    With fewer, the interval of a sample in which nothing changed reaches above what is allowed. A budget of nothing is
+    taken for one in a thousand.
+    """
+    share = allowed or 0.001
+    return math.ceil(_QUANTILE**2 * (1 - share) / share)

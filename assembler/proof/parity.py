@@ -69,7 +69,6 @@ class Comparison:
         within: The tolerance.
         worst: The tokens that differ most, changed labels first.
         compared: Tokens compared, over all batch shapes.
-        most_changed: How many tokens got another label in the batch shape in which most did.
     """
 
     sentences: int
@@ -79,7 +78,6 @@ class Comparison:
     within: float
     worst: tuple[Difference, ...]
     compared: int = 0
-    most_changed: int = 0
 
     @property
     def equal(self) -> bool:

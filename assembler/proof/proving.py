@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from assembler.errors import ParityError, SpecError
 from assembler.parts.emission import emit_parts
 from assembler.problems import Problem
+from assembler.profiles import PROFILES
 from assembler.proof.accuracy import GoldReference
 from assembler.proof.coverage import Coverage, missing, require_coverage, task_coverage, text_coverage
 from assembler.proof.dims import check_dims
 from assembler.proof.divergence import wiring_gaps
+from assembler.proof.measured_text import measured_text
 from assembler.proof.noise import AT_MOST, Tolerance
 from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.diagnosis import Diagnosis
+    from assembler.proof.measured_text import MeasuredText
     from assembler.proof.reference import Reference
     from assembler.proof.samples import ProofText
     from assembler.sources.opening import OpenSources
@@ -134,7 +137,12 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
         sentences = expressible(wiring, _readable(tasks, sources, sentences))
     sentences, left_out = _kept(spec, sentences, sources)
     if tasks:
-        tags = tuple(TagReference.of(spec, task, sentences) for task in tasks)
+        measured: Sequence[MeasuredText | None] = [None] * len(tasks)
+        if PROFILES[spec.profile].tags_changed is not None:
+            sentences, measured = measured_text(spec, tasks, sentences, sources)
+        tags = tuple(
+            TagReference.of(spec, *each) for each in zip(tasks, [sentences] * len(tasks), measured, strict=True)
+        )
         texts = tuple(
             TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import SpecError
 from assembler.problems import Problem
 from assembler.profiles import PROFILES
-from assembler.proof.builtin_sample import evenly, sample_sentences
+from assembler.proof.builtin_sample import by_language, evenly, sample_sentences
 from assembler.regular_files import read_regular_text
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
     """Return the sentences of a spec's proof.
 
     An exact proof takes some of a long file, from its beginning to its end, and some of the sentences that come with
-    the package; a lossy one measures on all of the file.
+    the package; a lossy one measures on all of the file, and on what it needs of those (`measured_text`).
 
     Args:
         spec: The spec.
@@ -120,7 +120,8 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
     lossy = PROFILES[spec.profile].tags_changed is not None
     fit = fitting(given)
     own = fit if lossy else evenly(fit, MOST_SENTENCES)
-    built_in = [] if lossy else evenly(fitting(sample_sentences()), BUILT_IN)
+    whole = [tokens for group in by_language().values() for tokens in group]
+    built_in = fitting(whole) if lossy else evenly(fitting(sample_sentences()), BUILT_IN)
     others = [*built_in, *fitting(HARD)]
     return ProofText([list(tokens) for tokens in (*own, *others)], len(own), len(given))
 

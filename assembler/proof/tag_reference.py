@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ParityError
 from assembler.problems import Problem
-from assembler.proof.budget import budget_problem, measured_losses
+from assembler.proof.budget import Count, Losses, require_kept
+from assembler.proof.measured_text import allowed_share, alone_and_together
 from assembler.proof.noise import Tolerance, excused
 from assembler.proof.parity import BATCH_SIZES, Comparison, compare
 from assembler.proof.reference import Found
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.proof.diagnosis import Diagnosis
+    from assembler.proof.measured_text import MeasuredText
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.stepwise import Gap
+    from assembler.runtime.context import InContext
     from assembler.spec.model import Spec
     from assembler.spec.yaml_text import Value
     from assembler.tasks import SourceTask
@@ -49,6 +52,7 @@ class TagReference:
         carried: The sentences that the model carries: the first few, but for halves of surrogate pairs, which the
             metadata cannot hold.
         golden: Their labels and scores, run without the others: an encoder may read the neighbours too.
+        measured: Which of the sentences a lossy model is measured on; `None` for an exact one.
     """
 
     spec: Spec
@@ -59,9 +63,12 @@ class TagReference:
     tagged: Sequence[TaggedTokens]
     carried: Sequence[Sequence[str]]
     golden: Sequence[TaggedTokens]
+    measured: MeasuredText | None = None
 
     @classmethod
-    def of(cls, spec: Spec, task: SourceTask, sentences: Sequence[Sequence[str]]) -> TagReference:
+    def of(
+        cls, spec: Spec, task: SourceTask, sentences: Sequence[Sequence[str]], measured: MeasuredText | None = None
+    ) -> TagReference:
         """Run the loaded model of a task on the sentences."""
         if task.model is None:
             raise TypeError(task.name)
@@ -72,62 +79,91 @@ class TagReference:
         golden: Sequence[TaggedTokens] = [tagged[place] for place in first]
         if task.model.reads_neighbours():
             golden = source_results(task.model, carried, by_sentence=by_sentence)
-        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden)
+        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden, measured)
 
     def prove(self, path: Path, diagnose: Diagnosis) -> Found:
-        """Compare in every batch shape.
+        """Compare in every batch shape; of a lossy model, measure what it changes.
 
         Raises:
-            ParityError: A label differs, or a score by more than is allowed (P001).
+            ParityError: A label differs, or a score by more than is allowed (P001); or a lossy model was measured on
+                too little text (P009).
             ModelError: The model cannot be run (M010 to M015).
         """
-        comparison = self.compare(path)
-        losses = measured_losses(self.spec, comparison, lambda: self._own_golden(path))
-        if losses is not None and not losses.kept:
-            raise ParityError(budget_problem(self.spec, self.against, comparison, losses))
+        if self.measured is not None:
+            return self._measure(path, self.measured)
+        comparison = self.compare(path, range(len(self.sentences)))
         tolerance = Tolerance(self.spec.proof.scores_within)
-        if losses is None and not comparison.equal:
+        if not comparison.equal:
             if not comparison.tags_changed:
                 tolerance = excused(self.spec, diagnose, self.task, comparison.largest)
             if comparison.tags_changed or not comparison.largest <= tolerance.within:
                 raise ParityError(self._problem(comparison, tolerance, diagnose()))
         tokens, classes = (0, comparison.tokens) if self.by_sentence else (comparison.tokens, 0)
-        return Found(comparison.sentences, tokens, classes, comparison.largest, losses, tolerance=tolerance)
+        return Found(comparison.sentences, tokens, classes, comparison.largest, tolerance=tolerance)
+
+    def _measure(self, path: Path, measured: MeasuredText) -> Found:
+        """Count the tags that a lossy model changes, each token once; hard sentences must give numbers all the same.
+
+        Raises:
+            ParityError: They are more than may be (P001), or the text is too short (P009).
+        """
+        judged = sorted({place for places in measured.judged.values() for place in places})
+        hard = sorted({*range(len(self.sentences))} - {*judged, *measured.elsewhere})
+        found = [self._counted(path, places) for places in (judged, measured.elsewhere)]
+        gaps = [entry.largest for entry in found] + ([self.compare(path, hard).largest] if hard else [])
+        counts = [Count(entry.tags_changed, entry.compared) for entry in found]
+        allowed = allowed_share(self.spec) or 0.0
+        on = tuple(measured.judged)
+        losses = Losses(counts[0], on, allowed, max(gaps), self._own_golden(path), counts[1])
+        require_kept(self.spec, self.against, losses, found[0].worst)
+        tokens, classes = (0, found[0].compared) if self.by_sentence else (found[0].compared, 0)
+        return Found(len(judged), tokens, classes, losses.largest, losses)
+
+    def _counted(self, path: Path, places: Sequence[int]) -> Comparison:
+        """Compare some of the sentences, each once, alone or in a batch."""
+        is_long = [sum(map(len, tokens)) > _LONG for tokens in self.sentences]
+        model = ModelTask(path, self.task, by_sentence=self.by_sentence)
+        whole = model.placed(self.sentences)
+        entries = [self._compared(model, whole, own, size) for size, own in alone_and_together(places, is_long) if own]
+        return self._together(entries)
 
     def _own_golden(self, path: Path) -> Mapping[str, Value]:
         """Return the record with the model's own tags of the first sentences."""
         model = ModelTask(path, self.task, by_sentence=self.by_sentence)
         return replace(self, golden=model.run(model.placed(self.carried), len(self.carried))).record()
 
-    def compare(self, path: Path) -> Comparison:
-        """Run a written model on the sentences, in every batch shape, and compare."""
+    def compare(self, path: Path, places: Sequence[int]) -> Comparison:
+        """Run a written model on the sentences at some places, in every batch shape, and compare."""
         model = ModelTask(path, self.task, by_sentence=self.by_sentence)
         whole = model.placed(self.sentences)
         comparisons = []
         for size in BATCH_SIZES:
-            chosen = list(zip(whole, self.tagged, strict=True))
+            chosen = list(places)
             if size != _ODD:  # long texts cost most of the time, and are read in one shape as in another
-                chosen = [pair for pair in chosen if sum(map(len, pair[0].tokens)) <= _LONG] or chosen
+                chosen = [place for place in chosen if sum(map(len, whole[place].tokens)) <= _LONG] or chosen
             if size == 1:
                 chosen = chosen[-_ONE_BY_ONE:]  # the hard sentences, which are the last, and some of the spec's
-            sentences, tagged = [pair[0] for pair in chosen], [pair[1] for pair in chosen]
-            results = model.run(sentences, size)
-            within = self.spec.proof.scores_within
-            comparisons.append(
-                compare(
-                    [each.tokens for each in sentences], tagged, [(size, results)], within, by_sentence=self.by_sentence
-                )
-            )
+            comparisons.append(self._compared(model, whole, chosen, size))
+        return self._together(comparisons)
+
+    def _compared(self, model: ModelTask, whole: Sequence[InContext], places: Sequence[int], size: int) -> Comparison:
+        """Compare the sentences at some places in batches of a size."""
+        sentences, tagged = [whole[place] for place in places], [self.tagged[place] for place in places]
+        results = [(size, model.run(sentences, size))]
+        within = self.spec.proof.scores_within
+        return compare([each.tokens for each in sentences], tagged, results, within, by_sentence=self.by_sentence)
+
+    def _together(self, comparisons: Sequence[Comparison]) -> Comparison:
+        """Return what several comparisons found."""
         worst = [difference for entry in comparisons for difference in entry.worst]
         return Comparison(
-            sentences=max(entry.sentences for entry in comparisons),
-            tokens=max(entry.tokens for entry in comparisons),
+            sentences=max((entry.sentences for entry in comparisons), default=0),
+            tokens=max((entry.tokens for entry in comparisons), default=0),
             tags_changed=sum(entry.tags_changed for entry in comparisons),
-            largest=max(entry.largest for entry in comparisons),
+            largest=max((entry.largest for entry in comparisons), default=0.0),
             within=self.spec.proof.scores_within,
             worst=tuple(sorted(worst, key=lambda entry: entry.source[0] == entry.model[0]))[:5],
             compared=sum(entry.compared for entry in comparisons),
-            most_changed=max(entry.tags_changed for entry in comparisons),
         )
 
     def record(self) -> Mapping[str, Value]:

@@ -11,6 +11,7 @@ import numpy as np
 from assembler.errors import ParityError
 from assembler.problems import Problem
 from assembler.profiles import PROFILES
+from assembler.proof.builtin_sample import evenly
 from assembler.proof.noise import excused
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 #: The sentences of a run: an odd number.
 _BATCH = 7
 _MOST_LINES = 5
+#: How many of the sentences that a lossy model is measured on.
+_SOME = 64
 _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
 #: What a model can say beside tags and scores.
 _SAID = ("labels", "lengths", *_SPAN)
@@ -143,7 +146,7 @@ class TextReference:
             lines = [f"the model does not give the labels and spans of '{self.against}'", *wrong[:_MOST_LINES]]
             lines += divergence_lines(diagnose())
             raise ParityError(Problem.at(self.tag.spec.proof.mark, "P001", "\n".join(lines), failure_hint(1, largest)))
-        return Found(len(self.tag.sentences), 0, 0, largest)
+        return Found(len(self._read()), 0, 0, largest)
 
     def _compared(self, path: Path, within: float) -> tuple[list[str], float, bool]:
         """Return what differs, the largest difference of a span's score, and whether nothing else is wrong."""
@@ -153,15 +156,25 @@ class TextReference:
         largest, scores_only = 0.0, True
         shapes = FixedShapes.of(interface, session)
         size = shapes.most(_BATCH)
-        for start in range(0, len(self.tag.sentences), size):
-            batch = [[token for token in tokens if token] for tokens in self.tag.sentences[start : start + size]]
-            tagged = self.tag.tagged[start : start + size]
+        read = self._read()
+        for start in range(0, len(read), size):
+            places = read[start : start + size]
+            batch = [[token for token in self.tag.sentences[place] if token] for place in places]
+            tagged = [self.tag.tagged[place] for place in places]
             for feeds, rows in _written(interface, shapes, batch):
                 words, spans, gap = self._differences(session, feeds, batch, tagged, rows, within)
                 wrong += [*words, *(line for line, _ in spans)]
                 scores_only = scores_only and not words and all(placed for _, placed in spans)
                 largest = max(largest, gap)
         return wrong, largest, scores_only
+
+    def _read(self) -> Sequence[int]:
+        """Return the places of the sentences that are read: of the many that a lossy model is measured on, some."""
+        measured, every = self.tag.measured, range(len(self.tag.sentences))
+        if measured is None:
+            return every
+        many = {*measured.elsewhere, *(place for places in measured.judged.values() for place in places)}
+        return [*evenly(sorted(many), _SOME), *(place for place in every if place not in many)]
 
     def _differences(
         self,

@@ -285,9 +285,10 @@ def _proof() -> dict[str, Value]:
                 "type": "number",
                 "minimum": 0,
                 "maximum": LARGEST_CHANGE,
-                "description": "The share of tags that a lossy profile (int8, fp16) may change; above it nothing is "
-                "written. By default what the profile says: 0.005. Exact profiles may change none. No more than one "
-                "tag in ten can be allowed: that would be another tagger.",
+                "description": "The share of tags that a lossy profile (int8, fp16) may change in `sentences`, "
+                "and where these are few in built-in text of the tagger's languages; above it nothing is written, nor "
+                "where the text is too short to show it. By default what the profile says: 0.005. Exact profiles may "
+                "change none. No more than one tag in ten can be allowed: that would be another tagger.",
                 "examples": [0.001],
             },
             "gold": _text(

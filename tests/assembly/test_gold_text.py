@@ -124,7 +124,7 @@ def test_a_model_that_loses_more_than_it_may_is_not_written(
     shop: Workshop, folder: Path, tagger: SequenceTagger, cli: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantisation, "_LARGE", 16)
-    monkeypatch.setattr(quantisation, "LEVELS", 2)
+    monkeypatch.setattr(quantisation, "LEVELS", 4)
     spec = with_gold(shop, folder, own_labels(shop, tagger), ", tags_changed: 0.1")
     outcome = cli(spec, "-o", folder / "m.onnx", "--profile", "int8")
     assert outcome.code == 3, outcome.err

@@ -19,7 +19,6 @@ from assembler.passes.reprojection import fold_reprojection
 from assembler.passes.reset_character import add_reset_character
 from assembler.profiles import PROFILES
 from assembler.proof import budget
-from assembler.proof.budget import Losses
 from assembler.runtime import Tagger
 from assembler.surgery.labelling import label
 
@@ -251,7 +250,7 @@ def test_a_lossy_profile_that_changes_too_much_is_not_written(
     assert "P001 the profile 'int8' changes more tags of 'tagger' than it may" in outcome.err
     assert "allowed are 0.10%" in outcome.err
     (enough,) = re.findall(r"'tags_changed' in the spec's proof: (0\.\d{4}) would pass", outcome.err)
-    (found,) = re.findall(r"tags differ \((\d+\.\d\d)%\)", outcome.err)
+    (found,) = re.findall(r"tags differ \((\d+\.\d\d)%, .*allowed are", outcome.err)
     assert float(found) / 100 <= float(enough) + 5e-5
     allowing = shop.spec(folder, proof=f", tags_changed: {enough}")
     assert cli(allowing, "-o", folder / "model.onnx", "--profile", "int8").code == 0
@@ -268,7 +267,7 @@ def test_a_lossy_model_says_what_it_changes_and_verifies(shop: Workshop, folder:
     record = shop.metadata(path)["proof"]
     assert record["tags_changed_allowed"] == 0.1
     assert record["tags_changed"] == json.loads(outcome.out)["proof"]["tags_changed"]
-    assert record["tokens_compared"] > 100
+    assert record["tokens_compared"] > 1000
     assert shop.metadata(path)["spec"]["profile"] == "fp16"
     verified: Outcome = cli("verify", path)
     assert verified.code == 0, verified.err
@@ -430,10 +429,3 @@ def test_exported_subgraphs_that_only_look_like_ours_are_left_as_they_are(
         encoding="utf-8",
     )
     assert onnx.checker.check_model(str(shop.build(spec, profile=profile).path)) is None
-
-
-def test_a_budget_of_the_specs_own_is_kept_to_the_letter() -> None:
-    few = {"tags_changed": 1, "tokens": 100, "allowed": 0.001, "largest": 0.1, "golden": {}}
-    assert not Losses(**few, one_anyway=False).kept
-    assert Losses(**few, one_anyway=True).kept
-    assert not Losses(**{**few, "largest": float("nan")}, one_anyway=True).kept
