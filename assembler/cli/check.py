@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from assembler.cli.reporting import EXIT_PROBLEM, format_option, print_json, print_problems, print_step
+from assembler.cli.streams import reader_may_leave
+
+if TYPE_CHECKING:
+    from assembler.checking import Checked
 
 
 @click.command()
@@ -18,6 +23,12 @@ def command(paths: tuple[Path, ...], strict: bool, form: str) -> int:  # noqa: F
     from assembler.checking import check
 
     result = check(paths, strict=strict)
+    with reader_may_leave():
+        _print(result, form)
+    return EXIT_PROBLEM if result.problems else 0
+
+
+def _print(result: Checked, form: str) -> None:
     if form == "json":
         print_json(
             {
@@ -34,4 +45,3 @@ def command(paths: tuple[Path, ...], strict: bool, form: str) -> int:  # noqa: F
         specs = f"{len(result.files)} spec{'s' if len(result.files) != 1 else ''}"
         problems = "no problems" if not count else f"{count} problem{'s' if count != 1 else ''}"
         click.echo(f"{specs}: {problems}")
-    return EXIT_PROBLEM if result.problems else 0

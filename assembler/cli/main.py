@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from assembler.cli.reporting import EXIT_BUG, EXIT_PROBLEM, report_error
+from assembler.cli.streams import drop_stdout, standard_streams
 from assembler.errors import AssemblerError
 from assembler.problems import nearest
 
@@ -53,6 +55,13 @@ class _Commands(click.Group):
             _refuse_misspelled(ctx, args[0])
             args = ["build", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader, `head` for one, has seen enough; click would call it a failure
+            drop_stdout()
+            return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -97,9 +106,15 @@ def cli(ctx: click.Context) -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave with the exit code of the contract."""
     signal.signal(signal.SIGTERM, _terminate)
-    if sys.stdout is None:  # closed by the caller: results would be lost
+    with standard_streams():
+        _run(list(sys.argv[1:] if args is None else args))
+
+
+def _run(words: list[str]) -> None:
+    """Run a command, and leave with its exit code."""
+    if sys.stdout is None:
+        click.echo("standard output is closed: results would be lost", err=True)
         sys.exit(EXIT_PROBLEM)
-    words = list(sys.argv[1:] if args is None else args)
     try:
         code = cli.main(words, prog_name="assemble", standalone_mode=False)
     except click.exceptions.Abort:
@@ -111,12 +126,13 @@ def main(args: Sequence[str] | None = None) -> None:
     except AssemblerError as err:
         sys.exit(report_error(err, words))
     except BrokenPipeError:
-        # The reader, `head` for one, has seen enough. Python would complain when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()  # the reader, `head` for one, has seen enough
         sys.exit(0)
     except OSError as err:
         place = f"{err.filename}: " if err.filename else ""
         click.echo(f"{place}{err.strerror or err}", err=True)
+        if err.errno in {errno.ENOSPC, errno.EIO, errno.EBADF}:
+            drop_stdout()  # it may have been stdout that failed; Python would try to flush it once more
         sys.exit(EXIT_PROBLEM)
     except Exception as err:
         if os.environ.get("ASSEMBLE_TRACEBACK"):

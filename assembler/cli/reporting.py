@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from assembler.cli.streams import reader_may_leave
 from assembler.errors import ParityError
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def report_error(error: AssemblerError, words: Sequence[str]) -> int:
         words: The command line, which says whether JSON is wanted.
     """
     if wants_json(words):
-        print_json({"problems": [problem.as_dict() for problem in error.problems]})
+        with reader_may_leave():
+            print_json({"problems": [problem.as_dict() for problem in error.problems]})
     else:
         print_problems(error.problems, err=True)
     return EXIT_PARITY if isinstance(error, ParityError) else EXIT_PROBLEM
