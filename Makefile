@@ -44,7 +44,7 @@ format: $(READY)
 	$(BIN)/ruff format
 
 # torch comes first and by its exact version. On Linux the package index gives its CUDA build, several gigabytes; with
-# TORCH_INDEX set to the index of CPU builds that pytorch.org names, it is a fifth of a gigabyte.
+# TORCH_INDEX set to the index of CPU builds that pytorch.org names, it gives the CPU build.
 $(READY): pyproject.toml
 	@echo "making $(VENV): some minutes on the first run"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
