@@ -78,6 +78,7 @@ class Coverage:
         taken: Sentences of the spec's file among them, before any were left out.
         given: The sentences of the file; 0 without a file.
         file: The file, or `None`.
+        repeated: Sentences of the file that were left out, because a token repeats one character.
     """
 
     sentences: int
@@ -90,6 +91,7 @@ class Coverage:
     taken: int = 0
     given: int = 0
     file: str | None = None
+    repeated: int = 0
 
     def lines(self) -> list[str]:
         """Return what the report says of it."""
@@ -101,7 +103,8 @@ class Coverage:
         found = [f"covered: {self.sentences} sentences of {lengths}, in batches of {sizes}; {fed}"]
         found += [f"covered: {each.task or 'tags'}: {each}" for each in self.tasks]
         if self.file is not None:
-            found.append(f"covered: {self.taken:,} of the {self.given:,} sentences of {self.file}")
+            without = f", without {self.repeated:,} with a token of one character" if self.repeated else ""
+            found.append(f"covered: {self.taken:,} of the {self.given:,} sentences of {self.file}{without}")
         return found
 
     def record(self) -> dict[str, Value]:
@@ -112,7 +115,8 @@ class Coverage:
             found |= {"lengths": [self.lengths[0], self.lengths[-1]], "different_lengths": len(self.lengths)}
             found["tasks"] = [each.record() for each in self.tasks]
         if self.file is not None:
-            found["sentences_of_file"] = {"taken": self.taken, "of": self.given}
+            repeated: dict[str, Value] = {"repeated_characters": self.repeated} if self.repeated else {}
+            found["sentences_of_file"] = {"taken": self.taken, "of": self.given, **repeated}
         return found
 
     def counts(self) -> list[tuple[str, str, int, int, int]]:
@@ -213,4 +217,5 @@ def text_coverage(
         text.taken,
         text.given,
         spec.proof.sentences,
+        text.repeated,
     )

@@ -285,7 +285,7 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
         references.left_out,
         references.coverage,
         tuple(less),
-        (REPEATED,) if references.tags else (),
+        (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else (),
         tuple(each.losses for each in found if each.losses is not None),
         next((each.accuracy for each in found if each.accuracy is not None), None),
     )

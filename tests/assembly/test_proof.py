@@ -88,6 +88,21 @@ def test_a_wrong_bias_of_a_head_is_found(shop: Workshop, folder: Path, monkeypat
     assert re.search(r"the source says [A-Z]+ 0\.\d{6}, the model [A-Z]+ 0\.\d{6}", text)
 
 
+def test_what_is_read_of_states_is_compared(shop: Workshop, folder: Path) -> None:
+    from assembler.assembly import wired_sources
+    from assembler.proof.divergence import hidden, read_places
+    from assembler.spec.reading import load_spec
+
+    wiring, _ = wired_sources(load_spec(shop.spec(folder)), trust=False)
+    states = np.ones((4, 2, 3), np.float32)
+    values = {"forward_lm.states": states, "characterLengths": np.array([4, 2])}
+    places = read_places(wiring, "forward_lm.states", values)
+    assert hidden(states, places)[:, 0].all()
+    assert hidden(states, places)[:, 1, 0].tolist() == [1, 1, 0, 0]
+    assert read_places(wiring, "words.rows", {"words.rows": states}) is None
+    assert hidden(states[:3], places).all()
+
+
 def test_swapped_biases_of_a_gru_are_found(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reset gate multiplies the recurrent bias alone, so a sum of both biases is not enough."""
     shop.save(shop.tagger(cell="GRU"), tmp_path / "tagger.pt")
