@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.errors import ModelError, SpecError
+from assembler.errors import ModelError, SourceError, SpecError
 from assembler.problems import Problem, in_order
 from assembler.profiles import PROFILES
 from assembler.spec.reading import load_spec
@@ -109,7 +109,7 @@ def _assemble(
     kept = built if PROFILES[read.profile].tags_changed is not None else None
     with _written(built, layout, target, read) as stage:
         del built  # the proof needs the file alone; its memory is the runtime's now
-        proven = _prove(stage.path, read, reference, say, trust=trust)
+        proven = _prove(stage.path, read, reference, digests, say, trust=trust)
         if kept is not None and proven is not None:
             layout = _with_findings(kept, proven, stage, layout)
     data = target.parent / layout.data_name if layout.data_name else None
@@ -169,11 +169,20 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
     for source in spec.sources.values():
         path = spec.folder / source.location
         yield path, "is a source of the spec"
-        if source.form == "onnx" and path.is_file():
-            from assembler.sources.onnx_subgraph import data_files
+        if source.form == "onnx":
+            for data in _external_data(path):
+                yield path.parent / data, f"holds the weights of the source '{source.name}'"
 
-            for data in data_files(source, path):
-                yield data, f"holds the weights of the source '{source.name}'"
+
+def _external_data(path: Path) -> list[str]:
+    """Return the files of external data that an ONNX file names; what is wrong with it is told when it is read."""
+    from assembler.regular_files import open_regular
+    from assembler.sources.onnx_external import external_data
+    from assembler.sources.onnx_header import Allowance
+
+    with suppress(OSError, ValueError), open_regular(path) as stream:
+        return sorted({data.location for data in external_data(stream, Allowance())})
+    return []
 
 
 def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, References | None, dict[str, str]]:
@@ -291,7 +300,9 @@ def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator
         raise ModelError(problem) from err
 
 
-def _prove(path: Path, spec: Spec, reference: References | None, say: Progress, *, trust: bool) -> Proven | None:
+def _prove(
+    path: Path, spec: Spec, reference: References | None, digests: Mapping[str, str], say: Progress, *, trust: bool
+) -> Proven | None:
     from assembler.proof.checking import check_file
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.proving import prove
@@ -306,5 +317,24 @@ def _prove(path: Path, spec: Spec, reference: References | None, say: Progress, 
     return prove(
         path,
         reference,
-        Diagnosis(path, reference.sentences, lambda: wired_sources(spec, trust=trust)),
+        # The memory of the first reading has been let go of, so the sources are read again.
+        Diagnosis(path, reference.sentences, lambda: _wired_again(spec, digests, trust=trust)),
     )
+
+
+def _wired_again(spec: Spec, digests: Mapping[str, str], *, trust: bool) -> tuple[Wiring, OpenSources]:
+    """Read the sources again: the same bytes, or none.
+
+    Raises:
+        SourceError: One was changed meanwhile (R013).
+    """
+    pinned = {name: replace(source, sha256=digests[name]) for name, source in spec.sources.items()}
+    try:
+        return wired_sources(replace(spec, sources=pinned), trust=trust)
+    except SourceError as err:
+        if {problem.code for problem in err.problems} != {"R002"}:
+            raise
+        what = "a source changed while the model was built from it, so the part that diverges was not looked for"
+        hint = "the model differs from the source as it was; build it again"
+        mark = next(s.mark for s in spec.sources.values())
+        raise SourceError(Problem("R013", what, hint, mark.file)) from err

@@ -19,6 +19,7 @@ from assembler.benchmark.ways import FLAIRS_BATCH
 from assembler.sources.flair_checkpoint import read_flair
 from assembler.sources.flair_location import fetch, local_file
 from assembler.sources.flair_running import quiet_flair
+from assembler.sources.opened_file import open_source
 from assembler.spec.reading import load_spec
 
 if TYPE_CHECKING:
@@ -68,10 +69,10 @@ def main(path: str, prefix: str, device_json: str, text: str, trust: str) -> Non
     """Load a model of a spec by its prefix, tag and print the figures as JSON."""
     device, spec = Device.from_json(device_json), load_spec(path)
     source = spec.sources[prefix.partition(".")[0]]
-    file = _file(spec, source)
+    file = open_source(source, _file(spec, source))
 
     def load() -> Callable[[Sentences], object]:
-        model = read_flair(source, file, "", trust=trust == "trust").model_at(prefix)
+        model = read_flair(source, file, trust=trust == "trust").model_at(prefix)
         if model is None:
             raise ValueError(prefix)
         there = model.moved(device.torch)

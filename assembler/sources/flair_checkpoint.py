@@ -21,7 +21,6 @@ from flair.embeddings import (
 from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
 from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
-from assembler.sources.digest import checked_digest
 from assembler.sources.flair_acceptance import stacked
 from assembler.sources.flair_documents import document_weights, text_head_weights, token_head_weights
 from assembler.sources.flair_encoder import encoder_weights
@@ -38,6 +37,7 @@ from assembler.sources.flair_loading import load_labeller, load_language_model, 
 from assembler.sources.flair_location import fetch, local_file
 from assembler.sources.flair_prediction import Classified, Tagged, classify, embed, predict, predict_tokens
 from assembler.sources.flair_running import flair_at_work, quiet_flair
+from assembler.sources.opened_file import OpenedFile, open_source
 from assembler.sources.trust import load_checkpoint
 
 if TYPE_CHECKING:
@@ -261,18 +261,22 @@ def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
     path = local_file(source, folder)
     with quiet_flair():
         path = path or fetch(source)
-    return read_flair(source, path, checked_digest(source, path), trust=trust)
+    opened = open_source(source, path)
+    try:
+        return read_flair(source, opened, trust=trust)
+    finally:
+        opened.close()
 
 
-def read_flair(source: Source, path: Path, digest: str, *, trust: bool) -> FlairSource:
-    """Load the checkpoint of a source from its file, whose digest is known.
+def read_flair(source: Source, opened: OpenedFile, *, trust: bool) -> FlairSource:
+    """Load the checkpoint of a source from its file, whose digest has been compared.
 
     Raises:
         SourceError: R003, R005, R006 as `open_flair`.
     """
+    digest = opened.digest
     with quiet_flair():
-        with path.open("rb") as stream:
-            state = load_checkpoint(source, stream, path.name, trust=trust)
+        state = load_checkpoint(source, opened.stream(), opened.name, trust=trust)
         if isinstance(state, dict) and "is_forward_lm" in state:
             return FlairSource(source, digest, None, load_language_model(source, state), source.name)
         stored = stored_tasks(source, state)

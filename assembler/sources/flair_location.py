@@ -41,6 +41,9 @@ def _found(source: Source, path: Path) -> Path | None:
     if path.is_dir():
         message = f"source '{source.name}': {path} is a folder"
         raise SourceError(Problem.at(source.mark, "R001", message, _inside(path, source)))
+    if path.exists():
+        message = f"source '{source.name}': {path} is no regular file"
+        raise SourceError(Problem.at(source.mark, "R001", message, RELATIVE))
     is_link = path.is_symlink()
     if source.form == "flair" and not is_link and is_name(source):
         return None

@@ -112,15 +112,15 @@ class ExternalData:
         return "leaves its folder" if ".." in self.location.split("/") else None
 
 
-def external_data(stream: BinaryIO, allowance: Allowance) -> set[ExternalData]:
-    """Return all external data of an ONNX file.
+def external_data(stream: BinaryIO, allowance: Allowance) -> list[ExternalData]:
+    """Return the external data of each tensor of an ONNX file that has any.
 
     Raises:
         ValueError: The file is damaged, or an entry is.
     """
     wire = Wire(stream, allowance)
     whole = Field(0, 0, 0, stream.seek(0, os.SEEK_END))
-    return {ExternalData.of(entries) for entries in _entries(wire, "ModelProto", whole, 0)}
+    return [ExternalData.of(entries) for entries in _entries(wire, "ModelProto", whole, 0)]
 
 
 def _entries(wire: Wire, message: str, field: Field, depth: int) -> Iterator[dict[str, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import onnx
@@ -15,10 +17,9 @@ from assembler.errors import ModelError, SourceError
 from assembler.isolation.onnx_tools import check, converted, inlined
 from assembler.parts.emitter import INLINE_BYTES, tensor_proto
 from assembler.problems import Problem
-from assembler.regular_files import open_regular
-from assembler.sources.digest import checked_digest
 from assembler.sources.flair_location import local_file
-from assembler.sources.onnx_bounds import require_bounded_source
+from assembler.sources.onnx_copy import OnnxCopy, copy_onnx
+from assembler.sources.onnx_external import PATHS, ExternalData
 from assembler.sources.onnx_header import OnnxHeader, read_header
 from assembler.spec.schema import OPSETS
 
@@ -38,7 +39,7 @@ class OnnxSubgraph:
     Attributes:
         source: The source in the spec.
         digest: The SHA-256 of its file, its external data included.
-        path: The file.
+        copy: The private copy of the file that all this was read from.
         header: Its ports.
         graph: Its graph, with stubs for large initializers.
         arrays: The arrays of the stubs.
@@ -47,7 +48,7 @@ class OnnxSubgraph:
 
     source: Source
     digest: str
-    path: Path
+    copy: OnnxCopy
     header: OnnxHeader
     graph: onnx.GraphProto
     arrays: Mapping[str, Array]
@@ -58,11 +59,11 @@ class OnnxSubgraph:
         return {}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the file itself, untouched, in ONNX Runtime."""
+        """Run the file itself, untouched, in ONNX Runtime: the bytes that were hashed."""
         from assembler.proof.sessions import run_file
 
         with _marked(self.source):
-            return run_file(self.path, inputs)
+            return run_file(self.copy.path, inputs)
 
     def graft(self, emit: Emitter) -> None:
         """Give the graph to the emitter as a whole."""
@@ -88,20 +89,19 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
         opset: The opset of the spec, which the file must have unless the source says `convert: true`.
 
     Raises:
-        SourceError: R001, R002, R006, R014.
+        SourceError: R001, R002, R005, R006, R013, R014.
         ModelError: Another opset (M001), or no way to convert it (M002).
     """
     path = local_file(source, folder)
     if path is None:  # an onnx source is always a path
         raise AssertionError(source)
-    with open_regular(path) as stream:
-        require_bounded_source(source, path, stream)
+    copy = copy_onnx(source, path)
     try:
-        header = read_header(path)
-        digest = checked_digest(source, path, data_files(source, path))
+        header = read_header(copy.path)
         with _marked(source):
-            check(path, f"the checker, on {path.name}", lambda reason: _unusable(source, path, reason))
-        model = onnx.load(path)
+            check(copy.path, f"the checker, on {path.name}", lambda reason: _unusable(source, path, reason.replace(str(copy.path.parent), str(path.parent))))
+        model = onnx.load(copy.path, load_external_data=False)
+        _load_external_data(model, copy.path.parent)
     except _DAMAGED as err:
         raise _unusable(source, path, str(err) or type(err).__name__) from err
     if model.graph.sparse_initializer:
@@ -110,12 +110,12 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
         with _marked(source):
-            model = inlined(model, f"the functions of {path.name}", lambda reason: _unusable(source, path, reason))
+            model = inlined(model, f"the functions of {path.name}", lambda reason: _unusable(source, path, reason.replace(str(copy.path.parent), str(path.parent))))
     model = _at_opset(source, model, opset)
     used = _domains(model.graph)
     opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain in used}
     graph, arrays = _split(model.graph)
-    return OnnxSubgraph(source, digest, path, header, graph, arrays, opsets)
+    return OnnxSubgraph(source, copy.digest, copy, header, graph, arrays, opsets)
 
 
 def _domains(graph: onnx.GraphProto) -> set[str]:
@@ -136,13 +136,48 @@ def _nested_in(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
             yield attribute.g
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-    for nested in _nested(graph):
-        yield from _tensors(nested)
+def _load_external_data(model: onnx.ModelProto, folder: Path) -> None:
+    """Give every tensor its bytes, wherever in the model it stands: versions of onnx differ in where they look.
+
+    Raises:
+        ValueError: A tensor of plain numbers has more or fewer bytes than its dims say.
+    """
+    with ExitStack() as stack:
+        streams: dict[str, BinaryIO] = {}
+        for tensor in _tensors("ModelProto", model):
+            if not tensor.external_data:
+                continue
+            data = ExternalData.of({entry.key: entry.value for entry in tensor.external_data})
+            if data.location not in streams:
+                streams[data.location] = stack.enter_context((folder / data.location).open("rb"))
+            streams[data.location].seek(data.offset)
+            tensor.raw_data = streams[data.location].read(-1 if data.length is None else data.length)
+            _require_size(tensor)
+            del tensor.external_data[:]
+            tensor.ClearField("data_location")
+
+
+def _require_size(tensor: onnx.TensorProto) -> None:
+    if tensor.data_type not in _PLAIN:
+        return
+    size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * math.prod(tensor.dims)
+    if size != len(tensor.raw_data):
+        message = f"the external data of '{tensor.name:.60}' has {len(tensor.raw_data)} bytes, its dims want {size}"
+        raise ValueError(message)
+
+
+def _tensors(kind: str, message: Any) -> Iterator[onnx.TensorProto]:  # noqa: ANN401 - a message of any kind
+    """Yield the tensors in a message, whose kind is one of `PATHS`."""
+    fields = type(message).DESCRIPTOR.fields_by_number
+    for number, inner in PATHS[kind].items():
+        if number not in fields:  # this onnx does not know it, and drops it
+            continue
+        value = getattr(message, fields[number].name)
+        for each in value if isinstance(value, Sequence) else [value]:
+            if inner == "TensorProto":
+                yield each
+            elif each.ByteSize():
+                yield from _tensors(inner, each)
 
 
 #: What reading a file that is no model, or a damaged one, can raise.
@@ -153,33 +188,6 @@ def _unusable(source: Source, path: Path, reason: str) -> SourceError:
     reason = (reason.strip() or "no reason is given").splitlines()[0]
     message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
     return SourceError(Problem.at(source.mark, "R006", message))
-
-
-def data_files(source: Source, path: Path) -> list[Path]:
-    """Return the files of external data that an ONNX file names, sorted.
-
-    Raises:
-        SourceError: The file is damaged (R006), or names data that is not a regular file below its own folder (R005).
-    """
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except _DAMAGED as err:
-        raise _unusable(source, path, str(err) or type(err).__name__) from err
-    names = {
-        entry.value
-        for tensor in _tensors(model.graph)
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    folder = path.parent.resolve()
-    for name in sorted(names):
-        data = path.parent / name
-        if not data.is_file() or not data.resolve().is_relative_to(folder):
-            what = "leaves its folder" if data.exists() else "is not there"
-            message = f"source '{source.name}': the external data '{name}' of {path.name} {what}"
-            raise SourceError(Problem.at(source.mark, "R005", message, "external data lies beside the model"))
-    return [path.parent / name for name in sorted(names)]
 
 
 def _at_opset(source: Source, model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

@@ -223,7 +223,7 @@ def _header(spec: Spec, source: Source, allowance: Allowance, problems: list[Pro
 def external_problems(source: Source, path: Path, named: Iterable[ExternalData]) -> list[Problem]:
     """Return a problem (R005) for each file of external data that may not be used; one may be missing."""
     wrong: dict[str, None] = {}
-    for data in sorted(named, key=lambda data: (data.location, data.offset)):
+    for data in sorted(set(named), key=lambda data: (data.location, data.offset)):
         try:
             data.size_in(path.parent, path.name)
         except OSError:
