@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import os
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,8 +86,14 @@ def assemble(
     say("reading the spec")
     read = with_profile(load_spec(spec), profile)
     target = Path(output) if output is not None else Path(f"{read.name}.onnx")
-    target = target.resolve() if target.is_symlink() else target  # the link stays, what it names is replaced
-    _check_target(target, read)
+    try:
+        # the link stays, what it names is replaced
+        target = Path(os.path.realpath(target)) if target.is_symlink() else target
+        _check_target(target, read)
+    except (OSError, ValueError) as err:
+        reason = (err.strerror or str(err)) if isinstance(err, OSError) else "no file can have this name"
+        problem = Problem("M009", f"cannot be written: {reason}", "choose another file with -o", str(target))
+        raise ModelError(problem) from err
     with _beside(read):
         return _assemble(read, target, say, trust=trust, proof=proof, external_above=external_above)
 
@@ -107,11 +115,11 @@ def _assemble(
     layout = _layout(built, external_above)
     unpinned = tuple(name for name in digests if read.sources[name].sha256 is None)
     kept = built if PROFILES[read.profile].tags_changed is not None else None
-    with _written(built, layout, target, read) as stage:
+    with _written(built, layout, target, read) as draft:
         del built  # the proof needs the file alone; its memory is the runtime's now
-        proven = _prove(stage.path, read, reference, digests, say, trust=trust)
+        proven = _prove(draft.stage.path, read, reference, digests, say, trust=trust)
         if kept is not None and proven is not None:
-            layout = _with_findings(kept, proven, stage, layout)
+            layout = _with_findings(kept, proven, draft, layout)
     data = target.parent / layout.data_name if layout.data_name else None
     return Assembled(target, layout.size, data, layout.data_size, digests, unpinned, proven)
 
@@ -124,7 +132,7 @@ def with_profile(spec: Spec, profile: str | None) -> Spec:
     return spec if profile is None else replace(spec, profile=profile)
 
 
-def _with_findings(model: Model, proven: Proven, stage: Stage, layout: Layout) -> Layout:
+def _with_findings(model: Model, proven: Proven, draft: _Draft, layout: Layout) -> Layout:
     """Write a lossy model again, with what its proof has found; its graph and its weights are the same."""
     from assembler.content import with_findings
     from assembler.proof.budget import losses_record
@@ -135,9 +143,11 @@ def _with_findings(model: Model, proven: Proven, stage: Stage, layout: Layout) -
     accuracy = {} if proven.accuracy is None else proven.accuracy.record()
     found = with_findings(model, {**losses_record(proven.losses), **accuracy})
     layout = lay_out(found, external_above=0 if layout.data_name else LARGEST_FILE)
-    stage.stream.seek(0)
-    stage.stream.truncate()
-    write_model(found, layout, stage.stream)
+    if layout.data_name:
+        draft.final = _serialised(found, layout)
+    else:
+        draft.stage.rewrite()
+        write_model(found, layout, draft.stage.stream)
     return layout
 
 
@@ -146,6 +156,8 @@ def _check_target(target: Path, spec: Spec) -> None:
     problem = None
     if target.is_dir():
         problem = "is a folder"
+    elif target.is_symlink():
+        problem = "is a link in a circle of links"
     elif not target.parent.is_dir():
         problem = f"cannot be written: there is no folder {target.parent}"
     elif target.exists() and not target.is_file():
@@ -267,37 +279,65 @@ def _layout(model: Model, external_above: int | None) -> Layout:
     return lay_out(model, external_above=LARGEST_FILE if external_above is None else external_above)
 
 
-@contextmanager
-def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator[Stage]:
-    """Write the model under a provisional name; it gets its own at the end of the block.
+@dataclass(slots=True)
+class _Draft:
+    """A model on its way to its name, and what it becomes there.
 
-    External data is named by its content, so it can have its name before the model has: an older model beside it names
-    other data. If the block raises, data that was not there before is removed again.
+    Attributes:
+        stage: Where it is written, and proven.
+        final: The whole file that it becomes at the end, or `None` where it stays as it is.
+    """
+
+    stage: Stage
+    final: bytes | None
+
+
+@contextmanager
+def _written(model: Model, layout: Layout, target: Path, spec: Spec) -> Iterator[_Draft]:
+    """Write the model, and its external data, under provisional names; they get their own at the end of the block.
+
+    External data is named by its content: another build may have written the same name, or may be about to use it. So
+    it gets its name only when nothing is left to fail but the renaming of the model, and it is never removed again.
+    Until then the model names the provisional file.
     """
     from assembler.serialisation import write_data, write_model
     from assembler.staging import staged
 
     try:
         with ExitStack() as stack:
+            stage = stack.enter_context(staged(target))
+            draft = _Draft(stage, None)
             if layout.data_name is not None:
                 data = target.parent / layout.data_name
                 _check_target(data, spec)
-                existed = data.exists()
-                with staged(data) as stage:
-                    write_data(model, stage.stream)
-                if not existed:
-                    stack.push(lambda error, *_: data.unlink(missing_ok=True) if error else None)
-            stage = stack.enter_context(staged(target))
+                data_stage = stack.enter_context(staged(data))  # the last to be entered is the first to be named
+                write_data(model, data_stage.stream)
+                data_stage.flush()
+                draft.final = _serialised(model, layout)
+                layout = replace(layout, data_name=data_stage.path.name)
             write_model(model, layout, stage.stream)
             stage.flush()
             del model
-            yield stage
+            yield draft
+            if draft.final is not None:
+                stage.rewrite()
+                stage.stream.write(draft.final)
+                stage.flush()
     except OSError as err:
         hint = (
             "make room, or choose another file with -o" if err.errno == errno.ENOSPC else "choose another file with -o"
         )
         problem = Problem("M009", f"cannot be written: {err.strerror or err}", hint, str(target))
         raise ModelError(problem) from err
+
+
+def _serialised(model: Model, layout: Layout) -> bytes:
+    """Return the bytes of a model whose weights lie elsewhere: few."""
+    from assembler.serialisation import write_model
+
+    buffer = io.BytesIO()
+    write_model(model, layout, buffer)
+    return buffer.getvalue()
 
 
 def _prove(

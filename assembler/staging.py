@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
+from assembler.regular_files import open_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,11 @@ class Stage:
         """Bring what was written to the disk."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
+
+    def rewrite(self) -> None:
+        """Begin to write the file anew."""
+        self.stream.seek(0)
+        self.stream.truncate()
 
 
 @contextmanager
@@ -127,7 +133,7 @@ def _lock(stream: BinaryIO) -> bool:
 def _sweep(target: Path) -> None:
     """Remove what killed writers of the same target left."""
     for leftover in sorted(target.parent.glob(f".{_escaped(target.name)}.*{_SUFFIX}")):
-        with suppress(OSError), leftover.open("rb") as stream:
+        with suppress(OSError), open_inside(target.parent, leftover.name, links=False) as stream:
             if _lock(stream):
                 leftover.unlink()
 

@@ -116,6 +116,7 @@ def _run(words: list[str]) -> None:
         click.echo("standard output is closed: results would be lost", err=True)
         sys.exit(EXIT_PROBLEM)
     try:
+        _refuse_nul(words)
         code = cli.main(words, prog_name="assemble", standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted: nothing was written", err=True)
@@ -141,6 +142,14 @@ def _run(words: list[str]) -> None:
         click.echo("please report it, with what ASSEMBLE_TRACEBACK=1 prints; nothing was written", err=True)
         sys.exit(EXIT_BUG)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_nul(words: Sequence[str]) -> None:
+    """Refuse what no command line of a system can hold, and a caller in Python can."""
+    for word in words:
+        if "\0" in word:
+            message = f"an argument holds a null character: {word!a}"
+            raise click.UsageError(message)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature

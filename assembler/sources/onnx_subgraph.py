@@ -96,21 +96,33 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
     if path is None:  # an onnx source is always a path
         raise AssertionError(source)
     copy = copy_onnx(source, path)
+
+    def unusable(reason: str) -> SourceError:
+        return _unusable(source, path, reason.replace(str(copy.path.parent), str(path.parent)))
+
     try:
         header = read_header(copy.path)
         with _marked(source):
-            check(copy.path, f"the checker, on {path.name}", lambda reason: _unusable(source, path, reason.replace(str(copy.path.parent), str(path.parent))))
+            check(
+                copy.path,
+                f"the checker, on {path.name}",
+                unusable,
+            )
         model = onnx.load(copy.path, load_external_data=False)
         _load_external_data(model, copy.path.parent)
     except _DAMAGED as err:
-        raise _unusable(source, path, str(err) or type(err).__name__) from err
+        raise unusable(str(err) or type(err).__name__) from err
     if model.graph.sparse_initializer:
         message = f"source '{source.name}': {path.name} has sparse initializers, which cannot be assembled"
         raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
         with _marked(source):
-            model = inlined(model, f"the functions of {path.name}", lambda reason: _unusable(source, path, reason.replace(str(copy.path.parent), str(path.parent))))
+            model = inlined(
+                model,
+                f"the functions of {path.name}",
+                unusable,
+            )
     model = _at_opset(source, model, opset)
     used = _domains(model.graph)
     opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain in used}

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import signal as signals
 import subprocess
 import sys
 import time
@@ -104,6 +105,97 @@ def test_a_build_that_is_asked_to_stop_cleans_up(shop: Workshop, older: Path, si
         assert set(run["files"]) == {"model.onnx"}
         assert run["files"]["model.onnx"] in {before, after}
     assert [run["outcome"] for run in runs].count(["exit", code]) >= 4
+
+
+# A build that stops at one of its steps until it hears of something.
+WAITING = """
+import sys
+import assembler.cli.build as build
+from assembler.cli.main import main
+
+def step(text):
+    if text == sys.argv[1]:
+        print("there", flush=True)
+        sys.stdin.readline()
+
+build.print_step = step
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("step", ["checking the file", "proving the model against its source"])
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGKILL"])
+def test_a_stopped_build_takes_no_weights_from_another_that_has_finished_meanwhile(
+    shop: Workshop, folder: Path, step: str, signal: str
+) -> None:
+    spec = shop.spec(folder)
+    words = [str(spec), "-o", str(folder / "first.onnx"), "--external-above", "0"]
+    first = subprocess.Popen(
+        [sys.executable, "-c", WAITING, step, *words], stdin=-1, stdout=-1, env=dict(shop.environment)
+    )
+    assert first.stdin is not None
+    assert first.stdout is not None
+    with first, first.stdin, first.stdout:
+        assert first.stdout.readline() == b"there\n"  # it has written its weights, and waits
+        second = assemble(spec, folder / "second.onnx", external_above=0)
+        first.send_signal(getattr(signals, signal))
+        first.wait()
+    assert not (folder / "first.onnx").exists()
+    assert second.data is not None
+    assert second.data.is_file()
+    ort.InferenceSession(str(second.path))
+    assert bool(list(folder.glob(".*.partial"))) == (signal == "SIGKILL")
+
+
+def test_two_builds_of_one_target_leave_a_model_with_its_weights(shop: Workshop, folder: Path) -> None:
+    spec, target = shop.spec(folder), folder / "model.onnx"
+
+    def other(step: str) -> None:
+        if step == "proving the model against its source":
+            assemble(spec, target, external_above=0)
+
+    result = assemble(spec, target, external_above=0, progress=other)
+    alone = assemble(spec, folder / "alone.onnx", external_above=0)
+    assert result.data == alone.data
+    assert target.read_bytes() == alone.path.read_bytes()
+    ort.InferenceSession(str(target))
+    assert not list(folder.glob(".*.partial"))
+
+
+def test_weights_get_their_name_before_the_model_that_names_them(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str] = []
+    real = Path.replace
+
+    def noting(self: Path, target: Path) -> Path:
+        named.append(Path(target).name)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", noting)
+    result = assemble(shop.spec(folder), folder / "model.onnx", external_above=0)
+    assert result.data is not None
+    assert named == [result.data.name, "model.onnx"]
+
+
+@pytest.mark.parametrize("profile", ["portable", "int8"])
+def test_a_model_names_its_weights_as_they_are_called(shop: Workshop, folder: Path, profile: str) -> None:
+    demo = shop.repository / "specs" / "demo-pos.yaml"
+    result = assemble(demo, folder / "model.onnx", external_above=0, profile=profile)
+    proto = onnx.load(result.path, load_external_data=False)
+    entries = [entry for tensor in proto.graph.initializer for entry in tensor.external_data]
+    assert result.data is not None
+    assert {entry.value for entry in entries if entry.key == "location"} == {result.data.name}
+    assert result.path.stat().st_size == result.size
+    assert result.data.stat().st_size == result.data_size
+
+
+def test_a_pipe_in_the_place_of_a_leftover_hangs_no_build(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".model.onnx.00000000.partial")
+    (tmp_path / ".model.onnx.11111111.partial").symlink_to("/dev/zero")
+    with staged(tmp_path / "model.onnx") as stage:
+        stage.stream.write(b"data")
+    assert (tmp_path / "model.onnx").read_bytes() == b"data"
 
 
 def test_a_failed_build_leaves_the_older_file_as_it_was(shop: Workshop, folder: Path) -> None:
