@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import click
 
 from assembler.cli.columns import write_columns
+from assembler.cli.interruption import answered
 from assembler.cli.reporting import format_option
 from assembler.errors import ModelError
 from assembler.problems import Problem
@@ -60,6 +61,7 @@ TOKENIZERS = ("segtok", "whitespace")
     help="Look first if the model's file is whole, by the digest that it carries.",
 )
 @format_option
+@answered()
 def command(
     model: Path,
     file: Path | None,

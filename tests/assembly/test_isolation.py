@@ -303,3 +303,40 @@ def test_a_wrong_model_still_fails_its_proof(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(IsolatedSession, "run", wrong)
     with pytest.raises(ParityError, match="P002"):
         assemble(spec, tmp_path / "out.onnx")
+
+
+@LINUX
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_tagging_answers_signals_while_a_model_hangs_in_our_own_process(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    endless(tmp_path)
+    script = f"""
+import signal, sys
+import numpy, onnxruntime
+from assembler.cli.interruption import answered
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+session = onnxruntime.InferenceSession({str(tmp_path / "m.onnx")!r})
+with answered():
+    print("now", flush=True)
+    session.run(None, {{"trips": numpy.array(2**62), "x": numpy.ones(1, numpy.float32)}})
+"""
+    environment = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
+    hung = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
+    assert hung.stdout is not None
+    assert hung.stdout.readline() == b"now\n"
+    time.sleep(0.5)
+    hung.send_signal(number)
+    try:
+        assert hung.wait(timeout=60) == code
+    finally:
+        hung.kill()
+        hung.stdout.close()
+
+
+def test_a_signal_that_was_answered_in_time_ends_nothing() -> None:
+    from assembler.cli import interruption
+
+    with pytest.raises(KeyboardInterrupt), interruption.answered():
+        signal.raise_signal(signal.SIGINT)
+    time.sleep(interruption._GRACE + 0.5)
