@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients docs format clean
+.PHONY: demo test lint types tests clients fuzz docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -20,6 +20,7 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/assemble check --strict specs
+	$(BIN)/assemble check examples/specs
 
 types: $(READY)
 	$(BIN)/mypy
@@ -33,6 +34,10 @@ tests: $(READY)
 clients: $(READY)
 	bash tools/client_tools.sh
 	$(BIN)/pytest -q tests/clients
+
+# A million damaged and hostile checkpoints; some thousand are part of `make tests`.
+fuzz: $(READY)
+	$(BIN)/python tools/fuzz_checkpoints.py --inputs 1000000
 
 # What is generated: the schema for editors, and the pages made from it.
 docs: $(READY)

@@ -14,7 +14,7 @@ from assembler.parts.registry import kinds
 from assembler.problems import Problem, in_order
 from assembler.proof.gold_text import read_gold
 from assembler.regular_files import is_inside, leads_outside
-from assembler.sources.flair_location import is_name
+from assembler.sources.flair_location import is_name, unpinned
 from assembler.sources.opening import open_headers
 from assembler.spec.files import named_files
 from assembler.spec.reading import load_spec
@@ -60,7 +60,8 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
     Args:
         paths: Spec files, and folders, whose `.yaml` and `.yml` files are checked, those of their subfolders too.
         strict: For specs of strangers: nothing outside the folder of a spec is opened, and what leads there, the spec
-            itself included, is reported (W018). Nobody else could build such a spec.
+            itself included, is reported (W018). Nobody else could build such a spec. So are names of a hub that nothing
+            pins (W024): what is behind them can be another model tomorrow, or a stranger's.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     files: list[Path] = []
@@ -79,6 +80,7 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
             problems += err.problems
             continue
         problems += outside_problems(spec)  # before anything that the spec names is looked at
+        problems += unpinned(spec) if strict else []
         try:
             headers, left = open_headers(spec)
             notes += [*left, *_absent_sources(spec)]

@@ -93,9 +93,9 @@ def cli(ctx: click.Context) -> None:
     """Stitch exported subgraphs into one ONNX model that is proven equal to its source.
 
     \b
-        assemble specs/de-pos.yaml           build and prove de-pos.onnx
-        assemble check specs/                check specs, without weights
-        assemble tag de-pos.onnx text.txt    tag text, one sentence a line
+        assemble specs/demo-pos.yaml           build and prove demo-pos.onnx
+        assemble check specs/                  check specs, without weights
+        assemble tag demo-pos.onnx text.txt    tag text, one sentence a line
 
     Exit codes: 0 fine, 1 a problem in a spec, a source or a model, 2 wrong usage, 3 parity failed, 4 a bug of ours.
     """  # noqa: D301 - click's mark for text that is not to be wrapped

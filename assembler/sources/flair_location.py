@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from assembler.errors import SourceError
 from assembler.problems import Problem, suggest
 
 if TYPE_CHECKING:
-    from assembler.spec.model import Source
+    from assembler.spec.model import Source, Spec
 
 #: What is said of a path where nothing better is known.
 RELATIVE = "paths are relative to the spec"
@@ -59,6 +60,30 @@ def is_name(source: Source) -> bool:
     if Path(source.location).suffix in _SUFFIXES or source.location.startswith("."):
         return False
     return source.revision is not None or re.fullmatch(r"[\w-]+|[\w.-]+/[\w.-]+", source.location) is not None
+
+
+def unpinned(spec: Spec) -> list[Problem]:
+    """Return a problem (W024) for each model that is fetched by a name which nothing pins.
+
+    What a hub answers to a name can be changed by whoever owns the name. flair's own names have no slash and no
+    revisions (sequence_tagger_model.py 670-760), so that the digest alone pins them.
+    """
+    problems = []
+    for source in spec.sources.values():
+        path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
+        if source.form != "flair" or not is_name(source) or os.path.isfile(path):  # noqa: PTH113 - never raises
+            continue
+        lacking = ["revision"] if source.revision is None and "/" in source.location else []
+        lacking += ["sha256"] if source.sha256 is None else []
+        if lacking:
+            message = f"the model '{source.location}' is fetched by its name, and the spec gives no {_both(lacking)}"
+            hint = "what a name leads to can change: the first build prints the digest to pin"
+            problems.append(Problem.at(source.mark, "W024", message, hint))
+    return problems
+
+
+def _both(words: list[str]) -> str:
+    return " and no ".join(words)
 
 
 def _inside(folder: Path, source: Source) -> str:

@@ -39,8 +39,29 @@ def quiet_flair(device: str = "cpu") -> Iterator[None]:
 
 
 @contextmanager
+def offline() -> Iterator[None]:
+    """Keep huggingface_hub and transformers from asking the hub.
+
+    What flair is given names nothing that could be fetched. This is the second lock: what is built from a file at hand
+    opens no connection, whatever flair and transformers look for beside it.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils._http import reset_sessions
+    from transformers.utils import hub
+
+    before = constants.HF_HUB_OFFLINE, hub._is_offline_mode  # noqa: SLF001 - it has no other switch
+    constants.HF_HUB_OFFLINE = hub._is_offline_mode = True  # noqa: SLF001 - see above
+    reset_sessions()  # those that are open would go on as they were made
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, hub._is_offline_mode = before  # noqa: SLF001 - see above
+        reset_sessions()
+
+
+@contextmanager
 def flair_at_work(source: Source, what: str) -> Iterator[None]:
-    """Run flair in the block, and nothing else.
+    """Run flair in the block, and nothing else, without a connection.
 
     flair checks little of what it loads, and transformers and tokenizers, which it calls, raise whatever class is at
     hand; tokenizers raises bare `Exception`. So all of them are taken for a damaged file here.
@@ -53,7 +74,8 @@ def flair_at_work(source: Source, what: str) -> Iterator[None]:
         SourceError: flair has raised something (R006).
     """
     try:
-        yield
+        with offline():
+            yield
     except AssemblerError:
         raise
     except BaseException as err:

@@ -1,7 +1,7 @@
 """Runs the pickles of checkpoints: a machine of our own that knows the few operations which they need.
 
 Nothing that a pickle names is looked up, called or changed. A list or table can be filled until it is put into another
-one, and not be put anywhere before that ends: so none can hold itself, and none changes behind whoever has read it.
+one or stands in a second place, and not after: so none can hold itself, and none changes behind whoever has read it.
 
 The numbers of the operations are those of Python's pickletools; a protocol from 2 to 5 is read.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: The largest tables of words have some million entries, of three operations each.
 _MOST_OPERATIONS = 1 << 26
 #: Lists, tables, tuples, tensors: a tensor needs about ten of them.
-_MOST_CONTAINERS = 1 << 20
+_MOST_CONTAINERS = 1 << 18
 #: Numbers of more bytes are none that a checkpoint counts with.
 _MOST_DIGITS = 32
 #: A name of a class or module is no longer.
@@ -133,7 +133,7 @@ class Machine:
     def filled(self) -> object:
         """Return the container on top of the stack, which may still be filled."""
         if len(self._stack) <= (self._marks[-1] if self._marks else 0) or id(self._stack[-1]) not in self._open:
-            message = "its pickle fills what is no list or table, or what was complete already"
+            message = "its pickle fills what is no list or table, or one that holds itself or is in use already"
             raise DamagedError(message)
         return self._stack[-1]
 
@@ -145,14 +145,13 @@ class Machine:
         self._memo.append(self._stack[-1])
 
     def recall(self, place: int) -> None:
-        """Put a remembered value on the stack again."""
+        """Put a remembered value on the stack again. A container is complete then: else it could hold itself."""
         if place >= len(self._memo):
             message = "its pickle asks for a value that it has not read"
             raise DamagedError(message)
         value = self._memo[place]
-        if id(value) in self._open:
-            message = "a list or table in it holds itself"
-            raise DamagedError(message)
+        if type(value) in _CONTAINERS:
+            self._close(value)
         self._stack.append(value)
 
     def enter(self, table: dict[object, object], key: object, value: object) -> None:
