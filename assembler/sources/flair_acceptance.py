@@ -45,6 +45,9 @@ _REASONS = {
     "MuseCrosslingualEmbeddings": "which downloads a table for the language that it guesses (token.py 1332)",
     "ELMoEmbeddings": "which flair 0.15.1 runs with the library allennlp",
 }
+_MOST_EMBEDDINGS = 64
+#: So much of a stranger's name is shown.
+_SHOWN = 60
 #: The embeddings of documents whose parts can be built.
 _DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
 _DOCUMENT_HINT = f"embeddings of documents that can be assembled: {', '.join(_DOCUMENTS)}"
@@ -70,6 +73,7 @@ def check_stored_embeddings(source: Source, stored: object) -> None:
     children = stored.get("embeddings") if _stored_class(source, stored) == _SUPPORTED[0] else []
     if not isinstance(children, list):
         raise damaged(source, f"the stack of the tagger is a {type(children).__name__}, expected a list of embeddings")
+    _check_count(source, children)
     for place, child in enumerate(children):
         if not isinstance(child, dict):
             raise damaged(source, f"embedding {place} of the tagger is a {type(child).__name__}")
@@ -92,9 +96,18 @@ def check_stored_document(source: Source, stored: object) -> None:
     models = stored.get("flair_embeddings")
     if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
         raise damaged(source, f"the language models of the classifier are a {type(models).__name__}")
+    _check_count(source, models)
     for model in models:
         if _stored_class(source, model) != "FlairEmbeddings":
             raise refuse(source, f"the language models of the classifier hold {model['__cls__']}", _DOCUMENT_HINT)
+
+
+def _check_count(source: Source, embeddings: list[Any]) -> None:
+    """Refuse more embeddings than anybody stacks: each is looked at, however few bytes name it once more (R006)."""
+    if len(embeddings) > _MOST_EMBEDDINGS:
+        raise damaged(
+            source, f"the checkpoint stacks {len(embeddings)} embeddings, expected at most {_MOST_EMBEDDINGS}"
+        )
 
 
 def _with_reason(cls: str) -> str:
@@ -104,7 +117,7 @@ def _with_reason(cls: str) -> str:
 def stored_class(stored: Mapping[str, Any]) -> str:
     """Return the last part of the class that stored embeddings name, and an empty text where they name none."""
     cls = stored.get("__cls__")
-    return cls.rpartition(".")[2] if type(cls) is str and cls.isprintable() else ""
+    return cls.rpartition(".")[2][:_SHOWN] if type(cls) is str and cls.isprintable() else ""
 
 
 def _stored_class(source: Source, stored: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: A model with labels of its own.
 Labeller: TypeAlias = "SequenceTagger | TokenClassifier | TextClassifier"
 
+_MOST_TASKS, _LONGEST_NAME = 64, 60
 _HINT = "SequenceTagger, TokenClassifier, TextClassifier, MultitaskModel and LanguageModel can be assembled"
 
 
@@ -61,7 +62,7 @@ def load_labeller(source: Source, state: object) -> Labeller:
 def _class(state: Mapping[str, Any]) -> str:
     """Return the class of a state; until 0.11 it was not stored."""
     cls = state.get("__cls__", "TextClassifier" if "document_embeddings" in state else "SequenceTagger")
-    return cls if type(cls) is str and cls.isidentifier() else "of no class"
+    return cls if type(cls) is str and cls.isidentifier() and len(cls) <= _LONGEST_NAME else "of no class"
 
 
 def stored_tasks(source: Source, state: object) -> dict[str, object] | None:
@@ -78,6 +79,10 @@ def stored_tasks(source: Source, state: object) -> dict[str, object] | None:
         return None
     if not isinstance(tasks, dict) or not tasks:
         raise damaged(source, "the MultitaskModel of the checkpoint holds no tasks")
+    if len(tasks) > _MOST_TASKS:
+        raise damaged(
+            source, f"the MultitaskModel of the checkpoint has {len(tasks)} tasks, expected at most {_MOST_TASKS}"
+        )
     from re import match
 
     for name, task in tasks.items():

@@ -71,7 +71,7 @@ def unpinned(spec: Spec) -> list[Problem]:
     problems = []
     for source in spec.sources.values():
         path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
-        if source.form != "flair" or not is_name(source) or os.path.isfile(path):  # noqa: PTH113 - never raises
+        if source.form != "flair" or not is_name(source) or os.path.lexists(path):  # what is there is no name
             continue
         lacking = ["revision"] if source.revision is None and "/" in source.location else []
         lacking += ["sha256"] if source.sha256 is None else []

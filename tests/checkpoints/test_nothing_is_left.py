@@ -275,6 +275,17 @@ def test_an_option_that_flair_does_not_write_reaches_nobody(
     assert refusal(path).startswith(f"R005 source 'tagger': {words}")
 
 
+def test_more_embeddings_or_tasks_than_anybody_has_are_refused(tmp_path: Path) -> None:
+    def many(state: dict[str, object]) -> None:
+        state["embeddings"] = {"__cls__": "StackedEmbeddings", "embeddings": [entry(state)] * 65}
+
+    words = "R006 source 'tagger': the checkpoint stacks 65 embeddings, expected at most 64"
+    assert refusal(saved(tmp_path / "tagger.pt", many)) == words
+    state = {"__cls__": "MultitaskModel", "model_states": {f"t{number}": {} for number in range(65)}}
+    torch.save(state, tmp_path / "tasks.pt", pickle_protocol=4)
+    assert "the MultitaskModel of the checkpoint has 65 tasks, expected at most 64" in refusal(tmp_path / "tasks.pt")
+
+
 def test_what_else_a_state_holds_is_not_given_to_flair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     others = {
         "allow_unk_predictions": True,
