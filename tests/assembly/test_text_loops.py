@@ -12,7 +12,7 @@ import pytest
 from assembler.initialisation import write_spec
 from assembler.model import Model
 from assembler.parts.emitter import Emitter
-from assembler.passes import loops, quantisation
+from assembler.passes import loops, quantisation, token_layers
 from assembler.passes.loops import lower_language_models
 from assembler.passes.reset_character import add_reset_character
 from assembler.runtime import Tagger
@@ -142,3 +142,23 @@ def test_a_language_model_that_no_host_feeds_gets_no_reset_character_beside_its_
     given = add_reset_character(model)
     assert given.resets == {}
     assert given.proto == model.proto
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_in_int8_batches_of_any_size_but_one_give_the_same_tags_and_nearly_the_same_scores(
+    shop: Workshop, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, text: bool
+) -> None:
+    """What enters the head's projection is rounded by one scale for all of a run; a sentence alone has another way."""
+    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
+    monkeypatch.setattr(quantisation, "_LARGE", 128)  # as in real models the last product, to the labels, stays float32
+    path = built(shop, checkpoint, tmp_path, "int8")[text]
+    assert "DynamicQuantizeLinear" in {node.op_type for node in onnx.load(path).graph.node}
+    sentences = texts(64)
+    first, *others = ([*Tagger(path).tag(sentences, batch_size=size)] for size in (64, 32, 8))
+    for other in others:
+        assert [each.labels for each in other] == [each.labels for each in first]
+        for one, same in zip(other, first, strict=True):
+            np.testing.assert_allclose(one.scores, same.scores, rtol=0, atol=1e-3)
+    alone = Tagger(path).tag(sentences, batch_size=1)
+    pairs = [(one.scores, many.scores) for one, many in zip(alone, first, strict=True)]
+    assert max(np.abs(np.subtract(one, many)).max() for one, many in pairs) > 1e-5
