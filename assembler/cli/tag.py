@@ -13,7 +13,8 @@ import click
 
 from assembler.cli.columns import write_columns
 from assembler.cli.interruption import answered
-from assembler.cli.reporting import format_option
+from assembler.cli.raw_text import noticed
+from assembler.cli.reporting import format_option, printable
 from assembler.errors import ModelError
 from assembler.problems import Problem
 
@@ -89,12 +90,12 @@ def command(
             message = "standard input is closed; name a file"
             raise click.UsageError(message)
         with _progress(None) as advance:
-            lines = _tokens(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer)
+            lines = _tokens(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer, "<stdin>")
             write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
     count = _count(file)  # before anything is printed, so that a damaged file gives an error and no half result
     with file.open("rb") as opened, _progress(count) as advance:
-        write(stream(_tokens(read_lines(opened, str(file)), tokenizer), window=_BATCHES, progress=advance))
+        write(stream(_tokens(read_lines(opened, str(file)), tokenizer, str(file)), window=_BATCHES, progress=advance))
 
 
 class _Stream(Protocol):
@@ -126,10 +127,10 @@ def _count(file: Path) -> int:
         return sum(1 for _ in read_lines(opened, str(file)))
 
 
-def _tokens(lines: Iterator[str], tokenizer: str | None) -> Iterator[Sequence[str]]:
+def _tokens(lines: Iterator[str], tokenizer: str | None, name: str) -> Iterator[Sequence[str]]:
     """Return the tokens of each line."""
     if tokenizer is None:
-        return ([token for token in line.split(" ") if token] for line in lines)
+        return ([token for token in line.split(" ") if token] for line in noticed(lines, printable(name)))
     from assembler.runtime import tokenize
 
     return tokenize(lines, tokenizer)

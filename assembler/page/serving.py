@@ -8,10 +8,12 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from io import BytesIO
 
 #: The address that only programs on this machine can reach.
@@ -19,10 +21,19 @@ LOOPBACK = "127.0.0.1"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml"}
 _NAMES = ("localhost", LOOPBACK, "[::1]")
 _HTTP_PORT = 80
+#: How long a connection may say nothing, and how many there are at a time; a browser opens six.
+_PATIENCE, _MOST_CONNECTIONS = 15.0, 32
+#: Scripts, styles and data of the page itself and of nobody else; WebAssembly, and its threads.
+_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
+    "style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class _Handler(SimpleHTTPRequestHandler):
     """Serves files, prints nothing, and isolates the page, so that ONNX Runtime may use several threads."""
+
+    timeout = _PATIENCE
 
     def send_head(self) -> BytesIO | BinaryIO | None:
         """Answer what asks for this machine by its own names, with what is in the folder.
@@ -33,12 +44,21 @@ class _Handler(SimpleHTTPRequestHandler):
         if not self._is_asked_by_name():
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
-        path = Path(self.translate_path(self.path))
-        root = Path(self.directory).resolve()
-        if not all(each.resolve().is_relative_to(root) for each in (path, path / "index.html", path / "index.htm")):
+        if not self._is_served():
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
+
+    def _is_served(self) -> bool:
+        """Whether a plain file or folder inside the folder is asked for: no pipe, which would be waited for."""
+        try:
+            path = Path(self.translate_path(self.path))
+            root = Path(self.directory).resolve(strict=True)
+            each = [path, path / "index.html", path / "index.htm"] if path.is_dir() else [path]
+            inside = all(one.resolve().is_relative_to(root) for one in each)
+            return inside and all(one.is_file() or one.is_dir() or not one.exists() for one in each)
+        except (OSError, ValueError):  # ValueError: a null character, or text that is no path
+            return False
 
     def _is_asked_by_name(self) -> bool:
         host, port = self.headers.get("Host", "").lower(), self.connection.getsockname()[1]
@@ -53,6 +73,9 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("Referrer-Policy", "no-referrer")
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
@@ -60,9 +83,35 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    """Answers a bounded number of connections at a time; those beyond it are closed at once."""
+
+    def __init__(self, address: tuple[str, int], handler: Callable[..., _Handler]) -> None:
+        self._free = BoundedSemaphore(_MOST_CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: Any) -> None:  # noqa: ANN401 - the base class's
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be started
+            self._free.release()
+            self.shutdown_request(request)
+
+    def process_request_thread(
+        self,
+        request: socket.socket | tuple[bytes, socket.socket],
+        client_address: Any,  # noqa: ANN401
+    ) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         """Say nothing of a browser that went away in the middle of an answer."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Sentence = TypeVar("Sentence")
 
+#: The most characters of a batch, padding included, where it has more than one sentence: 128 texts of 2,048.
+MOST_CELLS = 1 << 18
+
 
 def read_sentences(sentences: Iterable[Sequence[str]]) -> Iterator[Tokens]:
     """Return the sentences one by one, without their empty tokens, which flair drops; tokens of white space stay.
@@ -59,16 +62,33 @@ def _read(tokens: Sequence[str], number: int) -> Tokens:
     return without_empty(tokens)
 
 
-def batches(sentences: Sequence[InContext], size: int) -> Iterator[list[int]]:
+def batches(sentences: Sequence[InContext], size: int, cells: int = MOST_CELLS) -> Iterator[list[int]]:
     """Yield the numbers of the sentences of each batch.
 
     Sentences with tokens are sorted by their count of tokens, most first, equal ones in the caller's order, and cut
-    into batches of `size` (flair 0.15.1, models/sequence_tagger_model.py 490-501). The others are in no batch.
+    into batches of `size` (flair 0.15.1, models/sequence_tagger_model.py 490-501). The others are in no batch. A batch
+    is padded to its longest text: one that would have more than `cells` characters then is cut by their lengths, so
+    that a single long text does not widen all others. One sentence is never cut.
     """
     tagged = (number for number, sentence in enumerate(sentences) if sentence.tokens)
     order = sorted(tagged, key=lambda number: len(sentences[number].tokens), reverse=True)
     for start in range(0, len(order), size):
-        yield order[start : start + size]
+        yield from _within(order[start : start + size], sentences, cells)
+
+
+def _within(batch: list[int], sentences: Sequence[InContext], cells: int) -> Iterator[list[int]]:
+    widths = {number: sum(map(len, sentences[number].tokens)) + len(sentences[number].tokens) for number in batch}
+    if len(batch) * max(widths.values()) <= cells:
+        yield batch
+        return
+    place = {number: index for index, number in enumerate(batch)}
+    part: list[int] = []
+    for number in sorted(batch, key=widths.__getitem__):
+        if part and (len(part) + 1) * widths[number] > cells:
+            yield sorted(part, key=place.__getitem__)
+            part = []
+        part.append(number)
+    yield sorted(part, key=place.__getitem__)
 
 
 def even_size(count: int, most: int) -> int:

@@ -86,7 +86,20 @@ def _require_format(own: Mapping[str, str], file: str) -> None:
 
 def _parsed(key: str, text: str, file: str) -> object:
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as err:  # a hostile file may nest brackets without end
         raise damaged(key, f"no valid JSON: {err}", file) from err
+    return value
+
+
+def _refuse_constant(name: str) -> object:
+    message = f"{name} is no number of JSON"
+    raise ValueError(message)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        message = f"{text[:20]} is too large a number"
+        raise ValueError(message)
     return value

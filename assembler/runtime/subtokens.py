@@ -6,6 +6,7 @@ model carries.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -16,7 +17,7 @@ from assembler.errors import ModelError
 from assembler.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from assembler.runtime.fields import Fields
 
 _SIZES = range(2**31)
+_LONGEST_REASON = 300
 #: Stands for the word of a subtoken that belongs to no token of the sentence.
 _NO_WORD = -1
 
@@ -121,15 +123,21 @@ class Subtokenizer:
             ModelError: M019 for a sentence of more subtokens than the encoder has positions.
         """
         texts = [self._with_context(sentence) for sentence in sentences]
-        encodings = self._tokenizer.encode_batch(
-            [text for text, _ in texts], is_pretokenized=True, add_special_tokens=True
-        )
+        with _told(self._failed):
+            encodings = self._tokenizer.encode_batch(
+                [text for text, _ in texts], is_pretokenized=True, add_special_tokens=True
+            )
         most = max(len(sentence.tokens) for sentence in sentences)
         rows: list[_Piece] = []
         for number, (encoding, (_, start)) in enumerate(zip(encodings, texts, strict=True)):
             pieces = [encoding, *encoding.overflowing] if self.stride else [encoding]
             rows += self._pieces(pieces, start, len(sentences[number].tokens), number * most)
         return self._grid(rows, most * len(sentences))
+
+    def _failed(self, why: str) -> ModelError:
+        message = f"the tokeniser of the encoder '{self.name}' fails on this text: {why}"
+        hint = "the metadata of this file is damaged: assemble the model again"
+        return ModelError(Problem("M013", message, hint, self.file))
 
     def _with_context(self, sentence: InContext) -> tuple[list[str], int]:
         """Return the text with its context, and where the sentence begins in it (TF 660-690)."""
@@ -202,12 +210,27 @@ def _loaded(fields: Fields) -> _Tokenizer:
         hint = "install this package with its extra 'tokenizers': pip install '.[tokenizers]'"
         raise ModelError(Problem("M018", message, hint, fields.file)) from err
     text = fields.text("tokenizer")
-    try:
+    with _told(lambda why: fields.error("tokenizer", f"the library 'tokenizers' does not read it: {why}")):
         tokenizer: _Tokenizer = library.Tokenizer.from_str(text)
-    except Exception as err:  # it raises bare `Exception` on a text that is no tokeniser
-        key, message = "tokenizer", f"the library 'tokenizers' does not read it: {err}"
-        raise fields.error(key, message) from err
     return tokenizer
+
+
+@contextmanager
+def _told(problem: Callable[[str], ModelError]) -> Iterator[None]:
+    """Turn what the library raises of a tokeniser that a file made up into a problem.
+
+    It raises bare `Exception`, and where its Rust code panics a `PanicException`, which is none. What asks a process to
+    end passes.
+
+    Raises:
+        ModelError: As `problem` makes it of the reason.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, ModelError):
+        raise
+    except BaseException as err:
+        raise problem(" ".join(str(err).split())[:_LONGEST_REASON]) from err
 
 
 def _limit(tokenizer: _Tokenizer, most: int, stride: int, fields: Fields) -> None:
@@ -215,4 +238,5 @@ def _limit(tokenizer: _Tokenizer, most: int, stride: int, fields: Fields) -> Non
     if most <= special + stride:  # on which the library panics, which is no Exception
         key, message = "most", f"{most} subtokens leave no room beside {special} special ones and a stride of {stride}"
         raise fields.error(key, message)
-    tokenizer.enable_truncation(most, stride=stride)
+    with _told(lambda why: fields.error("most", f"the library 'tokenizers' does not take it: {why}")):
+        tokenizer.enable_truncation(most, stride=stride)

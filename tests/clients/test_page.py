@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from assembler.cli.main import cli
 from assembler.content import with_digests
 from assembler.errors import ModelError
 from assembler.model import Model
+from assembler.page import serving as serving_module
 from assembler.page.serving import server
 from assembler.page.writing import RUNTIME_FILES, find_runtime, write_page
 from assembler.runtime import Tagger
@@ -322,3 +324,44 @@ def test_a_client_that_goes_away_is_not_reported(tmp_path: Path, capfd: pytest.C
             assert leaving.recv(100)
         assert status(port, "/big.bin") == 200
     assert capfd.readouterr().err == ""
+
+
+def test_odd_paths_and_pipes_are_plainly_not_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "page"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "index.html").write_text("page")
+    os.mkfifo(folder / "pipe")
+    (tmp_path / "secret").write_text("secret")
+    with served(folder) as port:
+        odd = ("/%00", "/pipe", "/..%2fsecret", "/%2e%2e/secret", "/../secret", "/a%00b", "/" + "x" * 5000)
+        assert [status(port, path) for path in odd] == [404] * len(odd)
+        assert status(port, "/index.html") == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_page_may_load_nothing_of_anybody_else(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("page")
+    with served(tmp_path) as port, urlopen(f"http://127.0.0.1:{port}/") as answer:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'")
+    assert "unsafe-inline" not in policy
+
+
+def test_connections_are_bounded_and_those_that_say_nothing_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").write_text("page")
+    monkeypatch.setattr(serving_module._Handler, "timeout", 2)
+    with served(tmp_path) as port:
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(serving_module._MOST_CONNECTIONS)]
+        for each in silent:
+            each.sendall(b"GET / HTTP/1.1\r\n")
+        with socket.create_connection(("127.0.0.1", port)) as late:
+            late.settimeout(60)
+            assert late.recv(1) == b""
+        for each in silent:
+            each.settimeout(60)
+            assert each.recv(1) == b""
+            each.close()
+        assert status(port, "/index.html") == 200

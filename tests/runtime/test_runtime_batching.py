@@ -82,3 +82,20 @@ def test_windows_name_a_bad_sentence_by_its_number_in_the_whole() -> None:
 
 def test_batches_that_share_lanes_are_equally_large() -> None:
     assert [even_size(count, 128) for count in (0, 1, 128, 129, 799)] == [128, 1, 128, 65, 115]
+
+
+def test_one_long_text_does_not_widen_its_batch() -> None:
+    short, long = InContext(("ab", "c")), InContext(("x" * 100_000,))
+    found = [*batches([short, long, short, short], 32)]
+    assert found == [[0, 2, 3], [1]]
+    assert [*batches([long, long], 32, cells=10)] == [[0], [1]]
+
+
+@pytest.mark.parametrize("cells", [1, 20, 1000])
+def test_batches_that_are_cut_hold_every_sentence_once(cells: int) -> None:
+    sentences = [InContext(("a" * (number % 7 + 1),) * (number % 5)) for number in range(100)]
+    found = [*batches(sentences, 8, cells)]
+    assert sorted(number for batch in found for number in batch) == [n for n in range(100) if n % 5]
+    for batch in found:
+        widest = max(sum(map(len, sentences[n].tokens)) + len(sentences[n].tokens) for n in batch)
+        assert len(batch) == 1 or len(batch) * widest <= cells
