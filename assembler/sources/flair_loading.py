@@ -96,8 +96,10 @@ def stored_tasks(source: Source, state: object) -> dict[str, object] | None:
 
 
 def _sequence_tagger(source: Source, state: dict[str, Any]) -> SequenceTagger:
-    if str(state.get("rnn_type", "LSTM")) not in {"LSTM", "GRU", "RNN"}:
-        raise refuse(source, f"the tagger has recurrent layers of the unknown type {state['rnn_type']!r:.60}")
+    layers = state.get("rnn_type", "LSTM")
+    if type(layers) is not str or layers not in {"LSTM", "GRU", "RNN"}:
+        got = f"{layers!a:.60}" if type(layers) is str else f"a {type(layers).__name__}"
+        raise refuse(source, f"the tagger has recurrent layers of the unknown type {got}")
     check_stored_embeddings(source, state.get("embeddings"))
     check_tagger_sizes(source, state)
     if isinstance(state.get("embeddings"), dict):  # else an object, which --trust let through

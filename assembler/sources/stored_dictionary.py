@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from assembler.sources.trust import damaged
@@ -28,7 +29,7 @@ def check_dictionary(source: Source, what: str, dictionary: Dictionary, *, disti
         raise damaged(source, f"{what} has switches that are neither true nor false")
     _check_items(source, what, [*items, *rows])
     if distinct and len(set(items)) < len(items):
-        twice = next(item for item in items if items.count(item) > 1)
+        twice = next(item for item, count in Counter(items).items() if count > 1)
         raise damaged(source, f"{what} holds {_shown(twice)} twice")
     for item, row in (*rows.items(), *decoded.items()):
         if not is_id(row) or row >= len(items):

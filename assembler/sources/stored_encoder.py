@@ -60,8 +60,9 @@ def _refusals(stored: Mapping[str, Any]) -> Iterator[str]:
         for name in names:
             if name in stored and not fits(stored[name]):
                 yield f"has the value {_shown(stored[name])} as its {name}, expected {expected}"
-    if not re.fullmatch(r"all|-?\d{1,4}(,-?\d{1,4})*", str(stored.get("layers", "-1"))):
-        yield f"has the layers {_shown(stored['layers'])}"
+    layers = stored.get("layers", "-1")
+    if type(layers) is not str or not re.fullmatch(r"all|-?\d{1,4}(,-?\d{1,4}){0,99}", layers):
+        yield f"has the layers {_shown(layers)}"
     yield from _configuration_refusals(stored.get("config_state_dict"))
     try:
         plain_tokenizer(stored.get("tokenizer_data"))
@@ -82,7 +83,8 @@ def _configuration_refusals(config: object) -> Iterator[str]:
         if config.get(name):
             yield f"has the setting '{name}' in its configuration"
     for name in ("dtype", "torch_dtype"):
-        if config.get(name) not in {None, "float32", "torch.float32"}:
+        held = config.get(name)
+        if held is not None and (type(held) is not str or held not in {"float32", "torch.float32"}):
             yield f"holds numbers of the type {_shown(config[name])}, expected float32"
 
 

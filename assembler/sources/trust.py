@@ -8,6 +8,7 @@ ours that calls nothing; only what was trusted goes through torch.
 
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 import zipfile
@@ -40,7 +41,7 @@ def load_checkpoint(source: Source, stream: BinaryIO, name: str, *, trust: bool)
     from assembler.sources.rebuilding import rebuilt
 
     try:
-        return rebuilt(read_checkpoint(stream))
+        return rebuilt(read_checkpoint(stream), stream.seek(0, os.SEEK_END))
     except OtherFormError as err:
         raise SourceError(Problem.at(source.mark, err.code, f"source '{source.name}': {err}", err.hint)) from err
     except RefusalError as err:
