@@ -12,6 +12,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING
 
+from assembler.runtime.tokenizer_bounds import unbounded_steps
 from assembler.sources.checkpoint import RefusalError
 from assembler.sources.checkpoint.archive import members_of
 
@@ -82,6 +83,9 @@ def plain_tokenizer(data: object) -> io.BytesIO:
         files[special] = json.dumps(_special(_object(parsed[special]))).encode()
     if (added := "added_tokens.json") in parsed and not _are_rows(parsed[added]):
         raise _unknown(added)
+    if (unbounded := unbounded_steps(parsed.get("tokenizer.json"))) is not None:
+        message = f"has a tokeniser that is refused: {unbounded}"
+        raise TokenizerRefusedError(message)
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         for name, content in files.items():
