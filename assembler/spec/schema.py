@@ -318,8 +318,8 @@ def _at_least() -> dict[str, Value]:
         "lengths": "Different numbers of tokens that the sentences have.",
         "labels": "Different labels that the source gives them. Fewer than the default are no fault of the text: they "
         "are said, and refused where a number is asked for here.",
-        "spans": "Spans that the source finds in them, where its tags are spans. What is asked for here is counted in "
-        "sentences alone; the default also counts spans that the file decodes from random tags.",
+        "spans": "Spans that the source finds in them, where its tags are spans. Where the file gives none itself, "
+        "fewer than the default are only said.",
     }
     return {
         "type": "object",

@@ -72,7 +72,7 @@ def test_less_is_accepted_where_the_spec_says_so_and_never_called_proven_alone(f
     assert "proven against" not in done.out
     assert f"proven on {less}: " in cli("inspect", target).out
     ending = f"; it was proven on {less}\n"
-    assert f"1 sentences have the source's tags, and its scores to four digits{ending}" in cli("verify", target).out
+    assert cli("verify", target).out.endswith(ending)
     again = cli("verify", target, "--spec", spec).out
     assert "1 cases equal tagger" in again
     assert again.endswith(ending)
