@@ -202,6 +202,7 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     from assembler.content import with_digests
     from assembler.metadata import describe
     from assembler.parts.emission import emit_parts
+    from assembler.proof import evaluator
     from assembler.proof.budget import require_budget
     from assembler.proof.proving import proof_record, reference_results
     from assembler.surgery.joining import join
@@ -217,8 +218,11 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     fragments = emit_parts(wiring)
     parameters = {node: fragment.weight_count() for node, fragment in fragments.items()}
     model = PROFILES[spec.profile].lower(join(wiring, fragments))
-    record = proof_record(wiring, reference)
-    metadata = describe(wiring, sources, parameters, record, model.resets)
+    metadata = describe(wiring, sources, parameters, proof_record(wiring, reference), model.resets)
+    if reference is not None and spec.profile == evaluator.PROFILE:
+        say("running onnx's reference evaluator")
+        reference = replace(reference, evaluated=evaluator.evaluated(model, metadata, reference))
+        metadata = describe(wiring, sources, parameters, proof_record(wiring, reference), model.resets)
     return label(model, with_digests(model, metadata)), reference, sources.digests()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from assembler.engines import foreign_operators, verdicts
 from assembler.errors import ModelError, SourceError
 from assembler.problems import Problem
 from assembler.runtime.bounds import require_bounded_model
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.tasks import SentenceTask
 from assembler.sources.onnx_header import OnnxHeader, read_header
+from assembler.sources.onnx_skeleton import read_skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +62,8 @@ class Inspection:
         proof: What was proven.
         versions: The packages that took part.
         content: The digest of graph and weights.
+        operators: The operators beyond ONNX's own, by domain.
+        engines: For each engine what is known of the file in it.
     """
 
     path: str
@@ -81,6 +85,8 @@ class Inspection:
     proof: str
     versions: dict[str, str]
     content: str
+    operators: dict[str, list[str]]
+    engines: list[tuple[str, ...]]
 
     def as_dict(self) -> dict[str, object]:
         """Return the record that `--format json` prints."""
@@ -121,6 +127,7 @@ def inspect(path: Path) -> Inspection:
     """
     header = model_header(path)
     metadata = Metadata.read(header.metadata, str(path))
+    graph = read_skeleton(path)
     entries = metadata.entries
     spec, interface = _table(entries, "spec"), _table(entries, "interface")
     tags = _table(interface, "tags")
@@ -151,6 +158,8 @@ def inspect(path: Path) -> Inspection:
         proof=_proof(_table(entries, "proof")),
         versions={name: str(version) for name, version in _table(entries, "versions").items()},
         content=str(entries.get("content", "")),
+        operators=foreign_operators(graph),
+        engines=verdicts(graph),
     )
 
 
@@ -214,7 +223,13 @@ def _proof(proof: Mapping[str, object]) -> str:
     lowered = proof.get("less_than")
     less = f"proven on less than {', '.join(map(str, lowered))}: " if isinstance(lowered, list) and lowered else ""
     equal = f"{less}equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
-    return f"{equal}, scores within {proof.get('scores_within')}"
+    return f"{equal}, scores within {proof.get('scores_within')}{''.join(map(_engine, _rows(proof, 'engines')))}"
+
+
+def _engine(entry: Mapping[str, object]) -> str:
+    if entry.get("status") == "passed":
+        return f"; {entry.get('engine')}: the same on {entry.get('cases')}"
+    return f"; {entry.get('engine')}: {entry.get('status')} ({entry.get('reason')})"
 
 
 def _vocabulary(vocabulary: Mapping[str, object]) -> str:

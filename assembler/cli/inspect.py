@@ -58,6 +58,8 @@ def _print(found: Inspection) -> None:
         _echo(f"  {' '.join(found.labels)}")
     _section("sources", found.sources)
     _echo(f"\nproof\n  {found.proof}")
+    _section("operators beyond ONNX's own", [(name, ", ".join(own)) for name, own in found.operators.items()])
+    _section("engines", found.engines)
     _section("versions", list(found.versions.items()))
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.diagnosis import Diagnosis
+    from assembler.proof.evaluator import Evaluated
     from assembler.proof.measured_text import MeasuredText
     from assembler.proof.reference import Reference
     from assembler.proof.samples import ProofText
@@ -59,6 +60,7 @@ class References:
         left_out: How many sentences were left out, because a word of theirs was cut from a table.
         coverage: What the comparison covers.
         gold: Gold text, on which a lossy profile must keep the first model's accuracy; or `None`.
+        evaluated: What onnx's reference evaluator has computed, where the profile promises other engines.
     """
 
     spec: Spec
@@ -69,6 +71,7 @@ class References:
     left_out: int
     coverage: Coverage
     gold: GoldReference | None = None
+    evaluated: Evaluated | None = None
 
     def all(self) -> tuple[Reference, ...]:
         """Return them in the order of the comparison."""
@@ -248,6 +251,8 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
     }
     if less:
         record["less_than"] = list(less)
+    if references.evaluated is not None:
+        record["engines"] = [references.evaluated.record()]
     if len(tags) > 1:
         record["tasks"] = [dict(tag.record()) for tag in tags]
     return record
@@ -263,8 +268,8 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
 
     Raises:
         ParityError: They differ (P001 for tags and scores, P002 for tensors), and the report names the first part whose
-            output diverges; a run contradicts a declared dim (P006); or the comparison covers too little to be called
-            a proof (P005).
+            output diverges; a run contradicts a declared dim (P006); the comparison covers too little to be called a
+            proof (P005); or onnx's reference evaluator computes something else (P008).
         ModelError: The model cannot be run (M006, M007, M010 to M015).
     """
     spec, parts = references.spec, references.parts
@@ -275,6 +280,8 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     check_dims(path, spec, references.sentences, cases)
     require_coverage(spec, references.against, references.coverage)
     _, less = missing(spec, references.coverage)
+    engines = () if references.evaluated is None else (references.evaluated.prove(path),)
+    notes = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
     return Proven(
         references.against,
         max(each.cases for each in tagged),
@@ -285,7 +292,7 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
         references.left_out,
         references.coverage,
         tuple(less),
-        (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else (),
+        (*engines, *notes),
         tuple(each.losses for each in found if each.losses is not None),
         next((each.accuracy for each in found if each.accuracy is not None), None),
     )

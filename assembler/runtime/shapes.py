@@ -47,11 +47,15 @@ class FixedShapes:
     @classmethod
     def of(cls, interface: Interface, session: Session) -> FixedShapes:
         """Return the fixed sizes of a loaded model."""
-        declared = session.shapes()
+        return cls.declared(interface, session.shapes(), session.file)
+
+    @classmethod
+    def declared(cls, interface: Interface, declared: Mapping[str, Shape], file: str) -> FixedShapes:
+        """Return the fixed sizes of inputs with these shapes."""
         inputs = {entry.name: entry for entry in interface.inputs if entry.name in declared}
         fixed = {name: declared[name] for name in inputs if any(size is not None for size in declared[name])}
         counts = [size for name, shape in fixed.items() if (size := _sentences(inputs[name], shape)) is not None]
-        return cls(counts[0] if counts else None, fixed, inputs, session.file)
+        return cls(counts[0] if counts else None, fixed, inputs, file)
 
     def most(self, batch_size: int) -> int:
         """Return how many sentences at most run together."""

@@ -121,7 +121,7 @@ def read_header(path: Path) -> OnnxHeader:
     Raises:
         SourceError: The file cannot be read (R001), is no ONNX model (R006) or has too large a header (R012).
     """
-    with _problems_of(str(path)), open_regular(path) as stream:
+    with problems_of(str(path)), open_regular(path) as stream:
         return header_of(stream, Allowance())
 
 
@@ -136,7 +136,8 @@ def header_of(stream: BinaryIO, allowance: Allowance) -> OnnxHeader:
 
 
 @contextmanager
-def _problems_of(file: str) -> Iterator[None]:
+def problems_of(file: str) -> Iterator[None]:
+    """Say of a file what is wrong with it (R001, R006, R012)."""
     try:
         yield
     except OSError as err:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +13,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from assembler.errors import ModelError
+from assembler.engines import verdicts
+from assembler.errors import ModelError, ParityError
+from assembler.initialisation import write_spec
+from assembler.inspection import inspect
 from assembler.model import Model
 from assembler.passes import loops, quantisation, token_layers
 from assembler.passes.directions import read_forwards
 from assembler.passes.rewriting import Rewriting
 from assembler.profiles import PROFILES
+from assembler.proof import evaluator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -203,6 +209,130 @@ def test_two_language_models_of_one_exporter_stay_two_in_every_profile(
         np.testing.assert_allclose(given[name] * inside, expected * inside, rtol=0, atol=near)
     nodes = [node.name for node in onnx.load(built).graph.node]
     assert "" not in nodes
+
+
+@pytest.fixture
+def text_spec(shop: Workshop, tmp_path: Path) -> Path:
+    """Return a spec of a tagger that takes text."""
+    shop.save(shop.tagger(labels=("NOUN", "VERB", "DET")), tmp_path / "tagger.pt")
+    path = tmp_path / "text.yaml"
+    path.write_text(write_spec(str(tmp_path / "tagger.pt"), tmp_path, text=True), encoding="utf-8")
+    return path
+
+
+def test_a_proof_of_portable_runs_the_evaluator_too(shop: Workshop, folder: Path, text_spec: Path) -> None:
+    for spec in (shop.spec(folder), text_spec):
+        result = shop.build(spec, profile="portable")
+        assert result.proven is not None
+        [note] = [note for note in result.proven.notes if "evaluator" in note]
+        assert re.fullmatch(
+            r"onnx's reference evaluator gives the same: \d sentences of 1 to \d+ tokens, within .* \(allowed 1e-05\)",
+            note,
+        )
+        [engine] = shop.metadata(result.path)["proof"]["engines"]
+        assert (engine["engine"], engine["status"]) == ("onnx.reference", "passed")
+    assert "engines" not in shop.metadata(shop.build(shop.spec(folder), profile="cpu").path)["proof"]
+
+
+def test_a_proof_of_portable_fails_where_the_evaluator_computes_something_else(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does without the pass: the reverse direction then begins at the padding."""
+    monkeypatch.setitem(PROFILES, "portable", replace(PROFILES["portable"], passes=("deduplication:deduplicate",)))
+    with pytest.raises(ParityError, match=r"P008 onnx's reference evaluator does not give what ONNX Runtime gives"):
+        shop.build(shop.spec(folder))
+    assert not (folder / "stack.onnx").exists()
+
+
+def test_a_model_of_our_own_kinds_must_run_in_the_evaluator(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        message = "no such operator"
+        raise NotImplementedError(message)
+
+    monkeypatch.setattr(evaluator, "_evaluator", refuse)
+    with pytest.raises(ParityError, match=r"(?s)P008 .*it does not run: NotImplementedError: no such operator"):
+        shop.build(shop.spec(folder))
+
+
+def test_an_exported_subgraph_that_the_evaluator_does_not_know_is_reported(shop: Workshop, tmp_path: Path) -> None:
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Gelu", ["x"], ["y"], name="own", domain="com.microsoft")],
+        "own",
+        [info("x", TensorProto.FLOAT, ["n"])],
+        [info("y", TensorProto.FLOAT, ["n"])],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "own.onnx")
+    result = shop.build(shop.spec(tmp_path, OWN))
+    assert result.proven is not None
+    assert any(note.startswith("not run in onnx's reference evaluator: NotImple") for note in result.proven.notes)
+    [engine] = shop.metadata(result.path)["proof"]["engines"]
+    assert engine["status"] == "not run"
+    found = inspect(result.path)
+    assert found.operators == {"com.microsoft": ["Gelu"]}
+    assert dict(found.engines)["OpenVINO"] == "is not known to run operators of com.microsoft: Gelu"
+
+
+OWN = """\
+version: 1
+name: own
+sources:
+  own: {onnx: own.onnx}
+inputs:
+  x: {type: float32, shape: [n]}
+graph:
+  own: {kind: onnx, weights: own, inputs: {x: x}}
+outputs:
+  y: own.y
+"""
+
+
+def test_a_stack_without_a_tagger_is_evaluated_too(shop: Workshop, tmp_path: Path) -> None:
+    onnx.save(helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Exp", ["x"], ["y"], name="e")], "own",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])],
+        ), opset_imports=[helper.make_opsetid("", 17)], ir_version=8,
+    ), tmp_path / "own.onnx")  # fmt: skip
+    result = shop.build(shop.spec(tmp_path, OWN))
+    assert result.proven is not None
+    assert any(
+        note.startswith("onnx's reference evaluator gives the same: 2 sets of inputs") for note in result.proven.notes
+    )
+
+
+def test_what_stops_an_engine_is_read_from_the_file(shop: Workshop, folder: Path) -> None:
+    portable = dict(inspect(shop.build(shop.spec(folder), proof=False).path).engines)
+    assert set(portable.values()) == {"is what the file is proven in", "nothing in the file is known to stop it"}
+    cuda = dict(inspect(shop.build(shop.spec(folder), profile="cuda", proof=False).path).engines)
+    assert cuda["OpenVINO"] == "gives wrong states in silence: 'head/lstm_0' reads backwards by lengths"
+    assert cuda["onnxruntime-web on WebGPU"] == "nothing in the file is known to stop it"
+
+
+def test_a_body_that_reads_what_is_computed_outside_is_an_obstacle() -> None:
+    graph = onnx.parser.parse_graph("""
+      g (float[t, s] x) => (float[t, s] y) {
+        shift = Abs(x)
+        n = Scan<num_scan_inputs = 1, scan_input_directions = [1], body = b (float[s] e) => (float[t, s] o) {
+          o = Add(e, shift)
+        }>(x)
+        y = DequantizeLinear(n, n)
+      }""")
+    found = dict(verdicts(graph))
+    assert found["OpenVINO"].startswith("refuses '")
+    assert found["OpenVINO"].endswith("whose body reads 'shift' from outside")
+    assert found["onnx.reference"].endswith("which scans backwards")
+    assert "dequantises" in found["onnxruntime-web on WebGPU"]
+
+
+def test_a_handful_of_sentences_has_different_lengths() -> None:
+    sentences = [["a"], ["b", "c"], ["x" * 50], ["d", "e", "f"], ["g"] * 9, ["h", "i", "j"], ["k"] * 12, ["l"] * 15]
+    assert [len(tokens) for tokens in evaluator.handful(sentences)] == [1, 3, 9, 15]
+    assert evaluator.handful([["y" * 60], ["x" * 50]]) == [["x" * 50]]
 
 
 def test_a_name_that_an_exported_subgraph_uses_is_left_to_it() -> None:

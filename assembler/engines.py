@@ -1,0 +1,98 @@
+"""Which engines run a file, by what stands in it: the facts are of the operators, not of the profile.
+
+Each rule was seen to fail, with the versions that docs/hosts.md names; `make engines` runs what has no obstacle.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onnx import helper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import onnx
+
+#: ONNX's own operators.
+OWN = frozenset({"", "ai.onnx"})
+_RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+_LENGTHS = 4
+OPENVINO, EVALUATOR, WEBGPU = "OpenVINO", "onnx.reference", "onnxruntime-web on WebGPU"
+ENGINES = (OPENVINO, EVALUATOR, WEBGPU)
+
+
+def foreign_operators(graph: onnx.GraphProto) -> dict[str, list[str]]:
+    """Return the operators beyond ONNX's own, sorted, by domain."""
+    found: dict[str, set[str]] = {}
+    for node in all_nodes(graph):
+        if node.domain not in OWN:
+            found.setdefault(node.domain, set()).add(node.op_type)
+    return {domain: sorted(names) for domain, names in sorted(found.items())}
+
+
+def obstacles(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
+    """Yield engines, and what in the graph they are known to refuse or to get wrong."""
+    foreign = foreign_operators(graph)
+    for domain, names in foreign.items():
+        for engine in ENGINES[:2]:
+            yield engine, f"is not known to run operators of {domain}: {', '.join(names)}"
+    for node in all_nodes(graph):
+        if node.op_type in _RECURRENT and _reads_backwards(node):
+            for engine in ENGINES[:2]:
+                yield engine, f"gives wrong states in silence: '{node.name}' reads backwards by lengths"
+        if node.op_type == "Scan" and _scans_backwards(node):
+            yield EVALUATOR, f"refuses '{node.name}', which scans backwards"
+        if node.op_type == "DequantizeLinear":
+            yield WEBGPU, f"may give wrong numbers in silence: '{node.name}' dequantises (onnxruntime issue 32578)"
+    for node in graph.node:
+        if node.op_type == "Scan" and (names := sorted(_captures(graph, node))):
+            yield OPENVINO, f"refuses '{node.name}', whose body reads '{names[0]}' from outside"
+
+
+def verdicts(graph: onnx.GraphProto) -> list[tuple[str, ...]]:
+    """Return for each engine what is known of the file in it."""
+    known: dict[str, str] = {}
+    for engine, reason in obstacles(graph):
+        known.setdefault(engine, reason)
+    free = "nothing in the file is known to stop it"
+    return [("ONNX Runtime", "is what the file is proven in"), *((name, known.get(name, free)) for name in ENGINES)]
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield the operators of a graph, those of nested graphs included."""
+    for node in graph.node:
+        yield node
+        for inner in _nested(node):
+            yield from all_nodes(inner)
+
+
+def _nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for entry in node.attribute:
+        if entry.HasField("g"):
+            yield entry.g
+        yield from entry.graphs
+
+
+def _reads_backwards(node: onnx.NodeProto) -> bool:
+    direction = next((entry.s for entry in node.attribute if entry.name == "direction"), b"forward")
+    return direction != b"forward" and any(node.input[_LENGTHS : _LENGTHS + 1])
+
+
+def _scans_backwards(node: onnx.NodeProto) -> bool:
+    names = {"scan_input_directions", "scan_output_directions"}
+    return any(any(helper.get_attribute_value(entry)) for entry in node.attribute if entry.name in names)
+
+
+def _captures(graph: onnx.GraphProto, loop: onnx.NodeProto) -> set[str]:
+    """Return what a loop's body reads that is computed outside of it from the inputs of the model."""
+    fixed = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:  # what depends on initializers alone is computed when the model is loaded
+        read: Sequence[str] = [name for name in node.input if name]
+        if set(read) <= fixed and not any(True for _ in _nested(node)):
+            fixed.update(node.output)
+    bodies = list(_nested(loop))
+    read_inside = {name for body in bodies for node in all_nodes(body) for name in node.input if name}
+    own = {name for body in bodies for node in all_nodes(body) for name in node.output}
+    own |= {entry.name for body in bodies for entry in (*body.input, *body.initializer)}
+    return read_inside - own - fixed

@@ -1,0 +1,225 @@
+"""A second engine in the proof of `portable`: onnx's reference evaluator runs a handful of sentences too.
+
+What ONNX Runtime computes alone would prove nothing of other engines: some pass over what an operator says, and give
+other tags without an error. The evaluator is slow and plain, and does what they do: it leaves `sequence_lens` out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from assembler.errors import ParityError
+from assembler.parts.registry import built_in_kinds
+from assembler.problems import Problem
+from assembler.proof.sessions import first_line, open_session, run
+from assembler.proof.stepwise import gap
+from assembler.runtime.context import InContext
+from assembler.runtime.encoding import encode
+from assembler.runtime.metadata import Metadata
+from assembler.runtime.shapes import FixedShapes
+from assembler.runtime.tasks import TokenTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from assembler.model import Model
+    from assembler.proof.proving import References
+    from assembler.sources.weights import Array
+    from assembler.spec.model import Spec
+    from assembler.spec.yaml_text import Value
+
+#: The engine, as records and reports call it.
+ENGINE = "onnx.reference"
+#: The profile that promises to run in other engines.
+PROFILE = "portable"
+#: The most sentences, and the characters that each of them has at most if there are such: a step of a language model of
+#: 2,048 states takes the evaluator a hundredth of a second.
+_SENTENCES, _CHARACTERS = 4, 40
+#: What the evaluator, and numpy in it, raise of what they do not know.
+_ERRORS = (
+    NotImplementedError, RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
+)  # fmt: skip
+_LENGTHS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """One run of the evaluator.
+
+    Attributes:
+        feeds: The inputs.
+        outputs: What is to be compared.
+        counts: The tokens of each sentence, behind which tags and scores mean nothing; `None` where all is compared.
+        per_token: The outputs that have a value for each token.
+    """
+
+    feeds: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    counts: Sequence[int] | None
+    per_token: frozenset[str]
+
+    def inside(self, name: str, array: Array) -> Array:
+        """Return an output without what stands behind the sentences' ends."""
+        if self.counts is None or name not in self.per_token:
+            return array
+        return array[np.arange(array.shape[1]) < np.array(self.counts)[:, np.newaxis]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """What the evaluator has computed of a model, before it is written.
+
+    Attributes:
+        spec: The spec.
+        runs: Its runs; none if it does not run the model.
+        cases: The sentences, or sets of inputs, in words.
+        refused: Why it does not run the model.
+    """
+
+    spec: Spec
+    runs: tuple[_Run, ...]
+    cases: str
+    refused: str | None = None
+
+    def record(self) -> dict[str, Value]:
+        """Return what the metadata say of it."""
+        if self.refused is not None:
+            return {"engine": ENGINE, "status": "not run", "reason": self.refused}
+        return {"engine": ENGINE, "status": "passed", "cases": self.cases}
+
+    def prove(self, path: Path) -> str:
+        """Compare a written model, in ONNX Runtime, with what the evaluator has computed, and say what was found.
+
+        Raises:
+            ParityError: Something differs (P008).
+            ModelError: The model cannot be run (M006, M007).
+        """
+        if self.refused is not None:
+            return f"not run in onnx's reference evaluator: {self.refused}"
+        session, within, largest = open_session(path, "the assembled model"), self.spec.proof.scores_within, 0.0
+        for each in self.runs:
+            given = run(session, each.feeds, "the assembled model")
+            gaps = [
+                gap(name, each.inside(name, given[name]), each.inside(name, own)) for name, own in each.outputs.items()
+            ]
+            wrong = [entry for entry in gaps if not entry.largest <= within]
+            if wrong:
+                raise ParityError(_problem(self.spec, [f"  {entry}" for entry in wrong], within))
+            largest = max([largest, *(entry.largest for entry in gaps)])
+        return f"onnx's reference evaluator gives the same: {self.cases}, within {largest:.1e} (allowed {within:.0e})"
+
+
+def evaluated(model: Model, metadata: Mapping[str, str], references: References) -> Evaluated:
+    """Run a handful of sentences, or of the proof's inputs, in the evaluator.
+
+    Args:
+        model: The lowered model. Its arrays are used where they are.
+        metadata: What it says of itself.
+        references: What it is compared with in ONNX Runtime; of its sentences some short ones are taken.
+
+    Raises:
+        ParityError: The evaluator does not run a model that is made of kinds of our own alone (P008).
+    """
+    spec = references.spec
+    try:
+        evaluator = _evaluator(model)
+        with np.errstate(all="ignore"):
+            runs = tuple(_runs(model, evaluator, metadata, references))
+    except _ERRORS as err:
+        reason = f"{type(err).__name__}: {first_line(err)}"
+        if all(node.kind in built_in_kinds() and node.kind != "onnx" for node in spec.graph.values()):
+            raise ParityError(_problem(spec, [f"  it does not run: {reason}"], None)) from err
+        return Evaluated(spec, (), "", reason)
+    return Evaluated(spec, runs, _cases(runs, references))
+
+
+def _problem(spec: Spec, lines: Sequence[str], within: float | None) -> Problem:
+    allowed = "" if within is None else f", allowed is {within:.3g}"
+    message = f"onnx's reference evaluator does not give what ONNX Runtime gives of the same file{allowed}"
+    hint = "nothing was written; other engines would be wrong as well: report it, or take the profile 'cpu'"
+    return Problem.at(spec.proof.mark, "P008", "\n".join([message, *lines]), hint)
+
+
+def _evaluator(model: Model) -> ReferenceEvaluator:
+    """Return an evaluator that is given the large weights with each run: it would make copies of them."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    graph = proto.graph
+    kept = [tensor for tensor in graph.initializer if tensor.name not in model.weights]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    for name, array in model.weights.items():
+        number = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+        graph.input.append(onnx.helper.make_tensor_value_info(name, number, array.shape))
+    return ReferenceEvaluator(proto)
+
+
+def _runs(
+    model: Model, evaluator: ReferenceEvaluator, metadata: Mapping[str, str], references: References
+) -> Iterator[_Run]:
+    names = [output.name for output in model.proto.graph.output]
+    for feeds, wanted, counts, per_token in _inputs(model, metadata, references):
+        own = [name for name in names if wanted is None or name in wanted]
+        given = cast("list[Array]", evaluator.run(own, {**model.weights, **feeds}))
+        yield _Run(feeds, dict(zip(own, given, strict=True)), counts, per_token)
+
+
+def _inputs(
+    model: Model, metadata: Mapping[str, str], references: References
+) -> Iterator[tuple[Mapping[str, Array], set[str] | None, Sequence[int] | None, frozenset[str]]]:
+    """Yield inputs, the outputs to compare (`None` for all), the counts of tokens, and the outputs by token."""
+    if not references.tags:
+        cases = references.parts.tensors if references.parts is not None else ()
+        counted = any(len(node.input) > _LENGTHS and node.input[_LENGTHS] for node in _recurrent(model))
+        for _, inputs, _ in cases[: 1 if counted else 2]:  # behind a text's end there may be anything
+            yield inputs, None, None, frozenset()
+        return
+    about = Metadata.read(dict(metadata), references.spec.name)
+    spec, interface = references.spec, about.interface
+    tokens = frozenset(
+        name for task in about.tasks if isinstance(task, TokenTask) for name in (task.prediction, task.scores)
+    )
+    known = {output.name for output in interface.outputs if output.gives} | tokens
+    known |= {task.probabilities for task in about.tasks if not isinstance(task, TokenTask)}
+    declared = {name: tuple(dim if isinstance(dim, int) else None for dim in entry.type.dims or ())
+                for name, entry in spec.inputs.items()}  # fmt: skip
+    shapes = FixedShapes.declared(interface, declared, spec.name)
+    chosen = handful(references.sentences)
+    size = shapes.most(len(chosen))
+    for batch, wanted in ((chosen[:size], known), (chosen[-1:], None)):
+        whole = shapes.whole([InContext(tuple(words)) for words in batch])
+        feeds = shapes.fitted(encode(interface, whole), len(whole))
+        counts = [len(sentence.tokens) for sentence in whole]
+        yield feeds, known if shapes.shapes else wanted, counts, tokens
+
+
+def _recurrent(model: Model) -> Iterator[onnx.NodeProto]:
+    return (node for node in model.proto.graph.node if node.op_type in {"LSTM", "GRU", "RNN"})
+
+
+def handful(sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return some short sentences of different lengths, the shortest first."""
+    kept = [[token for token in tokens if token] for tokens in sentences]
+    by_size = sorted((sum(map(len, tokens)) + len(tokens), tokens) for tokens in kept if tokens)
+    short = [tokens for size, tokens in by_size if size <= _CHARACTERS] or [by_size[0][1]]
+    by_count: dict[int, list[str]] = {}
+    for tokens in short:
+        by_count[len(tokens)] = tokens  # the longest of so many tokens
+    found = [by_count[count] for count in sorted(by_count)]
+    step = max(1, (len(found) - 1) / (_SENTENCES - 1))
+    places = sorted({round(number * step) for number in range(_SENTENCES)} & set(range(len(found))))
+    return [found[place] for place in places]
+
+
+def _cases(runs: Sequence[_Run], references: References) -> str:
+    if not references.tags:
+        return f"{len(runs)} sets of inputs"
+    counts = [len(tokens) for tokens in handful(references.sentences)]
+    each = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{len(counts)} sentences of {each} tokens"
