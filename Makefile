@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients fuzz docs format clean
+.PHONY: demo test lint types tests clients engines fuzz docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -38,6 +38,11 @@ clients: $(READY)
 # A million damaged and hostile checkpoints; some thousand are part of `make tests`.
 fuzz: $(READY)
 	$(BIN)/python tools/fuzz_checkpoints.py --inputs 1000000
+
+# OpenVINO beside ONNX Runtime on every kind of head and interface; it stands in a folder of its own, for no test needs it.
+engines: $(READY)
+	test -d build/openvino || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/openvino 'openvino>=2025.4' openvino-telemetry
+	PYTHONPATH=build/openvino $(BIN)/python tools/run_engines.py $(TAGGERS)
 
 # What is generated: the schema for editors, and the pages made from it.
 docs: $(READY)

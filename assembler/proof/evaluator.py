@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from assembler.errors import ParityError
 from assembler.parts.registry import built_in_kinds
 from assembler.problems import Problem
+from assembler.proof.noise import AT_MOST
 from assembler.proof.sessions import first_line, open_session, run
 from assembler.proof.stepwise import gap
 from assembler.runtime.context import InContext
@@ -102,7 +103,11 @@ class Evaluated:
         """
         if self.refused is not None:
             return f"not run in onnx's reference evaluator: {self.refused}"
-        session, within, largest = open_session(path, "the assembled model"), self.spec.proof.scores_within, 0.0
+        session, within, largest = (
+            open_session(path, "the assembled model"),
+            max(AT_MOST, self.spec.proof.scores_within),
+            0.0,
+        )
         for each in self.runs:
             given = run(session, each.feeds, "the assembled model")
             gaps = [

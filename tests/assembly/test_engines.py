@@ -226,7 +226,7 @@ def test_a_proof_of_portable_runs_the_evaluator_too(shop: Workshop, folder: Path
         assert result.proven is not None
         [note] = [note for note in result.proven.notes if "evaluator" in note]
         assert re.fullmatch(
-            r"onnx's reference evaluator gives the same: \d sentences of 1 to \d+ tokens, within .* \(allowed 1e-05\)",
+            r"onnx's reference evaluator gives the same: \d sentences of 1 to \d+ tokens, within .* \(allowed 1e-04\)",
             note,
         )
         [engine] = shop.metadata(result.path)["proof"]["engines"]
