@@ -6,6 +6,7 @@ model carries.
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -15,6 +16,7 @@ import numpy as np
 
 from assembler.errors import ModelError
 from assembler.problems import Problem
+from assembler.runtime.tokenizer_bounds import unbounded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -209,10 +211,23 @@ def _loaded(fields: Fields) -> _Tokenizer:
         message = f"the encoder '{fields.place.rpartition('.')[2]}' needs the package 'tokenizers'"
         hint = "install this package with its extra 'tokenizers': pip install '.[tokenizers]'"
         raise ModelError(Problem("M018", message, hint, fields.file)) from err
-    text = fields.text("tokenizer")
-    with _told(lambda why: fields.error("tokenizer", f"the library 'tokenizers' does not read it: {why}")):
+    key = "tokenizer"
+    text = fields.text(key)
+    unbounded = unbounded_steps(_parsed(text))
+    if unbounded is not None:
+        raise fields.error(key, unbounded)
+    with _told(lambda why: fields.error(key, f"the library 'tokenizers' does not read it: {why}")):
         tokenizer: _Tokenizer = library.Tokenizer.from_str(text)
     return tokenizer
+
+
+def _parsed(text: str) -> object:
+    """Return a tokeniser's JSON, and nothing where it is none: the library says what is wrong with it."""
+    try:
+        parsed: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return parsed
 
 
 @contextmanager

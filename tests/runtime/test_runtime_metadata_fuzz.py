@@ -59,12 +59,24 @@ def test_a_tokeniser_whose_code_panics_is_m013(monkeypatch: pytest.MonkeyPatch) 
         from_str = staticmethod(panic)
 
     monkeypatch.setattr(tokenizers, "Tokenizer", Panicking)
-    entry = {"tokenizer": "{}", "padding": 0, "most": 0, "stride": 0, "context": 0, "separator": None, "positions": 0}
+    with pytest.raises(ModelError, match=r"M013 assembler\.tokenizers\.encoder\.tokenizer: .* index out of bounds"):
+        Metadata.read(with_tokenizer("{}"), "m.onnx")
+
+
+def test_a_tokeniser_that_doubles_a_text_again_and_again_is_m013() -> None:
+    steps = [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 30
+    tokenizer = {"normalizer": {"type": "Sequence", "normalizers": steps}, "model": {"type": "BPE"}}
+    with pytest.raises(
+        ModelError, match=r"M013 assembler\.tokenizers\.encoder\.tokenizer: its normalizer has more than"
+    ):
+        Metadata.read(with_tokenizer(json.dumps(tokenizer)), "m.onnx")
+
+
+def with_tokenizer(tokenizer: str) -> dict[str, str]:
+    entry = {"tokenizer": tokenizer, "padding": 0, "most": 0, "stride": 0, "context": 0, "separator": None}
     interface = {"inputs": [], "outputs": [], "language_models": {}, "tags": {"label_type": "", "spans": False}}
-    properties = {
+    return {
         "assembler.format": "1",
         "assembler.interface": json.dumps(interface),
-        "assembler.tokenizers": json.dumps({"encoder": entry | {"documents": False}}),
+        "assembler.tokenizers": json.dumps({"encoder": entry | {"positions": 0, "documents": False}}),
     }
-    with pytest.raises(ModelError, match=r"M013 assembler\.tokenizers\.encoder\.tokenizer: .* index out of bounds"):
-        Metadata.read(properties, "m.onnx")
