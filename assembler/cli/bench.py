@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, print_json, print_step
+from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step
 from assembler.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _print_curve(curve: Curve) -> None:
             f"{bytes_text(point.peak_memory):>14}"
         )
     for name, reason in curve.left_out.items():
-        click.echo(f"{name} is left out: {reason}")
+        click.echo(one_line(f"{name} is left out: {reason}"))
 
 
 def _device(name: str) -> Device:
@@ -175,7 +175,7 @@ def _print(report: Report) -> None:
     for entry in report.footprints:
         click.echo(_needs(entry))
     for name, reason in report.left_out.items():
-        click.echo(f"{name} is left out: {reason}")
+        click.echo(one_line(f"{name} is left out: {reason}"))
 
 
 def _described(machine: Machine) -> str:

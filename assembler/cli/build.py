@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, print_json, print_step
+from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,11 +72,11 @@ def command(
             }
         )
         return
-    click.echo(f"{result.path}: {bytes_text(result.size)}")
+    click.echo(one_line(f"{result.path}: {bytes_text(result.size)}"))
     if result.data:
-        click.echo(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model")
+        click.echo(one_line(f"{result.data}: {bytes_text(result.data_size)} of weights; keep it beside the model"))
     for line in ["not proven (--no-proof)"] if result.proven is None else _lines(result.proven):
-        click.echo(line)
+        click.echo(printable(line))
     for name in result.unpinned:
         print_step(f"to pin the source '{name}', give it   sha256: {result.sources[name]}")
 

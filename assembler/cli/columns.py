@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from assembler.cli.reporting import printable
+from assembler.cli.reporting import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +30,8 @@ def write_columns(results: Iterable[Result]) -> None:
 def _write_labels(sentence: ClassifiedSentence) -> None:
     text = " ".join(printable(token) for token in sentence.tokens)
     for name, found in sentence.tasks.items():
-        labels = ", ".join(f"{printable(label.value)} {label.score:.4f}" for label in found.labels) or "-"
-        click.echo(f"{printable(name)}: {labels}  {text}" if sentence.further else f"{labels}  {text}")
+        labels = ", ".join(f"{one_line(label.value)} {label.score:.4f}" for label in found.labels) or "-"
+        click.echo(f"{one_line(name)}: {labels}  {text}" if sentence.further else f"{labels}  {text}")
 
 
 def _write_tags(sentence: TaggedSentence) -> None:
@@ -43,7 +43,7 @@ def _write_tags(sentence: TaggedSentence) -> None:
     width = max((cell_len(token) for token in tokens), default=0)
     if head:
         width = max(width, 1)
-    columns = [_column(printable(name) if head else "", tags) for name, tags in tasks.items()]
+    columns = [_column(one_line(name) if head else "", tags) for name, tags in tasks.items()]
     if head:
         click.echo("  ".join([f"#{' ' * (width - 1)}", *(column[0] for column in columns)]).rstrip())
     for row, token in enumerate(tokens, 1):
@@ -52,14 +52,14 @@ def _write_tags(sentence: TaggedSentence) -> None:
     for name, tags in tasks.items():
         for span in tags.spans:
             text = " ".join(tokens[span.start : span.end])
-            task = f"{printable(name)} " if head else ""
-            click.echo(f"# {task}{printable(span.label)} {span.score:.4f} [{span.start}, {span.end}) {text}")
+            task = f"{one_line(name)} " if head else ""
+            click.echo(f"# {task}{one_line(span.label)} {span.score:.4f} [{span.start}, {span.end}) {text}")
     click.echo()
 
 
 def _column(name: str, tags: TaskTags) -> list[str]:
     """Return the cells of one task: its name, then a label and a score for each token."""
-    labels = [printable(label).replace("\n", "\\n").replace("\t", "\\t") for label in tags.labels]
+    labels = [one_line(label) for label in tags.labels]
     width = max((len(label) for label in labels), default=0)
     cells = [f"{label:<{width}}  {score:.4f}" for label, score in zip(labels, tags.scores, strict=True)]
     widest = max([len(name), *map(len, cells)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import format_option, print_json, printable
+from assembler.cli.reporting import format_option, one_line, print_json
 
 
 @click.command()
@@ -22,6 +22,6 @@ def command(a: Path, b: Path, form: str) -> None:
         print_json({"a": str(a), "b": str(b), "differences": [entry.as_dict() for entry in found]})
         return
     for entry in found:
-        click.echo(printable(f"{entry.place}\n  - {entry.a}\n  + {entry.b}"))
+        click.echo(f"{one_line(entry.place)}\n  - {one_line(entry.a)}\n  + {one_line(entry.b)}")
     if not found:
         click.echo("no difference")

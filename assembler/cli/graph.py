@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import format_option, print_json
+from assembler.cli.reporting import format_option, one_line, print_json
 
 
 @click.command()
@@ -48,4 +48,4 @@ def command(spec: Path, output: Path | None, form: str) -> None:
     if form == "json":
         print_json({"path": str(output)})
     else:
-        click.echo(f"{output}: {len(wiring.order)} parts")
+        click.echo(one_line(f"{output}: {len(wiring.order)} parts"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import format_option, print_json
+from assembler.cli.reporting import format_option, one_line, print_json
 
 
 def _same(one: str, other: str) -> bool:
@@ -69,4 +69,4 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     if form == "json":
         print_json({"path": str(output)})
     else:
-        click.echo(f"{output}: build it with   assemble {output}")
+        click.echo(one_line(f"{output}: build it with   assemble {output}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, print_json, printable
+from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
 
 if TYPE_CHECKING:
     from assembler.inspection import Inspection
@@ -39,7 +39,8 @@ def command(model: Path, metadata: bool, form: str) -> None:  # noqa: FBT001 - c
 def _print(found: Inspection) -> None:
     _echo(f"{found.path}: {found.name}, {bytes_text(found.size)}, opset {found.opset}, profile {found.profile}")
     if found.description:
-        _echo(found.description)
+        first, *further = found.description.splitlines() or [""]
+        _echo(first, *(f"  {line}" for line in further))
     _section("inputs", [(name, text, fill) for name, text, fill in found.inputs])
     _section("outputs", found.outputs)
     _section(
@@ -54,10 +55,10 @@ def _print(found: Inspection) -> None:
     if len(found.tasks) > 1:
         _section("tasks", found.tasks)
     elif found.labels:
-        _echo(f"\nlabels ({len(found.labels)}, {found.label_type}{', spans' if found.spans else ''})")
+        _echo("", f"labels ({len(found.labels)}, {found.label_type}{', spans' if found.spans else ''})")
         _echo(f"  {' '.join(found.labels)}")
     _section("sources", found.sources)
-    _echo(f"\nproof\n  {found.proof}")
+    _echo("", "proof", f"  {found.proof}")
     _section("operators beyond ONNX's own", [(name, ", ".join(own)) for name, own in found.operators.items()])
     _section("engines", found.engines)
     _section("versions", list(found.versions.items()))
@@ -66,13 +67,14 @@ def _print(found: Inspection) -> None:
 def _section(title: str, rows: list[tuple[str, ...]]) -> None:
     if not rows:
         return
-    _echo(f"\n{title}")
-    cells = [[printable(cell) for cell in row] for row in rows]
+    _echo("", title)
+    cells = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         _echo("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _echo(text: str) -> None:
-    """Print text of the model, which anybody may have written."""
-    click.echo(printable(text))
+def _echo(line: str, *further: str) -> None:
+    """Print text of the model, which anybody may have written: a line for each, no more."""
+    for each in (line, *further):
+        click.echo(one_line(each))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import EXIT_BUG, EXIT_PROBLEM, report_error
+from assembler.cli.reporting import EXIT_BUG, EXIT_PROBLEM, one_line, printable, report_error
 from assembler.cli.streams import drop_stdout, standard_streams
 from assembler.errors import AssemblerError
 from assembler.problems import nearest
@@ -122,7 +123,9 @@ def _run(words: list[str]) -> None:
         click.echo("interrupted: nothing was written", err=True)
         sys.exit(130)
     except click.ClickException as err:
-        err.show()
+        shown = io.StringIO()
+        err.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)
         sys.exit(err.exit_code)
     except AssemblerError as err:
         sys.exit(report_error(err, words))
@@ -131,14 +134,14 @@ def _run(words: list[str]) -> None:
         sys.exit(0)
     except OSError as err:
         place = f"{err.filename}: " if err.filename else ""
-        click.echo(f"{place}{err.strerror or err}", err=True)
+        click.echo(one_line(f"{place}{err.strerror or err}"), err=True)
         if err.errno in {errno.ENOSPC, errno.EIO, errno.EBADF}:
             drop_stdout()  # it may have been stdout that failed; Python would try to flush it once more
         sys.exit(EXIT_PROBLEM)
     except Exception as err:
         if os.environ.get("ASSEMBLE_TRACEBACK"):
             raise
-        click.echo(f"a bug of ours: {type(err).__name__}: {err}", err=True)
+        click.echo(printable(f"a bug of ours: {type(err).__name__}: {err}"), err=True)
         click.echo("please report it, with what ASSEMBLE_TRACEBACK=1 prints; nothing was written", err=True)
         sys.exit(EXIT_BUG)
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, print_json
+from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
 
 
 @click.command()
@@ -43,4 +43,4 @@ def command(model: Path, output: Path, runtime: Path | None, force: bool, form: 
     if form == "json":
         print_json({"path": str(page.folder), "size": page.size})
     else:
-        click.echo(f"{page.folder}: {bytes_text(page.size)}; look at it with   assemble serve {page.folder}")
+        click.echo(one_line(f"{page.folder}: {bytes_text(page.size)}; look at it with   assemble serve {page.folder}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -35,19 +36,34 @@ def format_option(function: Command) -> Command:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document; text stays readable, and lone surrogates are escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(value, indent=2)
-    click.echo(text)
+    """Print one JSON document."""
+    click.echo(json_text(value, indent=2))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return JSON whose text stays readable, with what could steer a terminal, or is no character, escaped."""
+    lines = json.dumps(value, ensure_ascii=False, indent=indent).split("\n")
+    return "\n".join(line if line.isprintable() else "".join(map(_json_character, line)) for line in lines)
+
+
+def _json_character(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def print_problems(problems: Iterable[Problem], *, err: bool) -> None:
-    """Print problems as text, a record a line, hints indented below."""
+    """Print problems as text, a record a line, hints indented below.
+
+    Only a proof tells a problem in several lines. In any other, a line break is part of a name.
+    """
     for problem in problems:
-        click.echo(printable(str(problem)), err=err)
+        told = "\n  ".join(one_line(line.strip()) for line in _lines(problem))
+        hint = None if problem.hint is None else one_line(problem.hint)
+        file = None if problem.file is None else one_line(problem.file)
+        click.echo(str(replace(problem, message=told, hint=hint, file=file)), err=err)
+
+
+def _lines(problem: Problem) -> list[str]:
+    return problem.message.split("\n") if problem.code.startswith("P") else [problem.message]
 
 
 def printable(text: str) -> str:
@@ -56,6 +72,11 @@ def printable(text: str) -> str:
     return "".join(
         character if character in "\n\t" or character.isprintable() else ascii(character)[1:-1] for character in escaped
     )
+
+
+def one_line(text: str) -> str:
+    """Return text as `printable` does, and its line breaks and tabs written out: it can end no line and no column."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def report_error(error: AssemblerError, words: Sequence[str]) -> int:
@@ -81,7 +102,7 @@ def wants_json(words: Sequence[str]) -> bool:
 
 def print_step(text: str) -> None:
     """Print progress on stderr."""
-    click.echo(f"assemble: {printable(text)}", err=True)
+    click.echo(f"assemble: {one_line(text)}", err=True)
     sys.stderr.flush()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +13,7 @@ import click
 from assembler.cli.columns import write_columns
 from assembler.cli.interruption import answered
 from assembler.cli.raw_text import noticed
-from assembler.cli.reporting import format_option, printable
+from assembler.cli.reporting import format_option, json_text, one_line
 from assembler.errors import ModelError
 from assembler.problems import Problem
 
@@ -130,7 +129,7 @@ def _count(file: Path) -> int:
 def _tokens(lines: Iterator[str], tokenizer: str | None, name: str) -> Iterator[Sequence[str]]:
     """Return the tokens of each line."""
     if tokenizer is None:
-        return ([token for token in line.split(" ") if token] for line in noticed(lines, printable(name)))
+        return ([token for token in line.split(" ") if token] for line in noticed(lines, one_line(name)))
     from assembler.runtime import tokenize
 
     return tokenize(lines, tokenizer)
@@ -186,9 +185,4 @@ def _record(sentence: Result, *, raw: bool) -> str:
     record = sentence.as_dict()
     if raw:
         record["offsets"] = [list(place) for place in places(sentence.tokens)]
-    text = json.dumps(record, ensure_ascii=False)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(record)
-    return text
+    return json_text(record)

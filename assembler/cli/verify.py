@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import format_option, print_json, print_step, printable
+from assembler.cli.reporting import format_option, one_line, print_json, print_step
 
 
 @click.command()
@@ -31,4 +31,4 @@ def command(model: Path, spec: Path | None, trust: bool, form: str) -> None:  # 
         print_json({"path": str(result.path), "found": list(result.found)})
         return
     for line in result.found:
-        click.echo(printable(f"{result.path}: {line}"))
+        click.echo(one_line(f"{result.path}: {line}"))

@@ -7,9 +7,12 @@ import sys
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedReader
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from assembler.page.deadlines import TimedReader, TimedWriter
 
 if TYPE_CHECKING:
     import socket
@@ -21,7 +24,7 @@ LOOPBACK = "127.0.0.1"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml"}
 _NAMES = ("localhost", LOOPBACK, "[::1]")
 _HTTP_PORT = 80
-#: How long a connection may say nothing, and how many there are at a time; a browser opens six.
+#: How long a client may take to ask, and how many connections there are at a time; a browser opens six.
 _PATIENCE, _MOST_CONNECTIONS = 15.0, 32
 #: Scripts, styles and data of the page itself and of nobody else; WebAssembly, and its threads.
 _POLICY = (
@@ -34,6 +37,13 @@ class _Handler(SimpleHTTPRequestHandler):
     """Serves files, prints nothing, and isolates the page, so that ONNX Runtime may use several threads."""
 
     timeout = _PATIENCE
+
+    def setup(self) -> None:
+        """Give the whole request, and the whole answer, a time of its own; one word now and then is not enough."""
+        super().setup()
+        self.rfile.close()
+        self.rfile = BufferedReader(TimedReader(self.connection, self.timeout))
+        self.wfile = TimedWriter(self.connection, self.timeout)
 
     def send_head(self) -> BytesIO | BinaryIO | None:
         """Answer what asks for this machine by its own names, with what is in the folder.

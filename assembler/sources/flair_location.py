@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from assembler.errors import SourceError
 from assembler.problems import Problem, suggest
+from assembler.regular_files import is_inside
 
 if TYPE_CHECKING:
     from assembler.spec.model import Source, Spec
@@ -56,10 +57,14 @@ def _found(source: Source, path: Path) -> Path | None:
 
 
 def is_name(source: Source) -> bool:
-    """Return whether a location may be a name: flair's own have no dot, those of the hub one slash."""
-    if Path(source.location).suffix in _SUFFIXES or source.location.startswith("."):
+    """Return whether a location may be a name: flair's own have no dot, those of the hub one slash.
+
+    A revision says that a name is meant, which then may have a dot; a path stays a path.
+    """
+    if Path(source.location).suffix in _SUFFIXES:
         return False
-    return source.revision is not None or re.fullmatch(r"[\w-]+|[\w.-]+/[\w.-]+", source.location) is not None
+    single = r"[\w-]+" if source.revision is None else r"[\w-][\w.-]*"
+    return re.fullmatch(rf"{single}|[\w-][\w.-]*/[\w-][\w.-]*", source.location) is not None
 
 
 def unpinned(spec: Spec) -> list[Problem]:
@@ -70,8 +75,9 @@ def unpinned(spec: Spec) -> list[Problem]:
     """
     problems = []
     for source in spec.sources.values():
-        path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
-        if source.form != "flair" or not is_name(source) or os.path.lexists(path):  # what is there is no name
+        if source.form != "flair" or not is_name(source) or not is_inside(spec.folder, source.location):
+            continue  # of what is outside, not even its being there is told
+        if os.path.lexists(os.path.join(spec.folder, source.location)):  # noqa: PTH118 - what is there is no name
             continue
         lacking = ["revision"] if source.revision is None and "/" in source.location else []
         lacking += ["sha256"] if source.sha256 is None else []

@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import re
+import socket
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -665,6 +666,36 @@ def test_what_no_model_of_flairs_is_called_is_looked_for_here_alone(
     monkeypatch.setattr("assembler.sources.flair_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
     with pytest.raises(SourceError, match=rf"R001 source 'tagger': .*{location} is not there"):
         shop.build(shop.spec(folder, location=f'"{location}"'))
+
+
+@pytest.mark.parametrize("location", ["/nope", "a/b/c", "a/..", "../a", "no pe", ".hidden", "/", "a//b"])
+def test_a_revision_makes_no_name_of_a_path(
+    shop: Workshop, folder: Path, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assembler.sources.flair_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
+    with pytest.raises(SourceError, match=r"R001 source 'tagger': .* is (not there|a folder)"):
+        shop.build(shop.spec(folder, location=f'"{location}", revision: main'))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "socket", "device", "folder"])
+def test_what_is_no_file_is_no_name_either(
+    shop: Workshop, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assembler.sources.flair_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
+    path = folder / "de-pos"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        monkeypatch.chdir(folder)  # names of sockets are short
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind("de-pos")
+    for pin in ("", ", revision: main"):
+        with pytest.raises(SourceError, match=r"R001 source 'tagger': .*/de-pos is (no regular file|a folder)"):
+            shop.build(shop.spec(folder, location=f"de-pos{pin}"))
 
 
 @pytest.mark.parametrize("location", ["de-pos", "flair/ner-english", "me/ner-v1.2"])

@@ -169,6 +169,19 @@ def test_a_path_that_no_file_can_have_is_no_bug(folder: Path, location: str) -> 
         check(written(folder, onnx=location, keep=location, sentences=location), strict=strict)
 
 
+def test_whether_a_name_is_a_file_outside_is_not_told(folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (folder / "up").symlink_to(outside)
+    found = []
+    for there in (False, True):
+        if there:
+            (outside / "model").write_text("here")
+        found.append([str(problem) for problem in check(written(folder, flair="up/model"), strict=True).problems])
+    assert found[0] == found[1]
+    assert "W018" in found[0][0]
+
+
 # --- the spec itself, and folders
 
 

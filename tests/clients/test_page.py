@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from assembler.cli.main import cli
 from assembler.content import with_digests
 from assembler.errors import ModelError
 from assembler.model import Model
+from assembler.page import deadlines
 from assembler.page import serving as serving_module
 from assembler.page.serving import server
 from assembler.page.writing import RUNTIME_FILES, find_runtime, write_page
@@ -365,3 +367,63 @@ def test_connections_are_bounded_and_those_that_say_nothing_are_closed(
             assert each.recv(1) == b""
             each.close()
         assert status(port, "/index.html") == 200
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nX: "])
+def test_a_request_that_trickles_in_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
+    (tmp_path / "index.html").write_text("page")
+    monkeypatch.setattr(serving_module._Handler, "timeout", 1)
+    with served(tmp_path) as port:
+        slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(serving_module._MOST_CONNECTIONS)]
+        for each in slow:
+            each.sendall(first)
+            each.settimeout(0.1)
+        assert [_is_closed_while_it_trickles(each) for each in slow] == [True] * len(slow)
+        assert status(port, "/index.html") == 200
+
+
+def _is_closed_while_it_trickles(connection: socket.socket) -> bool:
+    """Return whether the server ends a connection that says a byte every tenth of a second."""
+    with connection:
+        for _ in range(200):
+            try:
+                connection.sendall(b"x")
+                return connection.recv(1) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return True
+    return False
+
+
+def test_an_answer_that_is_not_taken_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "big.bin").write_bytes(bytes(30_000_000))
+    (tmp_path / "index.html").write_text("page")
+    monkeypatch.setattr(serving_module._Handler, "timeout", 1)
+    monkeypatch.setattr(deadlines, "_SLOWEST", 1e9)
+    monkeypatch.setattr(serving_module, "_MOST_CONNECTIONS", 2)
+    with served(tmp_path) as port:
+        slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        for each in slow:
+            each.sendall(f"GET /big.bin HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        taken = [_taken_slowly(each) for each in slow]
+        assert max(taken) < 30_000_000
+        assert status(port, "/index.html") == 200
+
+
+def _taken_slowly(connection: socket.socket) -> int:
+    """Return the bytes that are given to a client that takes some every tenth of a second, until the server ends it."""
+    taken = 0
+    with connection:
+        connection.settimeout(60)
+        while data := _received(connection):
+            taken += len(data)
+            time.sleep(0.1)
+    return taken
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except ConnectionError:
+        return b""
