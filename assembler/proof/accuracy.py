@@ -13,6 +13,7 @@ from assembler.proof.reference import Found
 from assembler.proof.task_results import ModelTask
 from assembler.runtime.spans import decode_classifier_spans, decode_spans
 from assembler.sources.weights import TaggerHeadWeights
+from assembler.spec.schema import LARGEST_CHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,9 +162,11 @@ class GoldReference:
         )
         if not accuracy.kept:
             message = f"the profile '{self.spec.profile}' loses more of '{self.against}' than it may: {accuracy}"
-            hint = (
-                "nothing was written; choose an exact profile, or allow more with 'accuracy_loss' in the spec's proof"
-            )
+            hint = "nothing was written; choose an exact profile"
+            if accuracy.source - accuracy.model <= LARGEST_CHANGE:
+                hint += ", or allow more with 'accuracy_loss' in the spec's proof"
+            else:
+                hint += f": no spec may allow a loss of more than {LARGEST_CHANGE:.0%}"
             raise ParityError(Problem.at(self.spec.proof.gold_mark, "P004", message, hint))
         return Found(len(self.gold), 0, 0, 0.0, accuracy=accuracy)
 

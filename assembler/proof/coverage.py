@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from assembler.tasks import SourceTask
 
 
-#: What falls below the default floor by the source's own doing: one that gives every token one label does so on any
-#: text. Such a model is written, and is said to be proven on less. So is a file that gives no spans itself: hosts read
-#: them off its tags, which are compared.
-_SAID_ONLY = frozenset({"labels"})
+#: What a file gives that decodes spans itself.
 _SPAN_OUTPUTS = frozenset({"span_start", "span_end", "span_label"})
 
 
@@ -38,8 +35,6 @@ class TaskCoverage:
         seen: The different labels that the source gave.
         labels: How many labels the model has.
         spans: The spans that the source found; `None` where its tags are none.
-        decoded: Spans that the file's decoder read from random tags, and that were compared too; `None` where the file
-            has no such decoder.
         decodes: Whether the file gives spans of its own.
     """
 
@@ -47,20 +42,17 @@ class TaskCoverage:
     seen: int
     labels: int
     spans: int | None
-    decoded: int | None = None
     decodes: bool = False
 
     def __str__(self) -> str:
         """Return what was met."""
         spans = "" if self.spans is None else f", {self.spans} spans"
-        random = "" if self.decoded is None else f" and {self.decoded} of random tags"
-        return f"{self.seen} of {self.labels} labels{spans}{random}"
+        return f"{self.seen} of {self.labels} labels{spans}"
 
     def record(self) -> dict[str, Value]:
         """Return what the metadata say of it."""
         found: dict[str, Value] = {"task": self.task, "labels": self.seen, "of_labels": self.labels}
-        found |= {} if self.spans is None else {"spans": self.spans}
-        return found if self.decoded is None else {**found, "spans_of_random_tags": self.decoded}
+        return found if self.spans is None else {**found, "spans": self.spans}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +64,7 @@ class Coverage:
         tokens: Their tokens.
         lengths: The different numbers of tokens that they have, in order.
         batch_sizes: In batches of how many.
+        in_batches: The same in words: which sentences in which.
         inputs: What is fed: `text` or `indices`, both where a model takes both, or `values`.
         outputs: The outputs that were compared.
         tasks: What was met of each task.
@@ -85,6 +78,7 @@ class Coverage:
     tokens: int
     lengths: tuple[int, ...]
     batch_sizes: tuple[int, ...]
+    in_batches: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     tasks: tuple[TaskCoverage, ...] = ()
@@ -98,9 +92,8 @@ class Coverage:
         fed = f"fed as {' and '.join(self.inputs)}; compared: {', '.join(self.outputs)}"
         if not self.sentences:
             return [f"covered: {fed}"]
-        sizes = ", ".join(map(str, self.batch_sizes))
         lengths = f"{self.lengths[0]} to {self.lengths[-1]} tokens ({len(self.lengths)} lengths)"
-        found = [f"covered: {self.sentences} sentences of {lengths}, in batches of {sizes}; {fed}"]
+        found = [f"covered: {self.sentences} sentences of {lengths}, {self.in_batches}; {fed}"]
         found += [f"covered: {each.task or 'tags'}: {each}" for each in self.tasks]
         if self.file is not None:
             without = f", without {self.repeated:,} with a token of one character" if self.repeated else ""
@@ -119,23 +112,36 @@ class Coverage:
             found["sentences_of_file"] = {"taken": self.taken, "of": self.given, **repeated}
         return found
 
-    def counts(self) -> list[tuple[str, str, int, int, int]]:
-        """Return what the floor counts.
-
-        Returns:
-            What is counted, the task it is of or nothing, how much there was in sentences, how much in all, and how
-            much there can be at most.
-        """
-        most = 1_000_000
-        lengths = len(self.lengths)
-        counted = [("tokens", "", self.tokens, self.tokens, most), ("lengths", "", lengths, lengths, most)]
+    def counts(self) -> list[Counted]:
+        """Return what the floor counts."""
+        counted = [Counted("tokens", "", self.tokens), Counted("lengths", "", len(self.lengths))]
         for each in self.tasks:
-            counted.append(("labels", each.task, each.seen, each.seen, each.labels))
+            counted.append(Counted("labels", each.task, each.seen, each.labels, said_only=True))
             if each.spans is not None:
-                counted.append(("spans", each.task, each.spans, each.spans + (each.decoded or 0), most))
+                counted.append(Counted("spans", each.task, each.spans, said_only=not each.decodes))
         if all(each.spans is None for each in self.tasks):
-            counted.append(("spans", "", 0, 0, most))
+            counted.append(Counted("spans", "", 0, said_only=True))
         return counted
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the floor counts.
+
+    Attributes:
+        what: `tokens`, `lengths`, `labels` or `spans`.
+        task: The task that it is of, or nothing.
+        count: How much there was.
+        most: How much there can be.
+        said_only: Whether less than the default is no reason to refuse. A source that gives every token one label does
+            so on any text; and where a file gives no spans itself, hosts read them off its tags, which are compared.
+    """
+
+    what: str
+    task: str
+    count: int
+    most: int = 1_000_000
+    said_only: bool = False
 
 
 def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
@@ -143,16 +149,15 @@ def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
     refused, less = [], []
     # a lossy model is measured by its tags; no count of spans is asked for beside that unless the spec does
     spans = PROFILES[spec.profile].tags_changed is None and any(each.spans is not None for each in coverage.tasks)
-    for what, task, text, whole, most in coverage.counts():
-        said = spec.proof.at_least.get(what)
-        default = min(LEAST[what], most) if coverage.tasks and (what != "spans" or spans) else 0
-        of = f" of '{task}'" if len(coverage.tasks) > 1 and task else ""
-        if (said is None and whole < default and what not in _SAID_ONLY) or (
-            said is not None and text < min(said, most)
-        ):
-            refused.append(f"{text} {what}{of}, where {default if said is None else said} are asked for")
-        elif whole < default:
-            less.append(f"{default} {what}{of} ({whole})")
+    for each in coverage.counts():
+        said = spec.proof.at_least.get(each.what)
+        default = min(LEAST[each.what], each.most) if coverage.tasks and (each.what != "spans" or spans) else 0
+        asked = min(default if said is None else said, each.most)
+        of = f" of '{each.task}'" if len(coverage.tasks) > 1 and each.task else ""
+        if each.count < asked and (said is not None or not each.said_only):
+            refused.append(f"{each.count} {each.what}{of}, where {default if said is None else said} are asked for")
+        elif each.count < default:
+            less.append(f"{default} {each.what}{of} ({each.count})")
     return refused, less
 
 
@@ -192,7 +197,7 @@ def text_coverage(
     spec: Spec,
     text: ProofText,
     sentences: Sequence[Sequence[str]],
-    shapes: tuple[tuple[int, ...], tuple[str, ...]],
+    shapes: tuple[tuple[int, ...], str, tuple[str, ...]],
     tasks: Sequence[TaskCoverage],
 ) -> Coverage:
     """Return what is covered by a comparison on sentences.
@@ -201,16 +206,17 @@ def text_coverage(
         spec: The spec.
         text: The sentences that were drawn.
         sentences: Those that remained, with words of vocabularies.
-        shapes: The batch sizes, and what is fed.
+        shapes: The batch sizes, the same in words, and what is fed.
         tasks: What was met of each task.
     """
     lengths = [sum(map(bool, tokens)) for tokens in sentences]
-    sizes, inputs = shapes
+    sizes, in_words, inputs = shapes
     return Coverage(
         len(lengths),
         sum(lengths),
         tuple(sorted(set(lengths))),
         sizes,
+        in_words,
         inputs,
         tuple(spec.outputs),
         tuple(tasks),

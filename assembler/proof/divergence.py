@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.parts.emission import emit_parts
+from assembler.proof.padding import Padding
 from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.tapping import tapped_outputs
@@ -58,40 +59,16 @@ def _model_gaps(path: Path, wiring: Wiring, cases: Sequence[Arrays], stepwise: S
     for inputs in cases:
         tapped = tapped_outputs(path, wiring, tensors, inputs)
         values = {**inputs, **dict(stepwise.run(inputs))}
-        gaps = []
-        for text in tensors:
-            if text in tapped and text in values:
-                source, model = values[text], tapped[text]
-                places = read_places(wiring, text, values)
-                gaps.append(gap(text, hidden(source, places), hidden(model, places)))
+        padding = Padding(wiring, values)
+        gaps = [
+            gap(text, padding.hidden(text, values[text]), padding.hidden(text, tapped[text]))
+            for text in tensors
+            if text in tapped and text in values
+        ]
         wrong = [entry for entry in gaps if entry.largest > within]
         if wrong:
             return wrong
     return []
-
-
-def read_places(wiring: Wiring, text: str, values: Arrays) -> Array | None:
-    """Return where the states of a language model mean something, bool [characters, sentences]; else `None`.
-
-    What a language model gives behind the end of a text nothing reads: a profile may leave other numbers there.
-    """
-    node, _, port = text.partition(".")
-    if port != "states" or node not in wiring.spec.graph or wiring.spec.graph[node].kind != "char_lm":
-        return None
-    edges = wiring.feeding(node, "lengths")
-    lengths = values.get(edges[0].reference.text) if edges else None
-    states = values[text]
-    if lengths is None or lengths.shape != states.shape[1:2]:
-        return None
-    places: Array = np.arange(len(states))[:, np.newaxis] < lengths.astype(np.int64)[np.newaxis]
-    return places
-
-
-def hidden(array: Array, places: Array | None) -> Array:
-    """Return an array with zeros where nothing is read; one of another shape as it is."""
-    if places is None or array.shape[:2] != places.shape:
-        return array
-    return np.where(places[..., np.newaxis], array, np.zeros((), array.dtype))
 
 
 def wiring_gaps(

@@ -15,13 +15,13 @@ from assembler.proof.dims import check_dims
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.measured_text import measured_text
 from assembler.proof.noise import AT_MOST, Tolerance
-from assembler.proof.parity import BATCH_SIZES
 from assembler.proof.part_reference import PartReference
+from assembler.proof.random_inputs import require_room
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable, require_fills
 from assembler.proof.samples import REPEATED, encoder_sentences, proof_text, vocabulary_sentences
 from assembler.proof.stepwise import Stepwise
-from assembler.proof.tag_reference import TagReference
+from assembler.proof.tag_reference import TagReference, compared_in
 from assembler.proof.text_reference import TextReference, expressible, fixed_batch, spans_of
 from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.vocabulary_cut import sentences_that_keep
@@ -126,10 +126,12 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
 
     Raises:
         SpecError: The sentences of the spec cannot be read, an input has no rule by which to fill it, or tables were
-            cut so far that no sentence is left, or the gold text is at fault (W014, W017, W021, W031).
+            cut so far that no sentence is left, or inputs are too large, or the gold text is at fault (W014, W017,
+            W021, W025, W031).
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
     """
     spec = wiring.spec
+    require_room(spec)
     text = proof_text(spec, lambda given: expressible(wiring, given))
     sentences: Sequence[Sequence[str]] = text.sentences
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
@@ -179,14 +181,14 @@ def _coverage(
     fed = [name for name, is_fed in (("text", "text" in rules), ("values", None in rules)) if is_fed]
     fed += ["indices"] if set(rules) - {"text", None} else []
     if not tags:
-        return Coverage(0, 0, (), (), tuple(sorted(fed)), tuple(wiring.spec.outputs))
-    fixed = fixed_batch(wiring, found)
-    sizes = BATCH_SIZES if fixed is None else tuple(sorted({min(size, fixed) for size in BATCH_SIZES}))
+        return Coverage(0, 0, (), (), "", tuple(sorted(fed)), tuple(wiring.spec.outputs))
+    lossy = PROFILES[wiring.spec.profile].tags_changed is not None
+    sizes, in_words = compared_in(fixed_batch(wiring, found), lossy=lossy)
     met = []
     for task, tag in zip(tasks, tags, strict=True):
         spans = None if tag.by_sentence else sum(len(spans_of(task, each)) for each in tag.tagged)
         met.append(task_coverage(task, tag.tagged, spans))
-    return text_coverage(wiring.spec, text, sentences, (sizes, tuple(sorted(fed))), met)
+    return text_coverage(wiring.spec, text, sentences, (sizes, in_words, tuple(sorted(fed))), met)
 
 
 def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) -> tuple[Sequence[Sequence[str]], int]:
@@ -242,7 +244,7 @@ def proof_record(wiring: Wiring, references: References | None) -> dict[str, Val
         **left_out,
         "status": "passed",
         "against": references.against,
-        "batch_sizes": list(BATCH_SIZES) if tags else [],
+        "batch_sizes": list(references.coverage.batch_sizes),
         "cases": len(references.sentences) if tags else len(parts.tensors if parts else ()),
         "scores_within": wiring.spec.proof.scores_within,
         **noise,

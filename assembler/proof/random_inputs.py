@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assembler.errors import SpecError
+from assembler.problems import Problem
 from assembler.runtime.encoding import encode
+from assembler.runtime.shapes import MOST_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +24,37 @@ if TYPE_CHECKING:
 _SIZES = (1, 5, 33)
 #: Values that arithmetic treats specially, put among the random ones.
 _EDGES = (0.0, -0.0, 1.0, -1.0, 1e-30, 1e4)
+#: As many numbers a text of one word takes the memory of.
+_TEXT = 16
+
+
+def require_room(spec: Spec) -> None:
+    """Refuse inputs whose fixed sizes ask for more values than a proof fills.
+
+    Raises:
+        SpecError: They do (W025).
+    """
+    _require_few(
+        {
+            name: _cost(entry, tuple(dim for dim in entry.type.dims or () if isinstance(dim, int)))
+            for name, entry in spec.inputs.items()
+        },
+        spec,
+    )
+
+
+def _require_few(values: Mapping[str, int], spec: Spec) -> None:
+    whole = sum(values.values())
+    if whole > MOST_VALUES:
+        largest = max(values, key=values.__getitem__)
+        message = f"proof: the sizes of the inputs ask for {whole:,} values, most of them in '{largest}'"
+        hint = f"a proof fills at most {MOST_VALUES:,}: give smaller sizes, or names for dims"
+        raise SpecError(Problem.at(spec.inputs[largest].mark, "W025", message, hint))
+
+
+def _cost(entry: Input, shape: tuple[int, ...]) -> int:
+    """Return how many values an input has; a text stands for several, for it takes as much memory."""
+    return math.prod(shape) * (_TEXT if entry.type.dtype == "string" else 1)
 
 
 def proof_inputs(
@@ -27,13 +62,18 @@ def proof_inputs(
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     """Yield named sets of inputs: several batch shapes for text, several sizes for everything else.
 
+    Where dims are so many that a size would ask for too much memory, it is a smaller one.
+
     Args:
         spec: The spec.
         interface: What is known of the inputs that a host fills from text, or `None` if there are none.
         sentences: The sentences, without empty tokens.
+
+    Raises:
+        SpecError: The smallest size is too much still (W025).
     """
-    for case, size in enumerate(_SIZES):
-        batch = sentences[:size] if size > 1 else sentences[case : case + 1]
+    for case, most in enumerate(_SIZES):
+        batch = sentences[:most] if most > 1 else sentences[case : case + 1]
         arrays: dict[str, Array] = {}
         if interface is not None:
             texts = encode(interface, batch)
@@ -41,10 +81,18 @@ def proof_inputs(
         dims: dict[str, int] = {}
         for name, array in arrays.items():
             dims.update(zip((str(dim) for dim in spec.inputs[name].type.dims or ()), array.shape, strict=True))
-        for name, entry in spec.inputs.items():
-            if name not in arrays:
-                arrays[name] = _random(entry, _shape(entry, dims, size), case)
+        free = {name: entry for name, entry in spec.inputs.items() if name not in arrays}
+        sizes = range(most, 1, -1)
+        size = next((each for each in sizes if sum(_values(free, dims, each).values()) <= MOST_VALUES), 1)
+        _require_few(_values(free, dims, size), spec)
+        for name, entry in free.items():
+            arrays[name] = _random(entry, _shape(entry, dims, size), case)
         yield f"dynamic dims of {size}", {name: arrays[name] for name in spec.inputs}
+
+
+def _values(inputs: Mapping[str, Input], dims: Mapping[str, int], size: int) -> dict[str, int]:
+    """Return how many values each input has."""
+    return {name: _cost(entry, _shape(entry, dims, size)) for name, entry in inputs.items()}
 
 
 def _shape(entry: Input, dims: Mapping[str, int], size: int) -> tuple[int, ...]:

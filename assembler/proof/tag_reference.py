@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,26 @@ _LONG, _ODD = 200, 7
 #: How many sentences with their tags the model carries, so that `verify` can try it anywhere.
 _GOLDEN = 8
 _GOLDEN_DIGITS = 4
+
+
+def compared_in(fixed: int | None, *, lossy: bool) -> tuple[tuple[int, ...], str]:
+    """Return the batch sizes in which sentences are compared, and in words which sentences in which.
+
+    Args:
+        fixed: The sentences that each run of the model has, or `None` for any number.
+        lossy: Whether the model is measured. The sizes of its hard sentences, on which nothing is counted, are said in
+            words alone.
+    """
+    most = BATCH_SIZES[-1] if fixed is None else fixed
+    if lossy:
+        sizes = sorted({1, min(BATCH_SIZES[-1], most)})
+        words = f"each fourth and those over {_LONG} characters alone, the others in batches of {sizes[-1]}"
+        return tuple(sizes), f"{words} (hard ones of {', '.join(map(str, BATCH_SIZES))})"
+    sizes = sorted({min(size, most) for size in BATCH_SIZES})
+    words = f"all in batches of {min(_ODD, most)}"
+    if most > _ODD:
+        words += f", those up to {_LONG} characters of {sizes[-1]}"
+    return tuple(sizes), words if most == 1 else f"{words}, and up to {_ONE_BY_ONE} one by one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +191,10 @@ class TagReference:
         """Return the first sentences with their tags."""
         golden: list[Value] = []
         for tokens, tagged in zip(self.carried, self.golden, strict=True):
-            scores: list[Value] = [round(score, _GOLDEN_DIGITS) for score in tagged.scores]
+            # JSON has no NaN: of a source that gives it the file must be readable, for the comparison to say so
+            scores: list[Value] = [
+                round(each, _GOLDEN_DIGITS) if math.isfinite(each) else None for each in tagged.scores
+            ]
             golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": scores})
         return {"task": self.task, "against": self.against, "golden": golden}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
     Shape = tuple[int | None, ...]
 
+#: The most values of an input of fixed sizes: half a gigabyte of int64. A file can declare any, and each run fills it.
+MOST_VALUES = 1 << 26
+#: The most sentences of a fixed batch: one sentence is a list of tokens, and takes more than its numbers.
+_MOST_SENTENCES = 1 << 16
 #: What fills a batch up: a sentence of one token, whose tags are thrown away.
 _FILLER = InContext(("x",))
 
@@ -51,10 +56,24 @@ class FixedShapes:
 
     @classmethod
     def declared(cls, interface: Interface, declared: Mapping[str, Shape], file: str) -> FixedShapes:
-        """Return the fixed sizes of inputs with these shapes."""
+        """Return the fixed sizes of inputs with these shapes.
+
+        Raises:
+            ModelError: M014 for sizes that no run could fill.
+        """
         inputs = {entry.name: entry for entry in interface.inputs if entry.name in declared}
         fixed = {name: declared[name] for name in inputs if any(size is not None for size in declared[name])}
+        for name, shape in fixed.items():
+            values = math.prod(size for size in shape if size is not None)
+            if values > MOST_VALUES:
+                message = f"the input '{name}' has {values:,} values in each run; at most {MOST_VALUES:,} are filled"
+                raise ModelError(Problem("M014", message, "build the model with smaller sizes", file))
         counts = [size for name, shape in fixed.items() if (size := _sentences(inputs[name], shape)) is not None]
+        if counts and counts[0] > _MOST_SENTENCES:
+            message = (
+                f"the model takes {counts[0]:,} sentences in each run; at most {_MOST_SENTENCES:,} are filled up to"
+            )
+            raise ModelError(Problem("M014", message, "build the model with smaller sizes", file))
         return cls(counts[0] if counts else None, fixed, inputs, file)
 
     def most(self, batch_size: int) -> int:

@@ -25,8 +25,8 @@ DEFAULT_OPSET = 17
 OPSETS = (13, 22)
 #: The largest tolerance of scores that a spec may allow.
 LARGEST_TOLERANCE = 0.1
-#: The largest share of tags that a spec may let a lossy profile change. With more than one tag in ten the model is
-#: another one, whose errors a user would take for the source's.
+#: The largest share of tags that a spec may let a lossy profile change, and of accuracy that it may let it lose. With
+#: more than one tag in ten the model is another one, whose errors a user would take for the source's.
 LARGEST_CHANGE = 0.1
 #: What a proof has to cover where the spec does not say. `proof/coverage.py` counts.
 LEAST: Mapping[str, int] = MappingProxyType({"tokens": 30, "lengths": 3, "labels": 2, "spans": 10})
@@ -301,10 +301,10 @@ def _proof() -> dict[str, Value]:
             "accuracy_loss": {
                 "type": "number",
                 "minimum": 0,
-                "maximum": 1,
+                "maximum": LARGEST_CHANGE,
                 "default": 0.002,
                 "description": "How much less of the gold text a lossy profile may get right than the source; above it "
-                "nothing is written.",
+                "nothing is written. No more than one in ten can be allowed: that would be another tagger.",
                 "examples": [0.002],
             },
             "at_least": _at_least(),

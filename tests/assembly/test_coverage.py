@@ -38,7 +38,8 @@ def test_a_proof_says_what_it_covered(shop: Workshop, folder: Path, cli: Command
     shown = cli(spec, "-o", target).out
     count = 4 + BUILT_IN + len(HARD)
     assert f"covered: {count} sentences of 1 to " in shown
-    assert "in batches of 1, 7, 32; fed as indices; compared: scores, prediction" in shown
+    batches = "all in batches of 7, those up to 200 characters of 32, and up to 24 one by one"
+    assert f"{batches}; fed as indices; compared: scores, prediction" in shown
     assert "covered: upos: 4 of 5 labels" in shown
     assert "covered: 4 of the 4 sentences of sentences.txt" in shown
     assert "left out: tokens with one character 16 times in a row or more" in shown
@@ -144,6 +145,51 @@ def test_a_lossy_build_reads_the_whole_file(shop: Workshop, folder: Path, cli: C
     (folder / "sentences.txt").write_text("\n".join(f"hund {number}" for number in range(200)), encoding="utf-8")
     done = cli(spec, "-o", folder / "m.onnx", "--profile", "fp16", "--format", "json")
     assert json.loads(done.out)["proof"]["covered"]["sentences_of_file"] == {"taken": 200, "of": 200}
+
+
+def test_a_lossy_build_says_in_which_batches_it_counted(
+    shop: Workshop, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assembler.proof.tag_reference import TagReference
+
+    counted: set[int] = set()
+    own_counted, own_compared, counting = TagReference._counted, TagReference._compared, []
+
+    def count(self: TagReference, *given: object) -> object:
+        counting.append(True)
+        found = own_counted(self, *given)
+        counting.pop()
+        return found
+
+    def compared(self: TagReference, *given: object) -> object:
+        if counting:
+            counted.add(given[-1])
+        return own_compared(self, *given)
+
+    monkeypatch.setattr(TagReference, "_counted", count)
+    monkeypatch.setattr(TagReference, "_compared", compared)
+    done = cli(shop.spec(folder), "-o", folder / "m.onnx", "--profile", "fp16")
+    said = "each fourth and those over 200 characters alone, the others in batches of 32 (hard ones of 1, 7, 32)"
+    assert f" lengths), {said}; fed as " in done.out
+    proof = shop.metadata(folder / "m.onnx")["proof"]
+    assert {*proof["batch_sizes"]} == {*proof["covered"]["batch_sizes"]} == counted == {1, 32}
+
+
+def test_few_spans_are_only_said_where_a_host_reads_them_off_the_tags(
+    shop: Workshop, tmp_path: Path, cli: Command
+) -> None:
+    """A file that gives spans itself is refused: nothing would have been compared."""
+    tagger = shop.tagger(labels=("O", "S-PER", "B-LOC", "E-LOC"))
+    tagger.linear.bias.data[0] = 100.0
+    shop.save(tagger, tmp_path / "tagger.pt")
+    for name, text in (("indices", False), ("text", True)):
+        spec = tmp_path / f"{name}.yaml"
+        spec.write_text(write_spec(str(tmp_path / "tagger.pt"), tmp_path, text=text), encoding="utf-8")
+    done = cli(tmp_path / "indices.yaml", "-o", tmp_path / "m.onnx")
+    assert "proven on less than 2 labels (1), 10 spans (0) against tagger: " in done.out, done.err
+    done = cli(tmp_path / "text.yaml", "-o", tmp_path / "n.onnx")
+    assert "P005 the comparison with 'tagger' covers too little to be called a proof: 0 spans, where 10 are" in done.err
+    assert not (tmp_path / "n.onnx").exists()
 
 
 def test_a_fault_at_the_end_of_a_long_file_is_found(

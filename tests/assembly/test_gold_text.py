@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_both_accuracies_are_recorded(shop: Workshop, folder: Path, tagger: Sequ
     text = own_labels(shop, tagger)
     wrong = text.replace("bellt\tNOUN", "bellt\tADJ").replace("bellt\tVERB", "bellt\tADJ").replace("DET", "PUNCT")
     rows = [pair for pair in zip(text.split("\n"), wrong.split("\n"), strict=True) if pair[0]]
-    spec = with_gold(shop, folder, wrong, ", tags_changed: 0.1, accuracy_loss: 0.5")
+    spec = with_gold(shop, folder, wrong, ", tags_changed: 0.1, accuracy_loss: 0.1")
     outcome = cli(spec, "-o", folder / "m.onnx", "--profile", "fp16")
     assert outcome.code == 0, outcome.err
     assert f"accuracy on {len(rows)} gold tokens: the source's" in outcome.out
@@ -114,10 +115,16 @@ def test_both_accuracies_are_recorded(shop: Workshop, folder: Path, tagger: Sequ
     assert gold["source"] == pytest.approx(expected, abs=1e-6)
     assert gold["measure"] == "accuracy"
     assert abs(gold["model"] - expected) < 0.1
-    assert gold["loss_allowed"] == 0.5
+    assert gold["loss_allowed"] == 0.1
     assert cli("verify", folder / "m.onnx").code == 0
     record = json.loads(cli(spec, "-o", folder / "m.onnx", "--profile", "fp16", "--format", "json").out)
     assert record["proof"]["gold"] == gold
+
+
+def test_no_spec_may_allow_a_loss_that_makes_another_tagger(shop: Workshop, folder: Path) -> None:
+    spec = with_gold(shop, folder, "der\tDET\n", ", accuracy_loss: 0.2")
+    with pytest.raises(SpecError, match=r"S004 'proof\.accuracy_loss': got 0\.2, expected at most 0\.1"):
+        shop.build(spec, profile="int8")
 
 
 def test_a_model_that_loses_more_than_it_may_is_not_written(
@@ -131,7 +138,9 @@ def test_a_model_that_loses_more_than_it_may_is_not_written(
     assert "P004 the profile 'int8' loses more of 'tagger' than it may: accuracy on 270 gold tokens" in outcome.err
     assert "the source's 100.00%" in outcome.err
     assert "allowed are 0.20%" in outcome.err
-    assert "'accuracy_loss' in the spec's proof" in outcome.err
+    loss = float(re.search(r"a loss of ([0-9.]+)%", outcome.err)[1])
+    hint = "more with 'accuracy_loss' in the spec's proof" if loss < 10 else "no spec may allow a loss of more than 10%"
+    assert hint in outcome.err
     assert not (folder / "m.onnx").exists()
     assert cli(spec, "-o", folder / "m.onnx", "--profile", "portable").code == 0
 

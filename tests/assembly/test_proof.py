@@ -14,6 +14,7 @@ import torch
 from assembler import assemble
 from assembler.errors import ModelError, ParityError, SpecError
 from assembler.parts import recurrent, registry
+from assembler.proof import divergence, random_inputs
 from assembler.proof.parity import compare
 from assembler.proof.samples import BUILT_IN, HARD
 from assembler.proof.stepwise import gap
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from assembler.parts.emitter import Emitter
     from assembler.parts.kind import PartView
+    from assembler.wiring.graph import Wiring
     from tests.assembly.conftest import Outcome, Workshop
 
 FIGURES = r"differs by \S+( at \[[\d, ]+\])?: the source has \S+, the model \S+"
@@ -88,19 +90,62 @@ def test_a_wrong_bias_of_a_head_is_found(shop: Workshop, folder: Path, monkeypat
     assert re.search(r"the source says [A-Z]+ 0\.\d{6}, the model [A-Z]+ 0\.\d{6}", text)
 
 
-def test_what_is_read_of_states_is_compared(shop: Workshop, folder: Path) -> None:
+def test_only_what_is_read_is_compared(shop: Workshop, folder: Path) -> None:
     from assembler.assembly import wired_sources
-    from assembler.proof.divergence import hidden, read_places
+    from assembler.proof.padding import Padding
     from assembler.spec.reading import load_spec
 
     wiring, _ = wired_sources(load_spec(shop.spec(folder)), trust=False)
-    states = np.ones((4, 2, 3), np.float32)
-    values = {"forward_lm.states": states, "characterLengths": np.array([4, 2])}
-    places = read_places(wiring, "forward_lm.states", values)
-    assert hidden(states, places)[:, 0].all()
-    assert hidden(states, places)[:, 1, 0].tolist() == [1, 1, 0, 0]
-    assert read_places(wiring, "words.rows", {"words.rows": states}) is None
-    assert hidden(states[:3], places).all()
+    states, rows, tags = np.ones((4, 2, 3), np.float32), np.ones((6, 5), np.float32), np.ones((2, 3), np.int64)
+    values = {
+        "forward_lm.states": states,
+        "backward_lm.states": states,
+        "characterLengths": np.array([4, 2]),
+        "words.rows": rows,
+        "head.emissions": np.ones((2, 3, 5), np.float32),
+        "head.scores": tags.astype(np.float32),
+        "head.prediction": tags,
+        "lengths": np.array([3, 1]),
+    }
+    padding = Padding(wiring, values)
+    assert padding.hidden("forward_lm.states", states)[:, 0].all()
+    assert padding.hidden("forward_lm.states", states)[:, 1, 0].tolist() == [1, 1, 0, 0]
+    assert padding.hidden("forward_lm.states", states[:3]).all(), "another shape is a difference of its own"
+    for port in ("prediction", "scores"):
+        assert padding.hidden(f"head.{port}", tags).tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert padding.hidden("head.emissions", values["head.emissions"])[:, :, 4].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert padding.hidden("words.rows", rows)[:, 0].tolist() == [1, 1, 1, 1, 0, 0]
+    # joined before, by the dim of this name alone
+    assert padding.hidden("forward_words.rows", rows)[:, 4].tolist() == [1, 1, 1, 1, 0, 0]
+
+
+def test_other_numbers_behind_a_sentences_end_blame_no_part(
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, met = divergence.tapped_outputs, []
+
+    def tapped(path: Path, wiring: Wiring, tensors: dict[str, str], inputs: dict[str, np.ndarray]) -> dict:
+        given = own(path, wiring, tensors, inputs)
+        counts = inputs["lengths"]
+        behind = np.arange(counts.max()) >= counts[:, np.newaxis]
+        given["words.rows"] = np.where(behind.reshape(-1, 1), np.float32(1e3), given["words.rows"])
+        given["forward_lm.states"] = given["forward_lm.states"].copy()
+        for text, length in enumerate(inputs["characterLengths"]):
+            given["forward_lm.states"][length:, text] = 1e3
+        met.append(behind.sum())
+        return given
+
+    monkeypatch.setattr(divergence, "tapped_outputs", tapped)
+
+    def change(part: PartView) -> PartView:
+        linear = dataclasses.replace(part.weights.linear, bias=part.weights.linear.bias + np.float32(1e-2))
+        linear.bias[0] -= 1
+        return dataclasses.replace(part, weights=dataclasses.replace(part.weights, linear=linear))
+
+    rebuilt(monkeypatch, "tagger_head", change)
+    monkeypatch.setattr(random_inputs, "_SIZES", (5,))
+    assert first_part(refusal(shop, shop.spec(folder))) == "head"
+    assert met[0] > 0
 
 
 def test_swapped_biases_of_a_gru_are_found(shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
