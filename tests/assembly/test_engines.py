@@ -305,6 +305,34 @@ def test_a_stack_without_a_tagger_is_evaluated_too(shop: Workshop, tmp_path: Pat
     )
 
 
+def test_large_numbers_may_differ_by_their_rounding_and_by_no_more(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> own (float[n] x) => (float[n] y) {
+        e = Exp(x)
+        by = Constant<value_float = 12345.6>()
+        y = Mul(e, by)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "own.onnx")
+    assert shop.build(shop.spec(tmp_path, OWN)).proven is not None
+    own = evaluator._evaluator
+
+    class Changed:
+        def __init__(self, *given: object) -> None:
+            self._own = own(*given)
+            self._by = by
+
+        def run(self, *given: object) -> list:
+            return [each * np.float32(self._by) for each in self._own.run(*given)]
+
+    monkeypatch.setattr(evaluator, "_evaluator", Changed)
+    by = 1 + 1e-6  # as much as another order of the additions can make
+    assert shop.build(shop.spec(tmp_path, OWN)).proven is not None
+    by = 1.001
+    with pytest.raises(ParityError, match=r"P008 onnx's reference evaluator does not give what ONNX Runtime gives"):
+        shop.build(shop.spec(tmp_path, OWN))
+
+
 def test_what_stops_an_engine_is_read_from_the_file(shop: Workshop, folder: Path) -> None:
     portable = dict(inspect(shop.build(shop.spec(folder), proof=False).path).engines)
     assert set(portable.values()) == {"is what the file is proven in", "nothing in the file is known to stop it"}
