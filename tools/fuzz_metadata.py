@@ -2,7 +2,7 @@
 
     python tools/fuzz_metadata.py MODEL.onnx --inputs 100000
 
-Values are replaced by others of all types, left out, doubled, nested or made huge, and the text of entries is cut. The
+What was read then encodes some sentences. Values are replaced by others of all types, left out, doubled, nested or made huge, and the text of entries is cut. The
 exit code is 1 where anything but a `ModelError` came out.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from assembler.inspection import model_header
 from assembler.runtime import ModelError
+from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _ODD: tuple[object, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63), 10**400, 0.5, 1e308, "", "x", "\0", "\x1b[31m", "\ud800", "a" * 10_000,
     [], {}, [[]], [None], {"": None}, [1] * 1000, ["x"] * 1000, "tokens", "sentences", "forward", "hash", "pieces",
 )  # fmt: skip
+#: What is fed to a model whose metadata were read.
+_SENTENCES = (("Der", "Hund", "bellt", "."), ("schläft",), ("1999", "😀", "\u200b", "x" * 300))
 _TEXTS = (
     "1e999",
     "NaN",
@@ -54,8 +57,9 @@ def fuzzed(properties: Mapping[str, str], inputs: int, seed: int) -> Counter[str
             key = chance.choice(keys)
             changed[key] = _changed(properties[key], chance)
         try:
-            Metadata.read(changed, "m.onnx")
+            interface = Metadata.read(changed, "m.onnx").interface
             seen["read"] += 1
+            encode(interface, _SENTENCES)
         except ModelError as err:
             seen[err.problems[0].code] += 1
         except BaseException as err:
@@ -81,7 +85,12 @@ def _changed(text: str, chance: random.Random) -> str:
     if not parents:
         return json.dumps(chance.choice(_ODD))
     parent, key = parents[-1]
-    if kind == 2:  # noqa: PLR2004 - one way of several
+    if isinstance(place, str) and place.startswith("{"):  # the JSON of a tokeniser is text in JSON
+        parent[key] = _changed(place, chance)
+    elif isinstance(place, str) and place and kind >= 7:  # noqa: PLR2004 - one way of several
+        cut = chance.randrange(len(place))
+        parent[key] = place[:cut] + chance.choice('A=x0"\ud800') + place[cut + 1 :]
+    elif kind == 2:  # noqa: PLR2004 - one way of several
         del parent[key]
     elif kind == 3 and isinstance(parent, list):  # noqa: PLR2004
         parent.append(parent[key])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Entry = TypeVar("Entry")
 Value = TypeVar("Value")
 
+_LARGEST = sys.float_info.max
 _REBUILD = "the metadata of this file is damaged: assemble the model again"
 
 
@@ -115,7 +117,8 @@ class Fields:
         """Return a field that has to be a list of numbers."""
         value = self.value(key)
         numbers = value if isinstance(value, list | tuple) else ()
-        read = tuple(float(n) for n in numbers if isinstance(n, int | float) and not isinstance(n, bool))
+        given = (n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool))
+        read = tuple(float(n) for n in given if abs(n) <= _LARGEST)
         if not isinstance(value, list | tuple) or len(read) < len(numbers):
             raise self.error(key, f"expected a list of numbers, got {reprlib.repr(value)}")
         return read

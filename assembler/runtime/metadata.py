@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 from dataclasses import dataclass
+from math import isinf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _PREFIX = "assembler."
+#: As much as is read of a header (`sources/onnx_header.py`): a million words of a table are a quarter of it.
+_MOST_TEXT = 1 << 26
+#: An empty list is two characters of a text and sixty bytes of memory.
+_MOST_BRACKETS = 4_000_000
 _FORMAT = "assembler.format"
 _LABELS = "assembler.labels"
 _DICTIONARIES = "assembler.dictionaries"
@@ -48,12 +53,14 @@ class Metadata:
         """Return the metadata in the properties of a model.
 
         Raises:
-            ModelError: M012 if the assembler has written none, M013 if they are damaged or of another format.
+            ModelError: M012 if the assembler has written none, M013 if they are damaged, of another format, or
+                longer than 64 MiB.
         """
         own = {key: value for key, value in properties.items() if key.startswith(_PREFIX)}
         if not own:
             message = "the model has no assembler metadata, so its labels and its inputs are unknown"
             raise ModelError(Problem("M012", message, "the runtime runs models that `assemble` wrote", file))
+        _require_bounded(own, file)
         _require_format(own, file)
         entries = {key.removeprefix(_PREFIX): _parsed(key, value, file) for key, value in own.items()}
         if "interface" not in entries:
@@ -68,6 +75,15 @@ class Metadata:
         )
         tasks = read_tasks(entries.get("tasks"), labels, interface, file)
         return cls(labels, interface, tasks, MappingProxyType(entries))
+
+
+def _require_bounded(own: Mapping[str, str], file: str) -> None:
+    """Look at the size before anything is parsed: what JSON becomes takes many times its text."""
+    if sum(map(len, own.values())) > _MOST_TEXT:
+        raise damaged(_PREFIX.rstrip("."), f"the metadata are longer than {_MOST_TEXT >> 20} MiB", file)
+    if sum(value.count("[") + value.count("{") for value in own.values()) > _MOST_BRACKETS:
+        message = f"the metadata hold more than {_MOST_BRACKETS:,} lists and objects"
+        raise damaged(_PREFIX.rstrip("."), message, file)
 
 
 def _require_format(own: Mapping[str, str], file: str) -> None:
@@ -99,7 +115,7 @@ def _refuse_constant(name: str) -> object:
 
 def _finite(text: str) -> float:
     value = float(text)
-    if value in {float("inf"), float("-inf")}:
+    if isinf(value):
         message = f"{text[:20]} is too large a number"
         raise ValueError(message)
     return value

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: The rule of such a vocabulary in the metadata.
 RULE = "pieces"
 _ROWS = range(2**31)
+#: What the library raises: it makes Python's own errors of the codes of its C++ part.
+_FAILURES = (RuntimeError, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
+_LONGEST = 300
 _DIGIT = re.compile(r"\d")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -35,12 +38,14 @@ class Pieces:
         model: The serialised sentencepiece model.
         zeros: Whether every decimal digit of Unicode is read as 0 (TK 1455: `\d`).
         blank: The row of a token of white space (TK 1469).
+        file: The file of the model, for problems.
     """
 
     name: str
     model: bytes = field(repr=False)
     zeros: bool
     blank: int
+    file: str | None = field(default=None, compare=False)
     _processor: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,9 +73,10 @@ class Pieces:
         try:
             model = base64.b64decode(text, validate=True)
             if model:
-                return cls(name, model, zeros, blank)
-        except (binascii.Error, ValueError, RuntimeError) as err:
-            raise fields.error(place, f"no sentencepiece model in base64: {err}") from err
+                return cls(name, model, zeros, blank, fields.file)
+        except (binascii.Error, *_FAILURES) as err:
+            reason = " ".join(str(err).split())[:_LONGEST]
+            raise fields.error(place, f"no sentencepiece model in base64: {reason}") from err
         raise fields.error(place, "expected a sentencepiece model in base64, got nothing")
 
     def require_library(self, file: str | None = None) -> None:
@@ -91,7 +97,7 @@ class Pieces:
         characters. Here the one is read as U+FFFD, and the other has the rows of a blank token.
 
         Raises:
-            ModelError: M018 if the library is not installed.
+            ModelError: M018 if the library is not installed, M013 if it fails on a token: the model is damaged.
         """
         self.require_library()
         return [self._ends(token) for token in tokens]
@@ -100,5 +106,11 @@ class Pieces:
         if not token.strip():
             return self.blank, self.blank
         read = _DIGIT.sub("0", token) if self.zeros else token
-        ids = self._processor.EncodeAsIds(_SURROGATE.sub("\ufffd", read.lower()))
+        try:
+            ids = self._processor.EncodeAsIds(_SURROGATE.sub("\ufffd", read.lower()))
+        except _FAILURES as err:
+            message = (
+                f"the sentencepiece model of '{self.name}' fails on a token: {' '.join(str(err).split())[:_LONGEST]}"
+            )
+            raise ModelError(Problem("M013", message, "assemble the model again", self.file)) from err
         return (ids[0], ids[-1]) if ids else (self.blank, self.blank)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -82,9 +83,8 @@ def read_tasks(value: object, labels: tuple[str, ...], interface: Interface, fil
         raise damaged(_PLACE, f"expected a list, got {type(value).__name__}", file)
     entries = [Fields.of(entry, f"{_PLACE}[{number}]", file) for number, entry in enumerate(value)]
     tasks = each(_task, entries)
-    names = [task.name for task in tasks]
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(task.name for task in tasks).items():
+        if times > 1:
             raise damaged(_PLACE, f"'{name}' stands there twice", file)
     return tasks
 

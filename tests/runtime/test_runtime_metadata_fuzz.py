@@ -36,7 +36,7 @@ def tool() -> ModuleType:
 def test_changed_metadata_are_read_or_refused(tool: ModuleType, write_model: WriteModel) -> None:
     properties = {entry.key: entry.value for entry in onnx.load(write_model()).metadata_props}
     seen = tool.fuzzed(properties, 3000, 11)
-    assert set(seen) == {"read", "M013"}
+    assert set(seen) == {"read", "M013", "M014"}
 
 
 @pytest.mark.parametrize("text", ["1e999", "[NaN]", "-Infinity", "[" * 100_000, "9" * 5000])
@@ -80,3 +80,13 @@ def with_tokenizer(tokenizer: str) -> dict[str, str]:
         "assembler.interface": json.dumps(interface),
         "assembler.tokenizers": json.dumps({"encoder": entry | {"positions": 0, "documents": False}}),
     }
+
+
+def test_metadata_of_a_hundred_megabytes_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assembler.runtime.metadata.json", None)
+    properties = {"assembler.format": "1", "assembler.interface": '"' + "x" * (1 << 26) + '"'}
+    with pytest.raises(ModelError, match=r"m\.onnx: M013 assembler: the metadata are longer than 64 MiB"):
+        Metadata.read(properties, "m.onnx")
+    properties = {"assembler.format": "1", "assembler.interface": "[" + "[]," * 4_000_000 + "1]"}
+    with pytest.raises(ModelError, match=r"m\.onnx: M013 assembler: the metadata hold more than 4,000,000 lists"):
+        Metadata.read(properties, "m.onnx")

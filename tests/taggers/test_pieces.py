@@ -19,6 +19,7 @@ from assembler import ModelError, SourceError, SpecError, assemble
 from assembler.initialisation import write_spec
 from assembler.inspection import inspect
 from assembler.runtime import Tagger
+from assembler.runtime.fields import Fields
 from assembler.runtime.pieces import Pieces
 
 from .conftest import HARD, ROOT, compare
@@ -190,3 +191,24 @@ def test_a_declared_size_beyond_the_weights_is_refused(bench: Bench, dim: object
 
 def test_pieces_of_a_label_are_refused(bench: Bench) -> None:
     assert "R005 source 'tagger': embedding 0 of the tagger reads the label 'upos'" in stored(bench, field="upos")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("INTERNAL:\n a\tb"), OSError("gone"), IndexError("out of range")])
+def test_a_sentencepiece_model_that_fails_on_a_token_is_a_problem(error: Exception) -> None:
+    class Failing:
+        def EncodeAsIds(self, _: str) -> list[int]:  # noqa: N802 - the library's name
+            raise error
+
+    rows = Pieces("p", piece_model(), zeros=True, blank=60, file="m.onnx")
+    object.__setattr__(rows, "_processor", Failing())
+    reason = " ".join(str(error).split())
+    with pytest.raises(ModelError, match=rf"m.onnx: M013 the sentencepiece model of 'p' fails on a token: {reason}"):
+        rows.rows_of(["Hund"])
+
+
+def test_a_damaged_sentencepiece_model_is_a_problem_at_once() -> None:
+    fields = Fields(
+        {"model": base64.b64encode(b"\x0a\xff no model").decode(), "zeros": True, "blank": 5}, "p", "m.onnx"
+    )
+    with pytest.raises(ModelError, match=r"m.onnx: M013 p.model: no sentencepiece model in base64"):
+        Pieces.from_metadata("p", fields)
