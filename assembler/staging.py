@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from contextlib import contextmanager, suppress
@@ -84,8 +85,10 @@ def _opened(target: Path) -> Stage:
     """Return a new file beside the target that is ours: a writer that sweeps may take it before its lock does.
 
     Raises:
-        OSError: The folder is missing or cannot be written to.
+        OSError: The folder is missing or cannot be written to, or the target has no name: it is a folder.
     """
+    if not target.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     while True:
         path = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
         stream = path.open("xb")

@@ -16,6 +16,7 @@ from assembler.cli.raw_text import noticed
 from assembler.cli.reporting import format_option, json_text, one_line
 from assembler.errors import ModelError
 from assembler.problems import Problem
+from assembler.regular_files import MOST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,7 +93,7 @@ def command(
             lines = _tokens(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer, "<stdin>")
             write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
-    count = _count(file)  # before anything is printed, so that a damaged file gives an error and no half result
+    count = _count(file) if file.is_file() else None  # what comes through a pipe, as `<(…)` does, comes once
     with file.open("rb") as opened, _progress(count) as advance:
         write(stream(_tokens(read_lines(opened, str(file)), tokenizer, str(file)), window=_BATCHES, progress=advance))
 
@@ -122,6 +123,7 @@ def _stream(
 
 
 def _count(file: Path) -> int:
+    """Read all of a file before anything is printed, so that a damaged one gives an error and no half result."""
     with file.open("rb") as opened:
         return sum(1 for _ in read_lines(opened, str(file)))
 
@@ -139,9 +141,12 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     """Yield the lines. A byte order mark and the ends of lines, Windows' too, are no part of the text.
 
     Raises:
-        ModelError: A line is not UTF-8 (T001).
+        ModelError: A line is not UTF-8 (T001), or too long (T002).
     """
-    for number, data in enumerate(stream, 1):
+    for number, data in enumerate(iter(lambda: stream.readline(MOST_TEXT + 1), b""), 1):
+        if len(data) > MOST_TEXT:
+            message = f"is longer than {MOST_TEXT >> 20} MiB"
+            raise ModelError(Problem("T002", message, "write one sentence a line", name, number))
         line = data.removeprefix(b"\xef\xbb\xbf") if number == 1 else data
         try:
             text = line.decode("utf-8")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import random
 import re
+import socket
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -425,6 +428,45 @@ def test_standard_input_that_is_no_utf8_is_named(built: Path, cli: Cli, stdin: C
     stdin(b"ja\n\xff\n")
     done = cli("tag", built)
     assert (done.code, "<stdin>:2:1: T001" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_text_that_comes_through_a_pipe_is_tagged(built: Path, tmp_path: Path, cli: Cli, form: str) -> None:
+    text = "ja nein\n" * 3
+    (tmp_path / "in.txt").write_text(text)
+    expected = cli("tag", built, tmp_path / "in.txt", "--format", form)
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(text,))
+    writer.start()
+    done = cli("tag", built, tmp_path / "pipe", "--format", form)
+    writer.join()
+    assert (done.code, done.out) == (0, expected.out)
+    assert "nein" in done.out
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/zero", "/dev/urandom"])
+def test_text_from_a_device_is_bounded(built: Path, cli: Cli, device: str) -> None:
+    done = cli("tag", built, device)
+    expected = {
+        "/dev/null": (0, ""),
+        "/dev/zero": (1, "/dev/zero:1: T002 is longer than 32 MiB\n    hint: write one sentence a line\n"),
+        "/dev/urandom": (1, "T001 is not UTF-8"),
+    }
+    code, words = expected[device]
+    assert done.code == code
+    assert words in done.err
+
+
+def test_a_folder_and_a_socket_are_no_text(
+    built: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("tag", built, tmp_path).code == 2
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+    done = cli("tag", built, "socket")
+    assert (done.code, done.out) == (1, "")
+    assert "socket: No such device or address" in done.err
 
 
 def test_text_that_could_steer_a_terminal_is_escaped(built: Path, cli: Cli, stdin: Callable[[bytes], None]) -> None:

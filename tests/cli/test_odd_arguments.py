@@ -53,6 +53,16 @@ def test_names_that_no_file_can_have_are_wrong_usage_or_a_problem(
     assert "bug of ours" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [b"", b".", b"x" * 300, b"a/b", b"bad\xff", b"line\nbreak"])
+def test_what_is_written_under_an_odd_name_is_a_result_or_a_problem(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "a.yaml").write_text(SPEC, encoding="utf-8")
+    for words in (["schema", "-o", name], ["a.yaml", "--no-proof", "-o", name], ["init", name], ["init", "x", "-o", name],
+                  ["page", name, "-o", "p"], ["bench", name], ["bench", "a.yaml", name], ["serve", name + b"x"]):  # fmt: skip
+        done = command(tmp_path, *words)
+        assert done.returncode in {0, 1, 2}, (words, done.stderr)
+        assert b"\xff" not in done.stderr
+
+
 @pytest.mark.parametrize("after", ["2>&-", "2>/dev/full", "<&- 2>&-"])
 def test_a_stderr_that_takes_nothing_changes_no_result(tmp_path: Path, after: str) -> None:
     (tmp_path / "a.yaml").write_text(SPEC, encoding="utf-8")

@@ -79,7 +79,7 @@ def test_two_taggers_on_the_same_language_models_run_them_once(pair: tuple[Path,
     assert (kinds.count("char_lm"), kinds.count("concat"), kinds.count("tagger_head")) == (2, 1, 2)
     path = assemble(spec, bench.folder / "both.onnx").path
     operators = [node.op_type for node in onnx.load(path).graph.node]
-    assert operators.count("LSTM") == 4  # two language models, two heads
+    assert operators.count("LSTM") == 6  # two language models, and two heads in two directions each
     model, sentences = Tagger(path), [list(words) for words in HARD]
     for task, checkpoint in zip(("ner", "pos"), pair, strict=True):
         assert_tags_are(task, SequenceTagger.load(checkpoint), model, sentences)
