@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assembler.errors import ModelError, SourceError, SpecError
 from assembler.problems import Problem, in_order
 from assembler.profiles import PROFILES
+from assembler.regular_files import is_utf8
 from assembler.spec.reading import load_spec
 from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import wire
@@ -94,6 +95,9 @@ def assemble(
         reason = (err.strerror or str(err)) if isinstance(err, OSError) else "no file can have this name"
         problem = Problem("M009", f"cannot be written: {reason}", "choose another file with -o", str(target))
         raise ModelError(problem) from err
+    if not is_utf8(str(target)):
+        message = "cannot be written: the name is not UTF-8, and ONNX Runtime opens no other"
+        raise ModelError(Problem("M009", message, "choose another file with -o", str(target)))
     with _beside(read):
         return _assemble(read, target, say, trust=trust, proof=proof, external_above=external_above)
 

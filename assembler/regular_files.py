@@ -80,6 +80,15 @@ def open_inside(folder: Path | str, location: str, most: int | None = None, *, l
         raise OSError(errno.EINVAL, "no file can have this name", location) from err
 
 
+def is_utf8(name: str) -> bool:
+    """Return whether ONNX Runtime and onnx, which take names as UTF-8, can open a file of this name."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def size_inside(folder: Path | str, location: str) -> int:
     """Return the size of a file in a folder, or below it, that is reached without a link. It is not opened.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assembler.errors import ModelError
 from assembler.onnx_structure import UnboundedError, require_bounded
 from assembler.problems import Problem
+from assembler.regular_files import is_utf8
 
 #: ONNX Runtime's own format, which it knows by this suffix alone: it has no functions.
 _OWN_FORMAT = ".ort"
@@ -18,6 +19,9 @@ def require_bounded_model(file: str) -> None:
     Raises:
         ModelError: M010 the file cannot be read, M011 it is no ONNX model, M028 it stands for more than can be run.
     """
+    if not is_utf8(file):
+        message = "cannot read the model: its name is not UTF-8, and ONNX Runtime opens no other"
+        raise ModelError(Problem("M010", message, "rename the file", file))
     if file.endswith(_OWN_FORMAT):
         return
     try:

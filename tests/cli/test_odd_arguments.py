@@ -56,11 +56,33 @@ def test_names_that_no_file_can_have_are_wrong_usage_or_a_problem(
 @pytest.mark.parametrize("name", [b"", b".", b"x" * 300, b"a/b", b"bad\xff", b"line\nbreak"])
 def test_what_is_written_under_an_odd_name_is_a_result_or_a_problem(tmp_path: Path, name: bytes) -> None:
     (tmp_path / "a.yaml").write_text(SPEC, encoding="utf-8")
-    for words in (["schema", "-o", name], ["a.yaml", "--no-proof", "-o", name], ["init", name], ["init", "x", "-o", name],
-                  ["page", name, "-o", "p"], ["bench", name], ["bench", "a.yaml", name], ["serve", name + b"x"]):  # fmt: skip
+    for words in (
+        ["a.yaml", "--no-proof", "-o", name],
+        ["tag", name],
+        ["schema", "-o", name],
+        ["page", name, "-o", "p"],
+    ):
         done = command(tmp_path, *words)
         assert done.returncode in {0, 1, 2}, (words, done.stderr)
         assert b"\xff" not in done.stderr
+
+
+def test_a_model_whose_name_onnx_runtime_cannot_take_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(SPEC, encoding="utf-8")
+    done = command(tmp_path, "a.yaml", "--no-proof", "-o", b"bad\xff.onnx")
+    assert (done.returncode, done.stderr.splitlines()[-2:]) == (
+        1,
+        [
+            rb"bad\udcff.onnx: M009 cannot be written: the name is not UTF-8, and ONNX Runtime opens no other",
+            b"    hint: choose another file with -o",
+        ],
+    )
+    assert command(tmp_path, "a.yaml", "--no-proof", "-o", "good.onnx").returncode == 0
+    (tmp_path / "good.onnx").rename(tmp_path / os.fsdecode(b"bad\xff.onnx"))
+    for word in ("tag", "verify", "inspect", "page"):
+        done = command(tmp_path, word, b"bad\xff.onnx", *(["-o", "page"] if word == "page" else []))
+        assert (done.returncode, done.stdout) == (1, b""), done.stderr
+        assert rb"bad\udcff.onnx: M010 cannot read the model: its name is not UTF-8" in done.stderr
 
 
 @pytest.mark.parametrize("after", ["2>&-", "2>/dev/full", "<&- 2>&-"])
