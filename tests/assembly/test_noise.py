@@ -76,7 +76,16 @@ def test_no_figure_of_the_machine_is_in_the_file(
     assert (record["scores_within"], record["scores_within_by_noise"]) == (1e-5, AT_MOST)
 
 
-@pytest.mark.parametrize(("own", "gap", "proof"), [(1e-6, ENOUGH, ""), (1.0, TOO_MUCH, "")])
+def test_no_noise_excuses_more_than_the_last_digit_that_is_shown(
+    shop: Workshop, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch, shifted: Callable[[float], None]
+) -> None:
+    noisy(monkeypatch, 1.0)
+    shifted(ENOUGH)
+    done = cli(shop.spec(folder), "-o", folder / "m.onnx", "--format", "json")
+    assert json.loads(done.out)["proof"]["within"] == AT_MOST
+
+
+@pytest.mark.parametrize(("own", "gap", "measured"), [(1e-6, ENOUGH, 1), (1.0, TOO_MUCH, 0)])
 def test_a_difference_beyond_the_noise_or_beyond_the_bound_fails(
     shop: Workshop,
     folder: Path,
@@ -84,12 +93,13 @@ def test_a_difference_beyond_the_noise_or_beyond_the_bound_fails(
     shifted: Callable[[float], None],
     own: float,
     gap: float,
-    proof: str,
+    measured: int,
 ) -> None:
-    noisy(monkeypatch, own)
+    asked = noisy(monkeypatch, own)
     shifted(gap)
     with pytest.raises(ParityError, match=r"P001 .* 0 tags differ, the largest difference of a score is"):
-        shop.build(shop.spec(folder, proof=proof))
+        shop.build(shop.spec(folder))
+    assert len(asked) == measured, "what lies beyond all that noise may excuse is not measured"
 
 
 def test_a_number_of_the_spec_is_kept_to_the_letter(
@@ -102,11 +112,12 @@ def test_a_number_of_the_spec_is_kept_to_the_letter(
     assert asked == []
 
 
+@pytest.mark.parametrize("gap", [0.0, ENOUGH])
 def test_noise_excuses_no_tag(
-    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch, shifted: Callable[[float], None]
+    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch, shifted: Callable[[float], None], gap: float
 ) -> None:
     noisy(monkeypatch, 1e-3)
-    shifted(ENOUGH)
+    shifted(gap)
     own = tag_reference.compare
     monkeypatch.setattr(tag_reference, "compare", lambda *a, **o: replace(own(*a, **o), tags_changed=1))
     with pytest.raises(ParityError, match=r"P001 .* 3 tags differ"):
