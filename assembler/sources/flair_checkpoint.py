@@ -23,7 +23,7 @@ from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.sources.flair_acceptance import stacked
 from assembler.sources.flair_documents import document_weights, text_head_weights, token_head_weights
-from assembler.sources.flair_encoder import encoder_weights
+from assembler.sources.flair_encoder import encoder_weights, has_positions_for
 from assembler.sources.flair_extraction import (
     char_lm_weights,
     crf_weights,
@@ -100,12 +100,16 @@ class FlairSource:
         OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
         as does the tokeniser of an encoder; so do BytePairEmbeddings, and on tokens that have no pieces, such as a
         zero-width space (TK 1474). A language model on untokenised text strips white space behind the last token, and
-        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838).
+        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838). An
+        encoder that neither cuts nor splits fails on more subtokens than it has positions for.
         """
+        encoders = (each for each in self.embeddings if isinstance(each, TransformerWordEmbeddings))
         untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
         if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
             return False
-        return all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence)
+        if not all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence):
+            return False
+        return all(has_positions_for(encoder, sentence) for encoder in encoders)
 
     def reads_neighbours(self) -> bool:
         """Return whether what the model says of a sentence depends on those around it."""

@@ -17,7 +17,7 @@ from assembler.sources.stored_encoder import ARCHITECTURES
 from assembler.sources.weights import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flair.embeddings import TransformerWordEmbeddings
 
@@ -95,7 +95,6 @@ def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
     blocks = model.transformer.layer if config.model_type == "distilbert" else model.encoder.layer
     projection = getattr(model, "embeddings_project", None)
     padded = config.model_type in _PADDED
-    unused = table.padding_idx + 1 if padded else 0
     return EncoderWeights(
         words=_array(table.word_embeddings.weight),
         positions=_positions(table),
@@ -108,12 +107,30 @@ def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
         chosen=chosen,
         mean=embedding.layer_mean,
         pooling=embedding.subtoken_pooling,
-        subtokens=_subtokens(embedding, len(table.position_embeddings.weight) - unused),
+        subtokens=_subtokens(embedding),
         reference=lambda inputs: _run(embedding, inputs),
     )
 
 
-def _subtokens(embedding: TransformerWordEmbeddings, positions: int) -> Subtokens:
+def has_positions_for(embedding: TransformerWordEmbeddings, sentence: Sequence[str]) -> bool:
+    """Return whether an encoder can read a sentence beside neighbours of one subtoken a token.
+
+    Where it cuts or splits what is too long, it can; otherwise flair fails in the encoder.
+    """
+    if embedding.truncate:
+        return True
+    subtokens = len(embedding.tokenizer(list(sentence), is_split_into_words=True)["input_ids"])
+    return subtokens + 2 * int(embedding.context_length) <= _places(embedding)
+
+
+def _places(embedding: TransformerWordEmbeddings) -> int:
+    """Return how many subtokens an encoder has positions for."""
+    model = embedding.model
+    table = model.embeddings
+    return len(table.position_embeddings.weight) - (table.padding_idx + 1 if model.config.model_type in _PADDED else 0)
+
+
+def _subtokens(embedding: TransformerWordEmbeddings) -> Subtokens:
     tokenizer = embedding.tokenizer
     return Subtokens(
         tokenizer=_tokenizer_json(tokenizer),
@@ -123,7 +140,7 @@ def _subtokens(embedding: TransformerWordEmbeddings, positions: int) -> Subtoken
         context=int(embedding.context_length),
         separator=SENTENCE_BOUNDARY_TAG if embedding.use_context_separator and embedding.context_length > 0 else None,
         documents=bool(embedding.respect_document_boundaries),
-        positions=positions,
+        positions=_places(embedding),
     )
 
 
