@@ -56,7 +56,10 @@ def verdicts(graph: onnx.GraphProto) -> list[tuple[str, ...]]:
     for engine, reason in obstacles(graph):
         known.setdefault(engine, reason)
     free = "nothing in the file is known to stop it"
-    return [("ONNX Runtime", "is what the file is proven in"), *((name, known.get(name, free)) for name in ENGINES)]
+    return [
+        ("ONNX Runtime", "is what the file was compared with its source in"),
+        *((name, known.get(name, free)) for name in ENGINES),
+    ]
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -222,8 +222,27 @@ def _proof(proof: Mapping[str, object]) -> str:
     without = f" ({proof['left_out']} more left out, whose words were cut)" if proof.get("left_out") else ""
     lowered = proof.get("less_than")
     less = f"proven on less than {', '.join(map(str, lowered))}: " if isinstance(lowered, list) and lowered else ""
+    if "tags_changed" in proof:
+        return less + _measured(proof, without)
     equal = f"{less}equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
     return f"{equal}, scores within {proof.get('scores_within')}{''.join(map(_engine, _rows(proof, 'engines')))}"
+
+
+def _measured(proof: Mapping[str, object], without: str) -> str:
+    """Return what a lossy profile was found to change."""
+    interval = proof.get("interval")
+    sides = [side for side in interval if isinstance(side, float)] if isinstance(interval, list) else []
+    between = f", 95% interval {sides[0]:.2%} to {sides[1]:.2%}" if len(sides) == len(("least", "most")) else ""
+    changed = f"{proof.get('tags_changed')} of {proof.get('tokens_compared')} tags differ"
+    return (
+        f"measured against {proof.get('against')}: {changed}"
+        f"{between}, allowed are {_share(proof.get('tags_changed_allowed'))}; the largest difference of a score is "
+        f"{proof.get('largest_difference')}{without}"
+    )
+
+
+def _share(share: object) -> str:
+    return f"{share:.2%}" if isinstance(share, int | float) else "?"
 
 
 def _engine(entry: Mapping[str, object]) -> str:

@@ -143,7 +143,7 @@ def _less(record: Mapping[str, object]) -> str:
 
 
 def _whose(*, own: bool) -> str:
-    return "the proven model's" if own else "the source's"
+    return "the measured model's" if own else "the source's"
 
 
 def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool, by_sentence: bool) -> int:

@@ -79,16 +79,20 @@ def main() -> None:
     """Measure, and print one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hidden", type=int, default=2048)
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for full.pt, full.yaml and full.onnx; by default a temporary one"
+    )
     parser.add_argument("--child", nargs=2, type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(measured(*arguments.child)))
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = arguments.keep or Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
         save_random_tagger(folder / "full.pt", arguments.hidden)
         for command in (
-            ["-m", "assembler", "init", str(folder / "full.pt"), "-o", str(folder / "full.yaml")],
+            ["-m", "assembler", "init", str(folder / "full.pt"), "-o", str(folder / "full.yaml"), "--force"],
             [__file__, "--child", str(folder / "full.yaml"), str(folder / "full.onnx")],
         ):
             done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)  # noqa: S603

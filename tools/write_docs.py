@@ -98,6 +98,27 @@ _PORTS = {
     "[sentences, tokens, labels]. Tokens behind a sentence's own length mean nothing.",
     "crf": "`emissions` float32 [sentences, tokens, labels], `lengths` int64 [sentences] → `scores` float32 [sentences, "
     "tokens], `prediction` int64 [sentences, tokens], both 0 behind a sentence's own length.",
+    "transformer": "`subtokens`, `mask`, both int64 [pieces, subtokens] → `states` float32 [pieces, subtokens, features].",
+    "subtoken_pooling": "`states` float32 [pieces, subtokens, features], and by `pooling`: `first` int64 [rows], `last` "
+    "int64 [rows], both of them, or for `mean` `words` int64 [pieces, subtokens] and `lengths` int64 [sentences] → `rows` "
+    "float32 [rows, features]; of `first_last` twice the features.",
+    "word_layers": "`embeddings` float32 [rows, features] → `rows` float32 [rows, features].",
+    "document_pool": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "
+    "[sentences] → `documents` float32 [sentences, features].",
+    "document_rnn": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "
+    "[sentences] → `documents` float32 [sentences, features].",
+    "text_head": "`documents` float32 [sentences, features] → `probabilities`, `emissions`, both float32 [sentences, "
+    "classes].",
+    "text_tokens": "`text` int32 [sentences, characters], code points → `text` int64 [sentences, text_characters]; "
+    "`sizes`, `counts`, `lengths`, each int64 [sentences]; `starts`, `ends`, both int64 [total_tokens].",
+    "text_characters": "`text` int64 [sentences, characters], `sizes` int64 [sentences] → `characters` int64 "
+    "[lm_characters, sentences], `lengths` int64 [sentences].",
+    "text_indices": "`starts`, `ends`, both int64 [total_tokens]; `sizes`, `counts`, both int64 [sentences] → `indices` "
+    "int64 [total_tokens].",
+    "labels": "`prediction` int64 [sentences, tokens], `scores` float32 [sentences, tokens], `lengths` int64 [sentences] "
+    "→ `labels` string, `scores` float32, `prediction` int64, each [sentences, tokens].",
+    "spans": "`prediction` int64 [sentences, tokens], `scores` float32 [sentences, tokens], `lengths` int64 [sentences] → "
+    "`sentence`, `start`, `end`, each int64 [spans]; `label` string [spans], `score` float64 [spans].",
     "onnx": "those of the file.",
     "constant": "nothing → `tensor`.",
     "arithmetic": "`left`, `right` → `tensor`.",

@@ -1,5 +1,5 @@
 /* Tags one sentence a line, tokens separated by spaces:   ./tag MODEL < sentences.txt
- * cc tag.c -o tag -l:libonnxruntime.so.1 (see ort.h for the header) */
+ * cc tag.c -o tag -L DIR -l:libonnxruntime.so.1 -Wl,-rpath,DIR, DIR being where that library is (ort.h: its header) */
 #define _POSIX_C_SOURCE 200809L /* getline */
 #include <stdio.h>
 #include <stdlib.h>

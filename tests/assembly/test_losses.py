@@ -91,6 +91,11 @@ def test_a_lossy_build_measures_on_thousands_of_tokens_and_says_how_sure_it_is(
     [losses] = as_json["losses"]
     assert losses["interval"] == record["interval"]
     assert losses["tokens_compared"] == record["tokens_compared"]
+    shown = cli("inspect", path).out
+    assert (
+        f"measured against tagger: {record['tags_changed']} of {record['tokens_compared']} tags differ, 95% " in shown
+    )
+    assert "equal to" not in shown
 
 
 def test_sentences_of_the_spec_are_read_whole_and_are_enough_where_they_are_many(shop: Workshop, folder: Path) -> None:

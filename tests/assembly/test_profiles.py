@@ -282,7 +282,7 @@ def test_a_lossy_model_verifies_by_its_own_tags_and_scores(
     path = shop.build(shop.spec(folder, proof=", tags_changed: 0.1"), profile=profile).path
     verified: Outcome = cli("verify", path)
     assert verified.code == 0, verified.err
-    assert "8 sentences have the tags that the file carries as the proven model's" in verified.out
+    assert "8 sentences have the tags that the file carries as the measured model's" in verified.out
 
 
 def test_a_lossy_model_that_was_changed_does_not_verify(shop: Workshop, folder: Path, cli: Command) -> None:
