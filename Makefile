@@ -19,6 +19,7 @@ test: lint types tests
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/assemble check --strict specs
 	$(BIN)/assemble check examples/specs
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from assembler.telemetry import switch_off
+from assembler.core.telemetry import switch_off
 
 if TYPE_CHECKING:
-    from assembler.assembly import Assembled, assemble
-    from assembler.checking import Checked, check
-    from assembler.errors import AssemblerError, ModelError, ParityError, SourceError, SpecError
+    from assembler.core.errors import AssemblerError, ModelError, ParityError, SourceError, SpecError
+    from assembler.core.problems import Problem
+    from assembler.core.tensors import TensorType, Variable
     from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
     from assembler.parts.registry import register
-    from assembler.problems import Problem
     from assembler.spec.model import Spec
     from assembler.spec.reading import load_spec
-    from assembler.verification import Verified, verify
-    from assembler.wiring.tensors import TensorType, Variable
+    from assembler.workflows.assembly import Assembled, assemble
+    from assembler.workflows.checking import Checked, check
+    from assembler.workflows.verification import Verified, verify
 
 switch_off()  # before anything can load ONNX Runtime
 
@@ -51,16 +51,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "assembler.assembly": ("Assembled", "assemble"),
-    "assembler.checking": ("Checked", "check"),
-    "assembler.errors": ("AssemblerError", "ModelError", "ParityError", "SourceError", "SpecError"),
+    "assembler.workflows.assembly": ("Assembled", "assemble"),
+    "assembler.workflows.checking": ("Checked", "check"),
+    "assembler.core.errors": ("AssemblerError", "ModelError", "ParityError", "SourceError", "SpecError"),
     "assembler.parts.kind": ("Complaint", "Kind", "PartView", "Port", "Ports"),
     "assembler.parts.registry": ("register",),
-    "assembler.problems": ("Problem",),
+    "assembler.core.problems": ("Problem",),
     "assembler.spec.model": ("Spec",),
     "assembler.spec.reading": ("load_spec",),
-    "assembler.verification": ("Verified", "verify"),
-    "assembler.wiring.tensors": ("TensorType", "Variable"),
+    "assembler.workflows.verification": ("Verified", "verify"),
+    "assembler.core.tensors": ("TensorType", "Variable"),
 }
 
 

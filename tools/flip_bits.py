@@ -18,9 +18,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.inspection import model_header
 from assembler.runtime import ModelError, SentenceTask, Tagger, TextClassifier
 from assembler.runtime.metadata import Metadata
+from assembler.workflows.inspection import model_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.sources.checkpoint import RefusalError, read_checkpoint
-from assembler.sources.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
+from assembler.flair_checkpoints.pickles import RefusalError, read_checkpoint
+from assembler.flair_checkpoints.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,10 +16,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assembler.inspection import model_header
 from assembler.runtime import ModelError
 from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
+from assembler.workflows.inspection import model_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

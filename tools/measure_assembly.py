@@ -61,14 +61,14 @@ def save_random_tagger(path: Path, hidden: int) -> None:
 
 def measured(spec: Path, output: Path) -> dict[str, float]:
     """Assemble a spec in this process; return seconds, bytes of memory before it and at its peak."""
-    import assembler.assembly
+    import assembler.flair_checkpoints.source
     import assembler.proof.proving
-    import assembler.sources.flair_checkpoint
     import assembler.surgery.joining
+    import assembler.workflows.assembly
 
     before = peak_memory()
     begin = time.perf_counter()
-    result = assembler.assembly.assemble(spec, output)
+    result = assembler.workflows.assembly.assemble(spec, output)
     seconds = time.perf_counter() - begin
     peak = peak_memory()
     largest = result.proven.largest if result.proven else float("nan")

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from assembler import assemble
-from assembler.profiles import PROFILES, Profile
+from assembler.passes.profiles import PROFILES, Profile
 from assembler.runtime import Tagger
 
 Sentences = list[list[str]]

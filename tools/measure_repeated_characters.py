@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from assembler.assembly import wired_sources
 from assembler.proof.noise import kernels_off
 from assembler.runtime import Tagger
 from assembler.spec.reading import load_spec
+from assembler.workflows.assembly import wired_sources
 
 CHARACTERS = "+-=_*~#.!?/\\|<>^&%$@:;,oxaezn0"
 COUNTS = (20, 40, 60, 80, 120)

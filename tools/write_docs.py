@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assembler.drawing.svg import svg
-from assembler.filling import RULES
+from assembler.interface.fill_rules import RULES
 from assembler.parts.registry import built_in_kinds
 from assembler.spec.reading import load_spec
 from assembler.spec.schema import build_schema

@@ -21,7 +21,7 @@ from assembler.benchmark.footprint import peak_memory
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from assembler.spec.yaml_text import Value
+    from assembler.core.values import Value
 
     Sentences = Sequence[Sequence[str]]
 

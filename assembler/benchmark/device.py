@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.benchmark.results import Accelerator
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from assembler.benchmark.device import PROCESSOR, Device, require_first
 from assembler.benchmark.results import Footprint
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,19 +6,19 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.assembly import wired_sources
 from assembler.benchmark.curves import Curve, points, sizes, texts_of
 from assembler.benchmark.measuring import built
 from assembler.benchmark.ways import flair_source
+from assembler.description.source_tasks import source_tasks
 from assembler.proof.samples import proof_sentences, read_sentences
 from assembler.spec.reading import load_spec
-from assembler.tasks import source_tasks
+from assembler.workflows.assembly import wired_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.assembly import Progress
     from assembler.benchmark.curves import Point
+    from assembler.workflows.assembly import Progress
 
 
 def measure_curve(

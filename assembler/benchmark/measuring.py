@@ -10,29 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.assembly import assemble, wired_sources
 from assembler.benchmark.device import PROCESSOR
 from assembler.benchmark.footprint import footprint
 from assembler.benchmark.machine import Peak, describe, system_load
 from assembler.benchmark.results import Report, Speed
 from assembler.benchmark.ways import compiled_ways, flair_source, flair_way, model_way, spread
 from assembler.benchmark.work import operations, widest
-from assembler.errors import ParityError
+from assembler.core.errors import ParityError
+from assembler.description.source_tasks import source_tasks
 from assembler.proof.samples import proof_sentences, read_sentences
 from assembler.spec.reading import load_spec
-from assembler.tasks import source_tasks
+from assembler.workflows.assembly import assemble, wired_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.assembly import Progress
     from assembler.benchmark.device import Device
     from assembler.benchmark.device_peak import DevicePeak
     from assembler.benchmark.results import Footprint
     from assembler.benchmark.ways import Way
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.parity import TaggedTokens
-    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.spec.model import Spec
+    from assembler.workflows.assembly import Progress
 
     Sentences = Sequence[list[str]]
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assembler.spec.yaml_text import Value
+    from assembler.core.values import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from flair.embeddings import FlairEmbeddings
 
-from assembler.errors import SourceError
-from assembler.sources.flair_running import flair_at_work
+from assembler.core.errors import SourceError
+from assembler.flair_checkpoints.running import flair_at_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from flair.models import LanguageModel
 
-    from assembler.sources.flair_checkpoint import FlairSource
+    from assembler.flair_checkpoints.source import FlairSource
 
     #: A `forward` of flair's, and what stands in for it.
     Forwards = list[tuple[torch.nn.Module, Callable[..., Any]]]

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.benchmark.device import require_first
-from assembler.errors import SpecError
-from assembler.problems import Problem
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from assembler.benchmark.device import Device
     from assembler.benchmark.torch_ways import Forwards
+    from assembler.description.source_tasks import SourceTask
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
-    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.spec.model import Spec
-    from assembler.tasks import SourceTask
 
     Sentences = Sequence[list[str]]
 

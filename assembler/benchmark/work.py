@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
+from assembler.weights.heads import TaggerHeadWeights
+from assembler.weights.language_models import CharLmWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

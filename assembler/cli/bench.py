@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step
-from assembler.profiles import PROFILES
+from assembler.passes.profiles import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from assembler.assembly import Progress
     from assembler.benchmark import Curve, Report
     from assembler.benchmark.device import Device
     from assembler.benchmark.results import Footprint, Machine
+    from assembler.workflows.assembly import Progress
 
 
 @click.command()
@@ -111,7 +111,7 @@ class _Options(NamedTuple):
 
 def _save(path: Path | None, drawn: Callable[[], str]) -> None:
     if path is not None:
-        from assembler.staging import write_text
+        from assembler.core.atomic_files import write_text
 
         write_text(path, drawn())
 

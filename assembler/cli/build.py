@@ -49,7 +49,7 @@ def command(
     form: str,
 ) -> None:
     """Build the model of SPEC, prove it equal to its source, and only then write it."""
-    from assembler.assembly import assemble
+    from assembler.workflows.assembly import assemble
 
     result = assemble(
         spec,

@@ -11,7 +11,7 @@ from assembler.cli.reporting import EXIT_PROBLEM, format_option, print_json, pri
 from assembler.cli.streams import reader_may_leave
 
 if TYPE_CHECKING:
-    from assembler.checking import Checked
+    from assembler.workflows.checking import Checked
 
 
 @click.command()
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @format_option
 def command(paths: tuple[Path, ...], strict: bool, form: str) -> int:  # noqa: FBT001 - click passes options by name
     """Check specs, or all specs in folders, without their weights."""
-    from assembler.checking import check
+    from assembler.workflows.checking import check
 
     result = check(paths, strict=strict)
     with reader_may_leave():

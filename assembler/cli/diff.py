@@ -15,7 +15,7 @@ from assembler.cli.reporting import format_option, one_line, print_json
 @format_option
 def command(a: Path, b: Path, form: str) -> None:
     """Show in what the models A and B differ: interface, parts, labels, dictionaries, sources, versions, contents."""
-    from assembler.comparison import differences
+    from assembler.workflows.comparison import differences
 
     found = differences(a, b)
     if form == "json":

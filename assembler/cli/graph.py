@@ -20,10 +20,10 @@ from assembler.cli.reporting import format_option, one_line, print_json
 @format_option
 def command(spec: Path, output: Path | None, form: str) -> None:
     """Draw the parts of SPEC and their typed edges. No weights are read."""
+    from assembler.core.atomic_files import write_text
     from assembler.drawing.mermaid import mermaid
     from assembler.sources.opening import open_headers
     from assembler.spec.reading import load_spec
-    from assembler.staging import write_text
     from assembler.wiring.graph import wire
 
     if output is not None and output.suffix not in {".svg", ".mmd"}:

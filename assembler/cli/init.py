@@ -54,8 +54,8 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
     if output is not None and not output.absolute().parent.is_dir():
         message = f"there is no folder '{output.parent}'"
         raise click.BadParameter(message, param_hint="-o")
+    from assembler.core.atomic_files import write_text
     from assembler.initialisation import write_spec
-    from assembler.staging import write_text
 
     folder, name = (output.parent, output.stem) if output else (Path(), None)
     text = write_spec(sources, folder, trust=trust, text=interface == "text", name=name)

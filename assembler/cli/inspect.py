@@ -10,7 +10,7 @@ import click
 from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
 
 if TYPE_CHECKING:
-    from assembler.inspection import Inspection
+    from assembler.workflows.inspection import Inspection
 
 
 @click.command()
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @format_option
 def command(model: Path, metadata: bool, form: str) -> None:  # noqa: FBT001 - click passes options by name
     """Show the interface, parts, labels, sources, sizes and versions of MODEL."""
-    from assembler.inspection import inspect, model_entries, model_header
+    from assembler.workflows.inspection import inspect, model_entries, model_header
 
     if metadata:
         print_json(dict(model_entries(model, model_header(model))))

@@ -15,8 +15,8 @@ import click
 
 from assembler.cli.reporting import EXIT_BUG, EXIT_PROBLEM, one_line, printable, report_error
 from assembler.cli.streams import drop_stdout, standard_streams
-from assembler.errors import AssemblerError
-from assembler.problems import nearest
+from assembler.core.errors import AssemblerError
+from assembler.core.problems import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

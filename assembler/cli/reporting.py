@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from assembler.cli.streams import reader_may_leave
-from assembler.errors import ParityError
+from assembler.core.errors import ParityError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from assembler.errors import AssemblerError
-    from assembler.problems import Problem
+    from assembler.core.errors import AssemblerError
+    from assembler.core.problems import Problem
 
     Command = TypeVar("Command", bound=Callable[..., object])
 

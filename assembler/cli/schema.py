@@ -14,9 +14,9 @@ from assembler.cli.reporting import format_option, print_json
 @format_option
 def command(output: Path | None, form: str) -> None:  # noqa: ARG001 - a schema is JSON in any case
     """Print the JSON Schema of the spec language, installed kinds included."""
+    from assembler.core.atomic_files import write_text
     from assembler.parts.registry import kinds
     from assembler.spec.schema import build_schema, schema_text
-    from assembler.staging import write_text
 
     schema = build_schema(kinds())
     if output is None:

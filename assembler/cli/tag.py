@@ -14,9 +14,9 @@ from assembler.cli.columns import write_columns
 from assembler.cli.interruption import answered
 from assembler.cli.raw_text import noticed
 from assembler.cli.reporting import format_option, json_text, one_line
-from assembler.errors import ModelError
-from assembler.problems import Problem
-from assembler.regular_files import MOST_TEXT
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import MOST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,9 +110,9 @@ def _stream(
     model: Path, threads: int | None, batch_size: int | None, *, spin: bool, force_tokens: bool, verify: bool
 ) -> _Stream:
     """Return what runs the model: on tokens, or where it labels nothing but sentences, on these."""
-    from assembler.inspection import model_header
     from assembler.runtime import SentenceTask, Tagger, TextClassifier
     from assembler.runtime.metadata import Metadata
+    from assembler.workflows.inspection import model_header
 
     tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):

@@ -24,7 +24,7 @@ def command(model: Path, spec: Path | None, trust: bool, form: str) -> None:  # 
     Both come from the file itself, so this finds damage, and other results on another machine. It does not tell who
     wrote the file: whoever changes a model can write a digest and tags that fit. With --spec the sources decide.
     """
-    from assembler.verification import verify
+    from assembler.workflows.verification import verify
 
     result = verify(model, spec=spec, trust=trust, progress=print_step)
     if form == "json":

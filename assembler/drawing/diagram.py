@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from assembler.wiring.tensors import UNKNOWN
+from assembler.core.tensors import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

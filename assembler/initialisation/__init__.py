@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.errors import SourceError
+from assembler.core.errors import SourceError
+from assembler.core.problems import Mark, Problem
+from assembler.flair_checkpoints.location import RELATIVE
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
 from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
-from assembler.problems import Mark, Problem
-from assembler.sources.flair_location import RELATIVE
 from assembler.spec.model import Source
 from assembler.spec.reading import parse_spec
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.sources.document_weights import DocumentRnnWeights, WordLayersWeights
+from assembler.weights.documents import DocumentRnnWeights, WordLayersWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.initialisation.embeddings import Embedding
-    from assembler.sources.flair_checkpoint import FlairSource
 
 
 def document_lines(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assembler.sources.encoder_weights import EncoderWeights
-from assembler.sources.fingerprint import fingerprint
-from assembler.sources.weights import CharLmWeights, PieceWeights, TableWeights
+from assembler.weights.encoders import EncoderWeights
+from assembler.weights.fingerprint import fingerprint
+from assembler.weights.language_models import CharLmWeights
+from assembler.weights.tables import PieceWeights, TableWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.parts.kind import Weights
-    from assembler.sources.flair_checkpoint import FlairSource
+    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.weights.protocol import Weights
 
 
 #: A table of more words is worth a hint at how to cut it.

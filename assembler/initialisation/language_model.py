@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assembler.initialisation.embeddings import language_model_lines
 from assembler.initialisation.heading import Given, head_lines, input_lines
-from assembler.sources.weights import CharLmWeights
+from assembler.weights.language_models import CharLmWeights
 
 
 def language_model_spec(given: Given, name: str) -> str:

@@ -14,8 +14,8 @@ from assembler.initialisation.naming import in_quotes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.initialisation.embeddings import Embedding
-    from assembler.sources.flair_checkpoint import FlairSource
 
 #: Names that parts of embeddings begin with.
 _TAKEN = re.compile(r"(forward|backward|table|encoder|pieces)\d*")

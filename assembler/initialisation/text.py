@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.errors import SourceError
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
 from assembler.initialisation.embeddings import language_model_lines
 from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes
 from assembler.parts.text_characters import reasons
-from assembler.problems import Problem
-from assembler.sources.weights import CharLmWeights, TaggerHeadWeights
+from assembler.weights.heads import TaggerHeadWeights
+from assembler.weights.language_models import CharLmWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.initialisation.heading import Given
-    from assembler.sources.flair_checkpoint import FlairSource
 
 _HINT = "--interface indices: the host, or our run time, then makes what the model takes"
 _SPANS = ("sentence", "start", "end", "label", "score")

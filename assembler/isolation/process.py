@@ -13,10 +13,10 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from assembler.errors import AssemblerError, ModelError
+from assembler.core.errors import AssemblerError, ModelError
+from assembler.core.problems import Problem
 from assembler.isolation.frames import DamagedFrameError, Frame
 from assembler.isolation.limits import MEMORY, SECONDS, Limits
-from assembler.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.isolation.frames import Frame
-from assembler.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

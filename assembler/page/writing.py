@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from assembler.errors import AssemblerError, ModelError
-from assembler.inspection import inspect, model_entries, model_header
+from assembler.core.errors import AssemblerError, ModelError
+from assembler.core.problems import Problem
 from assembler.page.folder import DESCRIPTION, WRITER, foreign, replace_folder
-from assembler.problems import Problem
 from assembler.runtime.fields import Fields
 from assembler.runtime.wholeness import require_whole
+from assembler.workflows.inspection import inspect, model_entries, model_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.sources.onnx_header import OnnxHeader
-    from assembler.spec.yaml_text import Value
+    from assembler.core.values import Value
+    from assembler.onnx_file.header import OnnxHeader
 
 #: The files of onnxruntime-web that a page needs: its module, and the processor's code with the module that loads it.
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

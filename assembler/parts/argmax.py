@@ -8,7 +8,7 @@ from assembler.parts.kind import Kind, PartView, Ports
 from assembler.parts.reduction import AXIS, axis_of, check_axis, without_axis
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 def ports(part: PartView) -> Ports:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import Dim, TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import Dim, TensorType, Variable
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _OPERATORS = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import DTYPES, UNKNOWN, TensorType
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import DTYPES, UNKNOWN, TensorType
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 def ports(part: PartView) -> Ports:
@@ -21,7 +21,7 @@ def ports(part: PartView) -> Ports:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Cast."""
-    from assembler.parts.emitter import element_number
+    from assembler.onnx_model.emitter import element_number
 
     number = element_number(str(part.parameters["to"]))
     emit.output("tensor", emit.op("Cast", [emit.input("tensor")], "cast", to=number))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.names import LARGEST_SIZE
+from assembler.core.tensors import TensorType, Variable
+from assembler.parts.kind import Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 _CHARACTERS = (Variable("characters"), Variable("sentences"))
@@ -28,7 +29,7 @@ def ports(part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit embedding, recurrent layers and projection. Dropout is off, the decoder is not needed."""
     from assembler.parts.recurrent import emit_linear, emit_recurrent
-    from assembler.sources.weights import CharLmWeights
+    from assembler.weights.language_models import CharLmWeights
 
     weights = part.weights
     if not isinstance(weights, CharLmWeights):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import DTYPES, TensorType
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import DTYPES, TensorType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.parts.emitter import Emitter
-    from assembler.spec.yaml_text import Value
+    from assembler.core.values import Value
+    from assembler.onnx_model.emitter import Emitter
 
 _MOST_NESTED = 4
 _SCALARS: list[Value] = ["number", "boolean", "string"]

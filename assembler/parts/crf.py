@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.weights import CrfWeights
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.weights.heads import CrfWeights
 
 _TOKENS = (Variable("sentences"), Variable("tokens"))
 _INT64, _FLOAT32, _BOOL = "int64", "float32", "bool"
@@ -34,7 +34,7 @@ def ports(part: PartView) -> Ports:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Emit two scans: from the beginning for accumulated scores and pointers, from the end for tags (VB 100-209)."""
-    from assembler.sources.weights import CrfWeights
+    from assembler.weights.heads import CrfWeights
 
     weights = part.weights
     if not isinstance(weights, CrfWeights):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType
 from assembler.parts.kind import Kind, PartView, Port, Ports
 from assembler.parts.padding import SENTENCES, emit_first, emit_grid, emit_last, token_dims
-from assembler.wiring.tensors import TensorType
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
-    from assembler.wiring.tensors import Dim
+    from assembler.core.tensors import Dim
+    from assembler.onnx_model.emitter import Emitter
 
 _POOLINGS = ("mean", "max", "min", "first", "last")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType
 from assembler.parts.kind import Kind, PartView, Port, Ports
 from assembler.parts.padding import SENTENCES, emit_first, emit_grid, emit_last, token_dims
-from assembler.wiring.tensors import TensorType
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 def ports(part: PartView) -> Ports:
@@ -26,7 +26,7 @@ def ports(part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit reprojection and recurrent layers, then the last token's state, in both directions behind the first's."""
     from assembler.parts.recurrent import emit_linear, emit_recurrent
-    from assembler.sources.document_weights import DocumentRnnWeights
+    from assembler.weights.documents import DocumentRnnWeights
 
     weights = part.weights
     if not isinstance(weights, DocumentRnnWeights):

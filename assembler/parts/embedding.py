@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, Complaint, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.names import LARGEST_SIZE
+from assembler.core.tensors import TensorType, Variable
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _ROWS = Variable("rows")
 
@@ -31,7 +32,7 @@ def check(part: PartView) -> Iterator[Complaint]:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Gather."""
-    from assembler.sources.weights import TableWeights
+    from assembler.weights.tables import TableWeights
 
     weights = part.weights
     if not isinstance(weights, TableWeights):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.encoder_weights import Activation, EncoderLayer, EncoderWeights, Normalisation
-    from assembler.sources.weights import Linear
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.weights.encoders import Activation, EncoderLayer, EncoderWeights, Normalisation
+    from assembler.weights.layers import Linear
 
 #: `LayerNormalization` came with opset 17.
 _NORMALISATION = 17

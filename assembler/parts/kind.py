@@ -10,21 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from assembler.wiring.tensors import UNKNOWN, TensorType
+from assembler.core.tensors import UNKNOWN, TensorType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.weights import Arrays
-    from assembler.spec.yaml_text import Value
-
-
-#: The pattern of names in a spec. Python lets `$` match before a last line break, which the lookahead forbids.
-NAME = r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"
-
-#: The largest size of an axis that ONNX Runtime can address.
-LARGEST_SIZE = 2**31 - 1
+    from assembler.core.values import Value
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.weights.protocol import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +30,7 @@ class Port:
             the same size wherever the part uses it. For an output, the type in terms of the same variables; one that no
             input binds is a new dynamic dim.
         variadic: The port takes a list of one or more tensors.
-        fill: For an input port that a host feeds directly, the rule by which it does; one of `filling.RULES`.
+        fill: For an input port that a host feeds directly, the rule by which it does; one of `fill_rules.RULES`.
         gives: For an output port that a host reads, what it finds there: `prediction`, `scores` or `labels` of each
             token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
             `span_sentence`, `_start`, `_end`, `_label` and `_score`.
@@ -56,16 +49,6 @@ class Ports:
 
     inputs: tuple[Port, ...] | None
     outputs: tuple[Port, ...] | None
-
-
-class Weights(Protocol):
-    """What a source gives for one part."""
-
-    def facts(self) -> Mapping[str, int]:
-        """Return the sizes that the weights fix, such as `hidden_size`, by the names that the kind's ports use."""
-
-    def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the part as its source does, for parity; `None` if it can only be run as a part of the whole."""
 
 
 @dataclass(frozen=True, slots=True)

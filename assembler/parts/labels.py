@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _SENTENCES = Variable("sentences")
 _TOKENS = (_SENTENCES, Variable("tokens"))
@@ -40,7 +40,7 @@ def build(part: PartView, emit: Emitter) -> None:
     """
     import numpy as np
 
-    from assembler.sources.weights import LabelWeights
+    from assembler.weights.heads import LabelWeights
 
     weights = part.weights
     if not isinstance(weights, LabelWeights):

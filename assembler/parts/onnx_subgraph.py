@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from assembler.parts.kind import NAME, Complaint, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.names import NAME
+from assembler.core.tensors import TensorType, Variable
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.onnx_header import OnnxHeader
-    from assembler.spec.yaml_text import Value
+    from assembler.core.values import Value
+    from assembler.onnx_file.header import OnnxHeader
+    from assembler.onnx_model.emitter import Emitter
+
+
+@runtime_checkable
+class ExportedGraph(Protocol):
+    """Weights that are a whole graph."""
+
+    def graft(self, emit: Emitter) -> None:
+        """Give the graph to the emitter as a whole."""
 
 
 def ports(part: PartView) -> Ports:
@@ -29,7 +38,7 @@ def ports(part: PartView) -> Ports:
 
 
 def _header(part: PartView) -> OnnxHeader | None:
-    from assembler.sources.onnx_header import OnnxHeader
+    from assembler.onnx_file.header import OnnxHeader
 
     header = getattr(part.weights, "header", part.weights)
     return header if isinstance(header, OnnxHeader) else None
@@ -45,7 +54,7 @@ def _named(type_: TensorType, names: Mapping[str, Value]) -> TensorType:
 
 def check(part: PartView) -> Iterator[Complaint]:
     """Complain of names for dims that the file does not have."""
-    from assembler.problems import suggest
+    from assembler.core.problems import suggest
 
     header, named = _header(part), part.parameters.get("dims")
     if header is None or not isinstance(named, dict):
@@ -61,10 +70,8 @@ def check(part: PartView) -> Iterator[Complaint]:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Graft the file's graph."""
-    from assembler.sources.onnx_subgraph import OnnxSubgraph
-
     weights = part.weights
-    if not isinstance(weights, OnnxSubgraph):
+    if not isinstance(weights, ExportedGraph):
         raise TypeError(weights)
     weights.graft(emit)
 

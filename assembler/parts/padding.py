@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.wiring.tensors import Variable
+from assembler.core.tensors import Variable
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.core.tensors import Dim
+    from assembler.onnx_model.emitter import Emitter
     from assembler.parts.kind import PartView
-    from assembler.wiring.tensors import Dim
 
 PADDED_RANK = 3
 SENTENCES, TOKENS, ROWS = Variable("sentences"), Variable("tokens"), Variable("rows")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.names import LARGEST_SIZE
+from assembler.core.tensors import TensorType, Variable
+from assembler.parts.kind import Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _ROWS = Variable("rows")
 
@@ -23,7 +24,7 @@ def ports(part: PartView) -> Ports:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Gather both rows, and lay the second behind the first."""
-    from assembler.sources.weights import PieceWeights
+    from assembler.weights.tables import PieceWeights
 
     weights = part.weights
     if not isinstance(weights, PieceWeights):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.weights import Array, Cell, Linear, Recurrent, RecurrentDirection
+    from assembler.core.arrays import Array
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.weights.layers import Cell, Linear, Recurrent, RecurrentDirection
 
 # torch's gate order to ONNX's. LSTM: i f g o to i o f c. GRU: r z n to z r h.
 # https://onnx.ai/onnx/operators/onnx__LSTM.html, https://onnx.ai/onnx/operators/onnx__GRU.html

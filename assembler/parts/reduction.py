@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Complaint, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.spec.yaml_text import Value
+    from assembler.core.values import Value
 
 AXIS: Mapping[str, Mapping[str, Value]] = {
     "axis": {

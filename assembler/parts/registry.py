@@ -6,16 +6,16 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module, metadata
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from assembler.errors import AssemblerError, SpecError
+from assembler.core.errors import AssemblerError, SpecError
+from assembler.core.problems import Problem
 from assembler.parts.kind import Kind
-from assembler.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.spec.model import Node
+    from assembler.core.problems import Mark
 
 #: The entry-point group of third-party kinds.
 GROUP = "assembler.kinds"
@@ -42,8 +42,24 @@ def kinds() -> Mapping[str, Kind]:
     return MappingProxyType({**_installed(), **dict(sorted(_registered.items()))})
 
 
+class NamedKind(Protocol):
+    """A node of a spec: its name, and its kind with the place where the spec names it."""
+
+    @property
+    def name(self) -> str:
+        """The node's id."""
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+
+    @property
+    def kind_mark(self) -> Mark:
+        """Where the spec names the kind."""
+
+
 @contextmanager
-def running(node: Node) -> Iterator[None]:
+def running(node: NamedKind) -> Iterator[None]:
     """Name the kind and the part when code of another package's kind fails in the block.
 
     Raises:

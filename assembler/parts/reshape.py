@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, NAME, Complaint, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import UNKNOWN, Dim, TensorType, Variable
+from assembler.core.names import LARGEST_SIZE, NAME
+from assembler.core.tensors import UNKNOWN, Dim, TensorType, Variable
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 def ports(part: PartView) -> Ports:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
     from assembler.parts.span_labels import LabelTables
 
 _SENTENCES, _TOKENS, _SPANS = Variable("sentences"), Variable("tokens"), Variable("spans")
@@ -41,7 +41,7 @@ def build(part: PartView, emit: Emitter) -> None:
         TypeError: The weights are those of something else than a head.
     """
     from assembler.parts.span_labels import LabelTables, emit_majority
-    from assembler.sources.weights import LabelWeights
+    from assembler.weights.heads import LabelWeights
 
     weights = part.weights
     if not isinstance(weights, LabelWeights):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.names import LARGEST_SIZE
+from assembler.core.tensors import TensorType, Variable
+from assembler.parts.kind import Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _PADDED_RANK = 3
 _TOKENS = (Variable("sentences"), Variable("tokens"))
@@ -41,7 +42,7 @@ def _decoded(part: PartView) -> tuple[Port, ...]:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit reprojection, recurrent layers, linear layer, softmax and its maximum (flair's ST 306-347, 572-576)."""
     from assembler.parts.recurrent import emit_linear, emit_recurrent
-    from assembler.sources.weights import TaggerHeadWeights
+    from assembler.weights.heads import TaggerHeadWeights
 
     weights = part.weights
     if not isinstance(weights, TaggerHeadWeights):

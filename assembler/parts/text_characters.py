@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.weights import Array, Characters
+    from assembler.core.arrays import Array
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.weights.language_models import Characters
 
 _SENTENCES, _CHARACTERS = Variable("sentences"), Variable("text_characters")
 _INT64 = "int64"
@@ -45,7 +46,7 @@ def check(part: PartView) -> Iterator[Complaint]:
     """Complain of a language model that reads something else than the characters of its tokens."""
     if part.weights is None:
         return
-    from assembler.sources.weights import CharacterWeights
+    from assembler.weights.language_models import CharacterWeights
 
     if isinstance(part.weights, CharacterWeights):
         for reason in reasons(part.weights.characters):
@@ -66,7 +67,7 @@ def build(part: PartView, emit: Emitter) -> None:
     Raises:
         TypeError: The weights are those of something else than a language model.
     """
-    from assembler.sources.weights import CharacterWeights
+    from assembler.weights.language_models import CharacterWeights
 
     weights = part.weights
     if not isinstance(weights, CharacterWeights):

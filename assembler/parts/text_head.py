@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType
 from assembler.parts.kind import Kind, PartView, Port, Ports
 from assembler.parts.padding import SENTENCES
-from assembler.wiring.tensors import TensorType
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 def ports(part: PartView) -> Ports:
@@ -24,7 +24,7 @@ def ports(part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit the linear layer, and softmax, or sigmoid where there are several labels (flair's nn/model.py 865-900)."""
     from assembler.parts.recurrent import emit_linear
-    from assembler.sources.document_weights import TextHeadWeights
+    from assembler.weights.documents import TextHeadWeights
 
     weights = part.weights
     if not isinstance(weights, TextHeadWeights):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _SENTENCES, _TOKENS = Variable("sentences"), Variable("total_tokens")
 _INT64 = "int64"
@@ -36,7 +36,7 @@ def build(part: PartView, emit: Emitter) -> None:
     Raises:
         TypeError: The weights are those of something else than a language model.
     """
-    from assembler.sources.weights import CharacterWeights
+    from assembler.weights.language_models import CharacterWeights
 
     weights = part.weights
     if not isinstance(weights, CharacterWeights):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.parts.kind import LARGEST_SIZE, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.names import LARGEST_SIZE
+from assembler.core.tensors import TensorType, Variable
+from assembler.parts.kind import Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 _SUBTOKENS = (Variable("pieces"), Variable("subtokens"))
 
@@ -27,7 +28,7 @@ def ports(part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit embeddings, layers, and the choice of layers. Dropout is off, the pooler is not needed."""
     from assembler.parts.encoder import emit_encoder
-    from assembler.sources.encoder_weights import EncoderWeights
+    from assembler.weights.encoders import EncoderWeights
 
     weights = part.weights
     if not isinstance(weights, EncoderWeights):

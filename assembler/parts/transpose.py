@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
-from assembler.wiring.tensors import TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
 
 
 def ports(part: PartView) -> Ports:

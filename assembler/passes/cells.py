@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Body, Emitter
+    from assembler.onnx_model.emitter import Body, Emitter
 
 
 def emit_lstm(emit: Emitter, body: Body, gates: str, cell: str, hidden: int) -> tuple[str, str]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from assembler.sources.weights import buffer_of
-from assembler.surgery.renaming import rename_tensors
+from assembler.core.arrays import buffer_of
+from assembler.onnx_model.renaming import rename_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.model import Model
-    from assembler.sources.weights import Array
+    from assembler.core.arrays import Array
+    from assembler.onnx_model.model import Model
 
 
 def deduplicate(model: Model) -> Model:

@@ -23,7 +23,7 @@ from assembler.passes.rewriting import Rewriting, attribute
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
 
 #: The inputs that have a row for each direction: W, R, B, the first states, and an LSTM's peepholes.
 _BY_DIRECTION = {1: "W", 2: "R", 3: "B", 5: "initial_h", 6: "initial_c", 7: "P"}

@@ -18,7 +18,7 @@ from onnx import helper
 from assembler.passes.rewriting import Rewriting, read_inside
 
 if TYPE_CHECKING:
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
 
 #: Weights of fewer values stay as they are.
 _LARGE = 2**12

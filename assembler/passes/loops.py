@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.parts.emitter import Emitter, element_number
+from assembler.onnx_model.emitter import Emitter, element_number
 from assembler.passes.cells import emit_gru, emit_lstm
 from assembler.passes.language_models import language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
-    from assembler.model import Model
-    from assembler.parts.emitter import Body
+    from assembler.onnx_model.emitter import Body
+    from assembler.onnx_model.model import Model
     from assembler.passes.language_models import LanguageModelNodes
     from assembler.passes.rewriting import Floats
 

@@ -27,7 +27,7 @@ from assembler.passes.token_layers import is_projection
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
     from assembler.passes.rewriting import Floats
 
 #: Weights of fewer values stay as they are: their products cost nothing, and they are often the last, to the labels.

@@ -19,7 +19,7 @@ from assembler.passes.rewriting import Rewriting, attribute, changed
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
     from assembler.passes.rewriting import Floats
 
 

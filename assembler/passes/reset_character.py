@@ -18,7 +18,7 @@ from assembler.passes.language_models import language_models, reset_column, with
 from assembler.passes.rewriting import Rewriting, changed
 
 if TYPE_CHECKING:
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
 
 
 def add_reset_character(model: Model) -> Model:

@@ -10,16 +10,16 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from assembler.errors import ModelError
-from assembler.parts.emitter import tensor_proto
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.onnx_model.emitter import tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from assembler.model import Model
-    from assembler.parts.emitter import Fragment
-    from assembler.sources.weights import Array
+    from assembler.core.arrays import Array
+    from assembler.onnx_model.emitter import Fragment
+    from assembler.onnx_model.model import Model
 
 Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 

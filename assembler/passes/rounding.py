@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from assembler.core.arrays import Array
     from assembler.passes.rewriting import Floats
-    from assembler.sources.weights import Array
 
 #: The largest whole number that a weight becomes, and that two of one sign add up to before they are rounded:
 #: 255 (127 + 1) < 2**15.

@@ -30,7 +30,7 @@ def sampled_states(rewriting: Rewriting, loop: onnx.NodeProto, hidden: int, char
         hidden: Its hidden states.
         characters: How many characters it knows: their ids are below.
     """
-    from assembler.proof.sessions import open_session, run
+    from assembler.onnx_model.sessions import open_session, run
 
     ids = np.random.default_rng(0).integers(0, characters, (_CHARACTERS, _LANES))
     start = np.zeros((_LANES, hidden), np.float32)

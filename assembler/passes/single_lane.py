@@ -25,9 +25,9 @@ from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.model import Model
+    from assembler.core.arrays import Array
+    from assembler.onnx_model.model import Model
     from assembler.passes.rewriting import Floats
-    from assembler.sources.weights import Array
 
 #: More characters make the product of the input larger than what is saved.
 _MOST_CHARACTERS = 2**10

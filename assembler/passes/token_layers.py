@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.parts.emitter import Emitter, element_number
+from assembler.onnx_model.emitter import Emitter, element_number
 from assembler.passes.cells import emit_lstm
 from assembler.passes.language_models import SHUT
 from assembler.passes.rewriting import Rewriting, attribute
@@ -27,7 +27,7 @@ from assembler.passes.rewriting import Rewriting, attribute
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
     from assembler.passes.rewriting import Floats
 
 #: How the name of the input's product ends; the number is there where another tensor has the name.

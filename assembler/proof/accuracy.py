@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError
-from assembler.problems import Problem, suggest
-from assembler.profiles import PROFILES
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem, suggest
+from assembler.passes.profiles import PROFILES
 from assembler.proof.gold_text import gold_error, read_gold
 from assembler.proof.reference import Found
 from assembler.proof.task_results import ModelTask
 from assembler.runtime.spans import decode_classifier_spans, decode_spans
-from assembler.sources.weights import TaggerHeadWeights
 from assembler.spec.schema import LARGEST_CHANGE
+from assembler.weights.heads import TaggerHeadWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.core.values import Value
+    from assembler.description.source_tasks import SourceTask
     from assembler.proof.gold_text import GoldSentence
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.stepwise import Gap
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
-    from assembler.tasks import SourceTask
 
     #: What a sentence's labels are counted as: the label of each token, or its spans.
     Counted = frozenset[tuple[int, int, str]]

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError, SpecError
-from assembler.problems import Problem
-from assembler.profiles import PROFILES
+from assembler.core.errors import ParityError, SpecError
+from assembler.core.problems import Problem
+from assembler.passes.profiles import PROFILES
 from assembler.proof.interval import fewest, interval
 from assembler.proof.measured_text import OWN
 from assembler.spec.schema import LARGEST_CHANGE
@@ -16,10 +16,10 @@ from assembler.spec.schema import LARGEST_CHANGE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from assembler.core.values import Value
     from assembler.proof.parity import Difference
     from assembler.proof.proving import References
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
 
 #: The difference at which a lossy model, on another processor, still gives its own score of another.
 _SAME_SCORE = 0.01

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError
-from assembler.problems import Problem
-from assembler.profiles import PROFILES
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
+from assembler.passes.profiles import PROFILES
 from assembler.proof.task_results import NOT
-from assembler.sources.weights import TaggerHeadWeights
 from assembler.spec.schema import LEAST
+from assembler.weights.heads import TaggerHeadWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assembler.core.values import Value
+    from assembler.description.source_tasks import SourceTask
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.samples import ProofText
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
-    from assembler.tasks import SourceTask
 
 
 #: What a file gives that decodes spans itself.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.description.source_tasks import source_tasks
 from assembler.proof.divergence import diverging_parts
 from assembler.proof.noise import measured_noise
-from assembler.tasks import source_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError
-from assembler.problems import Problem
-from assembler.proof.sessions import open_session, run
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
+from assembler.onnx_model.sessions import open_session, run
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from assembler.problems import Mark
-    from assembler.sources.weights import Array, Arrays
+    from assembler.core.arrays import Array, Arrays
+    from assembler.core.problems import Mark
+    from assembler.core.tensors import Dim
     from assembler.spec.model import Spec
-    from assembler.wiring.tensors import Dim
 
     #: The dims that a tensor declares; `None` where not even their number is known.
     Declared = Sequence[Dim] | None

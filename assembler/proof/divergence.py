@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.parts.emission import emit_parts
 from assembler.proof.padding import Padding
 from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.tapping import tapped_outputs
 from assembler.proof.text_inputs import text_interface
 from assembler.runtime.encoding import encode
+from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import tensor_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from assembler.core.arrays import Array, Arrays
     from assembler.sources.opening import OpenSources
-    from assembler.sources.weights import Array, Arrays
     from assembler.spec.model import Reference
     from assembler.wiring.graph import Wiring
 

@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from assembler.errors import ParityError
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
+from assembler.onnx_model.sessions import first_line, open_session, run
 from assembler.parts.registry import built_in_kinds
-from assembler.problems import Problem
 from assembler.proof.noise import AT_MOST
-from assembler.proof.sessions import first_line, open_session, run
 from assembler.proof.stepwise import gap
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from assembler.model import Model
+    from assembler.core.arrays import Array
+    from assembler.core.values import Value
+    from assembler.onnx_model.model import Model
     from assembler.proof.proving import References
-    from assembler.sources.weights import Array
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
 
 #: The engine, as records and reports call it.
 ENGINE = "onnx.reference"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from assembler.errors import SpecError
-from assembler.problems import Problem
-from assembler.regular_files import decoded
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import decoded
 from assembler.spec.files import read_named, shown
 
 if TYPE_CHECKING:

@@ -12,19 +12,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.profiles import PROFILES
+from assembler.passes.profiles import PROFILES
 from assembler.proof.builtin_sample import by_language, evenly
 from assembler.proof.interval import fewest
 from assembler.proof.samples import read_sentences
 from assembler.proof.task_results import source_results
-from assembler.sources.weights import CharLmWeights, TableWeights
+from assembler.weights.language_models import CharLmWeights
+from assembler.weights.tables import TableWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from assembler.description.source_tasks import SourceTask
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
-    from assembler.tasks import SourceTask
 
 #: What the spec's own sentences are called beside languages.
 OWN = "the spec's sentences"

@@ -16,8 +16,8 @@ from assembler.proof.task_results import source_results
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.diagnosis import Diagnosis
-    from assembler.sources.flair_checkpoint import FlairSource
     from assembler.spec.model import Spec
 
 #: How many times the noise a score may differ. Between two runs of torch only some sums change their order; between

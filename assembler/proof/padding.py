@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.sources.weights import Array, Arrays
+    from assembler.core.arrays import Array, Arrays
     from assembler.wiring.graph import Wiring
 
 #: The axes of what these kinds give: that of the texts, and that of the places in a text.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError
-from assembler.problems import Problem
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
+from assembler.onnx_model.sessions import open_session, run
 from assembler.proof.dims import Dims, require_dims
 from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
-from assembler.proof.sessions import open_session, run
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.text_inputs import text_interface
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.core.arrays import Array
+    from assembler.core.values import Value
     from assembler.sources.opening import OpenSources
-    from assembler.sources.weights import Array
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
     from assembler.wiring.graph import Wiring
 
 

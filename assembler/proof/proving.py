@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError, SpecError
-from assembler.parts.emission import emit_parts
-from assembler.problems import Problem
-from assembler.profiles import PROFILES
+from assembler.core.errors import ParityError, SpecError
+from assembler.core.problems import Problem
+from assembler.description.source_tasks import source_tasks
+from assembler.passes.profiles import PROFILES
 from assembler.proof.accuracy import GoldReference
 from assembler.proof.coverage import Coverage, missing, require_coverage, task_coverage, text_coverage
 from assembler.proof.dims import check_dims
@@ -23,16 +23,18 @@ from assembler.proof.samples import REPEATED, encoder_sentences, proof_text, voc
 from assembler.proof.stepwise import Stepwise
 from assembler.proof.tag_reference import TagReference, compared_in
 from assembler.proof.text_reference import TextReference, expressible, fixed_batch, spans_of
-from assembler.sources.encoder_weights import EncoderWeights
 from assembler.sources.vocabulary_cut import sentences_that_keep
-from assembler.sources.weights import TableWeights
-from assembler.tasks import source_tasks
-from assembler.wiring.interface import fills
+from assembler.surgery.emission import emit_parts
+from assembler.weights.encoders import EncoderWeights
+from assembler.weights.tables import TableWeights
+from assembler.wiring.fills import fills
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from assembler.core.values import Value
+    from assembler.description.source_tasks import SourceTask
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.diagnosis import Diagnosis
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from assembler.proof.samples import ProofText
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
-    from assembler.tasks import SourceTask
     from assembler.wiring.graph import Wiring
 
 

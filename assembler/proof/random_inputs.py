@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import SpecError
-from assembler.problems import Problem
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
 from assembler.runtime.encoding import encode
 from assembler.runtime.shapes import MOST_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from assembler.core.arrays import Array
     from assembler.runtime.interface import Interface
-    from assembler.sources.weights import Array
     from assembler.spec.model import Input, Spec
 
 #: Sizes for dynamic dims that no sentence fixes: the smallest, an odd one, a larger one.

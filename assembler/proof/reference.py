@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from assembler.core.values import Value
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.noise import Tolerance
-    from assembler.spec.yaml_text import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.errors import SpecError
-from assembler.problems import Problem
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
 
 if TYPE_CHECKING:
     from assembler.wiring.graph import Wiring
@@ -36,8 +36,8 @@ def require_fills(wiring: Wiring) -> None:
     Raises:
         SpecError: With the inputs (W017).
     """
-    from assembler.filling import RULES
-    from assembler.wiring.interface import fills
+    from assembler.interface.fill_rules import RULES
+    from assembler.wiring.fills import fills
 
     problems = [
         Problem.at(

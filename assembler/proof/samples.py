@@ -7,18 +7,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import SpecError
-from assembler.problems import Problem
-from assembler.profiles import PROFILES
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import read_regular_text
+from assembler.passes.profiles import PROFILES
 from assembler.proof.builtin_sample import by_language, evenly, sample_sentences
-from assembler.regular_files import read_regular_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from assembler.sources.encoder_weights import Subtokens
     from assembler.spec.model import Spec
+    from assembler.weights.encoders import Subtokens
 
 #: One token, one character, and text that language models have not seen.
 HARD: tuple[tuple[str, ...], ...] = (

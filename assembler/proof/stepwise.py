@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
-from assembler.proof.sessions import first_line, open_session, run
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.onnx_model.sessions import first_line, open_session, run
 from assembler.surgery.single import OUTPUT, single_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from assembler.core.arrays import Array, Arrays
     from assembler.isolation.session import IsolatedSession
-    from assembler.parts.emitter import Fragment
+    from assembler.onnx_model.emitter import Fragment
     from assembler.runtime.engine import ort
-    from assembler.sources.weights import Array, Arrays
     from assembler.wiring.graph import Wiring
 
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assembler.errors import ParityError
-from assembler.problems import Problem
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
 from assembler.proof.budget import Count, Losses, require_kept
 from assembler.proof.measured_text import allowed_share, alone_and_together
 from assembler.proof.noise import Tolerance, excused
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from assembler.core.values import Value
+    from assembler.description.source_tasks import SourceTask
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.measured_text import MeasuredText
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.stepwise import Gap
     from assembler.runtime.context import InContext
     from assembler.spec.model import Spec
-    from assembler.spec.yaml_text import Value
-    from assembler.tasks import SourceTask
 
 #: How many sentences are tried one by one; in the other batch shapes it is all of them.
 _ONE_BY_ONE = 24

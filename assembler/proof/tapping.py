@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from assembler.proof.sessions import open_session, run
+from assembler.core.tensors import TensorType
+from assembler.onnx_model.sessions import open_session, run
 from assembler.surgery.joining import value_info
-from assembler.wiring.tensors import TensorType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.sources.weights import Array, Arrays
+    from assembler.core.arrays import Array, Arrays
     from assembler.wiring.graph import Wiring
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime.classifier import Classification
     from assembler.runtime.context import InContext
-    from assembler.sources.flair_checkpoint import FlairSource
 
 #: The batch in which the source itself runs. Its scores depend on it in their last bits, its time and memory a lot.
 SOURCE_BATCH = 8

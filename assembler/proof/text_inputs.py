@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.metadata import describe_interface, describe_tokenizers, describe_vocabularies
+from assembler.description.metadata import describe_interface, describe_tokenizers, describe_vocabularies
 from assembler.runtime.interface import Interface
-from assembler.sources.weights import CharLmWeights
+from assembler.weights.language_models import CharLmWeights
 
 if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ParityError
-from assembler.problems import Problem
-from assembler.profiles import PROFILES
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
+from assembler.passes.profiles import PROFILES
 from assembler.proof.builtin_sample import evenly
 from assembler.proof.noise import excused
 from assembler.proof.reference import Found
@@ -24,24 +24,24 @@ from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.text import NULL
-from assembler.sources.weights import CharLmWeights
-from assembler.wiring.interface import fills
+from assembler.weights.language_models import CharLmWeights
+from assembler.wiring.fills import fills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from assembler.core.arrays import Array
+    from assembler.core.tensors import Dim
+    from assembler.core.values import Value
+    from assembler.description.source_tasks import SourceTask
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.tag_reference import TagReference
     from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
-    from assembler.sources.weights import Array
-    from assembler.spec.yaml_text import Value
-    from assembler.tasks import SourceTask
+    from assembler.wiring.fills import Fill
     from assembler.wiring.graph import Wiring
-    from assembler.wiring.interface import Fill
-    from assembler.wiring.tensors import Dim
 
 #: The sentences of a run: an odd number.
 _BATCH = 7

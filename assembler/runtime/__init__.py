@@ -11,7 +11,7 @@ Importing this package imports numpy; ONNX Runtime follows when the first `Tagge
 
 from __future__ import annotations
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.classifier import Classification, ClassifiedSentence, Label, TextClassifier
 from assembler.runtime.context import InContext

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from assembler.errors import ModelError
-from assembler.onnx_structure import UnboundedError, require_bounded
-from assembler.problems import Problem
-from assembler.regular_files import is_utf8
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import is_utf8
+from assembler.onnx_file.structure import UnboundedError, require_bounded
 
 #: ONNX Runtime's own format, which it knows by this suffix alone: it has no functions.
 _OWN_FORMAT = ".ort"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.batching import batches, read_sentences, require_positive, windows
 from assembler.runtime.context import in_context
 from assembler.runtime.encoding import encode

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.runtime.context import InContext, in_context
 from assembler.runtime.inputs import (
     CharacterLengths,

@@ -5,7 +5,7 @@ Importing this module imports ONNX Runtime.
 
 from __future__ import annotations
 
-from assembler.telemetry import switch_off
+from assembler.core.telemetry import switch_off
 
 switch_off()
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.fields import damaged
 from assembler.runtime.ports import FLOAT32, INT64, require_ports
 from assembler.runtime.sentence import TaskTags

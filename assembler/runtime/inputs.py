@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from assembler.filling import RULES
-from assembler.problems import Problem
+from assembler.core.problems import Problem
+from assembler.interface.fill_rules import RULES
 from assembler.runtime.pieces import Pieces
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from math import isinf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.fields import Fields, damaged, strings
 from assembler.runtime.interface import Interface
 from assembler.runtime.tasks import Task, read_tasks

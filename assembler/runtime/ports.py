@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.inputs import Text, Unfilled
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.context import InContext
 from assembler.runtime.inputs import CharacterLengths, Characters, Indices, Text, TokenLengths, Words
 

@@ -10,8 +10,8 @@ import reprlib
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.batching import require_listed
 from assembler.runtime.token import Token
 

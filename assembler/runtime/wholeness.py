@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.errors import ModelError
-from assembler.problems import Problem
-from assembler.runtime.contents import CONTENT, STRUCTURE, Contents, read_contents
-from assembler.runtime.wire import WireError
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.onnx_file.contents import CONTENT, STRUCTURE, Contents, read_contents
+from assembler.onnx_file.wire import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

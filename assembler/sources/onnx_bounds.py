@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from assembler.errors import SourceError
-from assembler.onnx_structure import UnboundedError, require_bounded_stream
-from assembler.problems import Problem
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
+from assembler.onnx_file.structure import UnboundedError, require_bounded_stream
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,22 +13,22 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
 
-from assembler.errors import ModelError, SourceError
+from assembler.core.errors import ModelError, SourceError
+from assembler.core.problems import Problem
+from assembler.flair_checkpoints.location import local_file
 from assembler.isolation.onnx_tools import check, converted, inlined
-from assembler.parts.emitter import INLINE_BYTES, tensor_proto
-from assembler.problems import Problem
-from assembler.sources.flair_location import local_file
+from assembler.onnx_file.external_data import PATHS, ExternalData
+from assembler.onnx_file.header import OnnxHeader, read_header
+from assembler.onnx_model.emitter import INLINE_BYTES, tensor_proto
 from assembler.sources.onnx_copy import OnnxCopy, copy_onnx
-from assembler.sources.onnx_external import PATHS, ExternalData
-from assembler.sources.onnx_header import OnnxHeader, read_header
 from assembler.spec.schema import OPSETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from assembler.parts.emitter import Emitter
-    from assembler.sources.weights import Array, Arrays
+    from assembler.core.arrays import Array, Arrays
+    from assembler.onnx_model.emitter import Emitter
     from assembler.spec.model import Source
 
 
@@ -60,7 +60,7 @@ class OnnxSubgraph:
 
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the file itself, untouched, in ONNX Runtime: the bytes that were hashed."""
-        from assembler.proof.sessions import run_file
+        from assembler.onnx_model.sessions import run_file
 
         with _marked(self.source):
             return run_file(self.copy.path, inputs)

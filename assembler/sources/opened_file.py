@@ -14,9 +14,9 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from assembler.errors import SourceError
-from assembler.problems import Problem
-from assembler.regular_files import open_regular
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path

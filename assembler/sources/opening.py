@@ -6,22 +6,22 @@ import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.errors import SourceError
-from assembler.problems import Problem, in_order, suggest
-from assembler.regular_files import OutsideError
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem, in_order, suggest
+from assembler.core.regular_files import OutsideError
+from assembler.onnx_file.external_data import ExternalData, external_data
+from assembler.onnx_file.header import Allowance, OnnxHeader, header_of, header_problem
 from assembler.sources.onnx_bounds import require_bounded_source
-from assembler.sources.onnx_external import ExternalData, external_data
-from assembler.sources.onnx_header import Allowance, OnnxHeader, header_of, header_problem
 from assembler.spec.files import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from assembler.parts.kind import Weights
-    from assembler.sources.flair_checkpoint import FlairSource
+    from assembler.flair_checkpoints.source import FlairSource
     from assembler.sources.onnx_subgraph import OnnxSubgraph
     from assembler.spec.model import Node, Source, Spec
+    from assembler.weights.protocol import Weights
 
 #: The most ports that exported subgraphs may have together, each as often as it is a part.
 _MOST_PORTS = 100_000
@@ -89,7 +89,7 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
 def _as_told(spec: Spec, node: Node, given: Weights) -> Weights:
     """Return the weights with what the spec wants changed of them."""
     from assembler.sources.vocabulary_cut import cut_as_told
-    from assembler.sources.weights import TableWeights
+    from assembler.weights.tables import TableWeights
 
     return cut_as_told(spec, node, given) if isinstance(given, TableWeights) else given
 
@@ -101,7 +101,7 @@ def open_flair_source(source: Source, folder: Path, *, trust: bool) -> FlairSour
         SourceError: flair or torch is not installed (R008); else as `open_flair`.
     """
     try:
-        from assembler.sources.flair_checkpoint import open_flair
+        from assembler.flair_checkpoints.source import open_flair
     except ModuleNotFoundError as err:
         if err.name is None or err.name.partition(".")[0] not in {"flair", "torch"}:
             raise
@@ -132,10 +132,12 @@ def _part(
 
 def _fitting(node: Node, given: Weights, source: FlairSource, problems: list[Problem]) -> Weights | None:
     """Return the weights if they are of the node's kind."""
-    from assembler.sources.document_weights import DocumentRnnWeights, TextHeadWeights, WordLayersWeights
-    from assembler.sources.encoder_weights import EncoderWeights
-    from assembler.sources.views import VIEWS, view_for
-    from assembler.sources.weights import CharLmWeights, CrfWeights, PieceWeights, TableWeights, TaggerHeadWeights
+    from assembler.weights.documents import DocumentRnnWeights, TextHeadWeights, WordLayersWeights
+    from assembler.weights.encoders import EncoderWeights
+    from assembler.weights.heads import CrfWeights, TaggerHeadWeights
+    from assembler.weights.language_models import CharLmWeights
+    from assembler.weights.tables import PieceWeights, TableWeights
+    from assembler.weights.views import VIEWS, view_for
 
     seen = view_for(node.kind, given)
     if seen is not None:

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.errors import SpecError
-from assembler.problems import Problem
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
 from assembler.runtime.vocabulary import Vocabulary
-from assembler.sources.weights import Cut, TableWeights
 from assembler.spec.files import read_named, shown
+from assembler.weights.tables import Cut, TableWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from assembler.sources.weights import Arrays, Words
+    from assembler.core.arrays import Arrays
     from assembler.spec.model import Node, Spec
+    from assembler.weights.tables import Words
 
 #: How many of the words that a table lacks are named.
 _SHOWN = 5

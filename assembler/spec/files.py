@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from assembler.regular_files import MOST_TEXT, is_inside, open_inside, open_regular, read_bounded
+from assembler.core.regular_files import MOST_TEXT, is_inside, open_inside, open_regular, read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from assembler.core.problems import Mark
     from assembler.parts.kind import Kind
-    from assembler.problems import Mark
     from assembler.spec.model import Spec
 
 

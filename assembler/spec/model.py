@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.problems import Mark
-    from assembler.spec.yaml_text import Document, Value
-    from assembler.wiring.tensors import TensorType
+    from assembler.core.problems import Mark
+    from assembler.core.tensors import TensorType
+    from assembler.core.values import Value
+    from assembler.spec.yaml_text import Document
 
 
 @dataclass(frozen=True, slots=True)

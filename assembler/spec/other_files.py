@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from assembler.problems import Problem
+from assembler.core.problems import Problem
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80\x02"
 #: The tag of a model's first field, `ir_version` (onnx.proto: 1, a varint). No text begins with this character.

@@ -6,19 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
+from assembler.core.problems import in_order
+from assembler.core.tensors import TensorType
 from assembler.parts.registry import kinds
-from assembler.problems import in_order
 from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Source, Spec
 from assembler.spec.schema import DEFAULT_OPSET, DEFAULT_PROFILE, build_schema
 from assembler.spec.violations import schema_problems
 from assembler.spec.yaml_text import Document, parse, read_text
-from assembler.wiring.tensors import TensorType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.spec.yaml_text import KeyPath, Value
+    from assembler.core.values import Value
+    from assembler.spec.yaml_text import KeyPath
 
 #: The keys of a node that are not parameters of its kind.
 _COMMON = ("kind", "weights", "inputs", "description")

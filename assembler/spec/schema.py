@@ -6,16 +6,16 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from assembler.filling import RULES
-from assembler.parts.kind import LARGEST_SIZE, NAME
-from assembler.profiles import PROFILES
-from assembler.wiring.tensors import DTYPES
+from assembler.core.names import LARGEST_SIZE, NAME
+from assembler.core.tensors import DTYPES
+from assembler.interface.fill_rules import RULES
+from assembler.passes.profiles import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from assembler.core.values import Value
     from assembler.parts.kind import Kind
-    from assembler.spec.yaml_text import Value
 
 #: The version of the spec language.
 VERSION = 1

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from assembler.problems import Guesses, Known, Problem
+from assembler.core.problems import Guesses, Known, Problem
 from assembler.spec.schema import LINE_END, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from assembler.problems import Mark
-    from assembler.spec.yaml_text import Document, KeyPath, Value
+    from assembler.core.problems import Mark
+    from assembler.core.values import Value
+    from assembler.spec.yaml_text import Document, KeyPath
 
 # JSON Schema takes 18.0 for a whole number; nothing behind the schema does.
 _Validator = validators.extend(  # type: ignore[no-untyped-call]

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import yaml
 
-from assembler.errors import SpecError
-from assembler.problems import Mark, Problem
-from assembler.regular_files import leads_outside, links_on_the_way, open_inside, open_regular
+from assembler.core.errors import SpecError
+from assembler.core.problems import Mark, Problem
+from assembler.core.regular_files import leads_outside, links_on_the_way, open_inside, open_regular
 from assembler.spec.other_files import other_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
+    from assembler.core.values import Value
+
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAXIMUM_BYTES = 1 << 20

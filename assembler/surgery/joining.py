@@ -13,18 +13,18 @@ import onnx
 import onnx_graphsurgeon as gs
 from onnx import helper
 
-from assembler.errors import ModelError
-from assembler.model import Model
-from assembler.parts.emitter import element_number
-from assembler.problems import Problem
-from assembler.surgery.renaming import name_nodes, rename_tensors
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.core.tensors import TensorType, Variable
+from assembler.onnx_model.emitter import element_number
+from assembler.onnx_model.model import Model
+from assembler.onnx_model.renaming import name_nodes, rename_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.parts.emitter import Fragment
-    from assembler.sources.weights import Array
+    from assembler.core.arrays import Array
+    from assembler.onnx_model.emitter import Fragment
     from assembler.wiring.graph import Wiring
 
 #: The name of the graph and the producer in the file.

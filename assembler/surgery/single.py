@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import helper, numpy_helper
 
+from assembler.core.tensors import TensorType
 from assembler.surgery.joining import value_info
-from assembler.wiring.tensors import TensorType
 
 if TYPE_CHECKING:
-    from assembler.parts.emitter import Fragment
+    from assembler.onnx_model.emitter import Fragment
     from assembler.wiring.graph import Wiring
 
 #: Stands before the names of output ports: a kind may use one name for an input and an output.

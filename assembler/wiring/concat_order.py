@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.problems import Problem
-from assembler.wiring.interface import joined_embeddings
+from assembler.core.problems import Problem
+from assembler.wiring.fills import joined_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
+from assembler.core.problems import Known, Problem, in_order
+from assembler.core.tensors import UNKNOWN, TensorType
 from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
-from assembler.problems import Known, Problem, in_order
 from assembler.wiring.names import Names, resolve
 from assembler.wiring.tasks import Task, foreign_decisions, tasks_of
-from assembler.wiring.tensors import UNKNOWN, TensorType
 from assembler.wiring.unify import Unifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from assembler.parts.kind import Kind, Weights
+    from assembler.parts.kind import Kind
     from assembler.spec.model import Node, Reference, Spec
+    from assembler.weights.protocol import Weights
 
 
 @dataclass(frozen=True, slots=True)

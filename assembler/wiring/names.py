@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from assembler.filling import RULES
-from assembler.problems import Guesses, Known, Problem, listed, suggest
+from assembler.core.problems import Guesses, Known, Problem, listed, suggest
+from assembler.interface.fill_rules import RULES
 from assembler.wiring.weight_paths import weights_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from assembler.core.values import Value
     from assembler.parts.kind import Port, Ports
     from assembler.spec.model import Connection, Input, Node, Reference, Spec
-    from assembler.spec.yaml_text import KeyPath, Value
+    from assembler.spec.yaml_text import KeyPath
 
 #: A reference, the node and port it feeds, and its index there.
 Entry = tuple["Reference", str, str, int]

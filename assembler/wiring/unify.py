@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.problems import Problem
-from assembler.wiring.tensors import Dim, TensorType, Variable
+from assembler.core.problems import Problem
+from assembler.core.tensors import Dim, TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.problems import Mark
+    from assembler.core.problems import Mark
 
 
 class Unifier:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from assembler.problems import Known, Problem
+from assembler.core.problems import Known, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.problems import Guesses
+    from assembler.core.problems import Guesses
     from assembler.spec.model import Spec
 
 #: Which form of source each kind takes its weights from; other kinds take either.

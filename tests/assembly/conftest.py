@@ -19,9 +19,9 @@ import pytest
 
 from assembler import assemble
 from assembler.cli.main import main
-from assembler.parts.emission import emit_parts
+from assembler.onnx_model.serialisation import lay_out, write_model
 from assembler.passes.deduplication import deduplicate
-from assembler.serialisation import lay_out, write_model
+from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
 
 with warnings.catch_warnings():
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from assembler import Assembled
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
 
 # The models are so small that a second thread costs more than it brings, most of all where other programs run.
 torch.set_num_threads(1)
@@ -205,8 +205,8 @@ class Workshop:
 
     def joined(self, spec: Path) -> Model:
         """Return the joined and deduplicated model of a spec, unproven."""
-        from assembler.assembly import wired_sources
         from assembler.spec.reading import load_spec
+        from assembler.workflows.assembly import wired_sources
 
         wiring, _ = wired_sources(load_spec(spec), trust=False)
         return deduplicate(join(wiring, emit_parts(wiring)))

@@ -32,18 +32,6 @@ def warm_up() -> None:
     """Import what a build imports, and start no thread: forks would lack it."""
     import torch
 
-    import assembler.assembly
-    import assembler.cli.build
-    import assembler.content
-    import assembler.metadata
-    import assembler.parts.emission
-    import assembler.passes.deduplication
-    import assembler.proof.divergence
-    import assembler.proof.proving
-    import assembler.sources.flair_checkpoint
-    import assembler.surgery.joining
-    import assembler.surgery.labelling  # noqa: F401
-
     torch.set_num_threads(1)
 
 

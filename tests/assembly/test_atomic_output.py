@@ -19,8 +19,8 @@ import onnxruntime as ort
 import pytest
 
 from assembler import assemble
-from assembler.errors import ModelError
-from assembler.staging import staged
+from assembler.core.atomic_files import staged
+from assembler.core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +225,7 @@ def test_a_failed_build_keeps_the_external_data_that_was_there(
     def fail(path: Path) -> None:
         raise RuntimeError(path.name)
 
-    monkeypatch.setattr("assembler.proof.checking.check_file", fail)
+    monkeypatch.setattr("assembler.onnx_model.checking.check_file", fail)
     with pytest.raises(RuntimeError):
         shop.build(spec, external_above=0)
     assert older.data.read_bytes() == before

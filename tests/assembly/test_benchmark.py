@@ -15,7 +15,7 @@ from assembler.benchmark import Point, flair_footprint, measure
 from assembler.benchmark.chart import chart
 from assembler.benchmark.curves import sizes, texts_of
 from assembler.benchmark.device import PROCESSOR
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
 from assembler.passes import quantisation
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ import pytest
 from onnx import numpy_helper
 
 from assembler import assemble, verify
-from assembler.content import with_digests
-from assembler.errors import AssemblerError, ModelError
-from assembler.inspection import inspect
-from assembler.model import Model
+from assembler.core.errors import AssemblerError, ModelError
+from assembler.onnx_model.digests import with_digests
+from assembler.onnx_model.model import Model
+from assembler.workflows.inspection import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.errors import ParityError, SpecError
+from assembler.core.errors import ParityError, SpecError
 from assembler.initialisation import write_spec
 from assembler.proof.samples import BUILT_IN, HARD, MOST_SENTENCES
 from assembler.spec.schema import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST

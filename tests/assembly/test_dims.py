@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from assembler.errors import ParityError
+from assembler.core.errors import ParityError
 from assembler.proof.dims import Dims
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def test_an_open_dim_is_proven(shop: Workshop, tmp_path: Path) -> None:
 def test_a_taggers_file_is_held_against_its_runs_too(
     shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from assembler.core.tensors import TensorType
     from assembler.surgery import joining
-    from assembler.wiring.tensors import TensorType
 
     own = joining.value_info
 

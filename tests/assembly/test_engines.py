@@ -13,16 +13,16 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from assembler.engines import verdicts
-from assembler.errors import ModelError, ParityError
+from assembler.core.errors import ModelError, ParityError
 from assembler.initialisation import write_spec
-from assembler.inspection import inspect
-from assembler.model import Model
+from assembler.onnx_model.model import Model
 from assembler.passes import loops, quantisation, token_layers
 from assembler.passes.directions import read_forwards
+from assembler.passes.profiles import PROFILES
 from assembler.passes.rewriting import Rewriting
-from assembler.profiles import PROFILES
 from assembler.proof import evaluator
+from assembler.workflows.engines import verdicts
+from assembler.workflows.inspection import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

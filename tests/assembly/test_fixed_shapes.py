@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.initialisation import write_spec
 from assembler.runtime import Tagger
 

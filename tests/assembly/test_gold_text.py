@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from assembler.checking import check
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
 from assembler.passes import quantisation
 from assembler.proof.gold_text import read_gold
 from assembler.spec.reading import load_spec
+from assembler.workflows.checking import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from assembler import assemble
-from assembler.errors import ModelError, SourceError
-from assembler.regular_files import open_regular
+from assembler.core.errors import ModelError, SourceError
+from assembler.core.regular_files import open_regular
 from assembler.sources import onnx_copy, opened_file
 from assembler.sources.opened_file import ChangedError, copied
 
@@ -92,7 +92,7 @@ def test_a_source_that_changes_before_the_search_for_a_difference_is_not_blamed(
     shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = shop.spec(folder, first="1", second="1")
-    monkeypatch.setattr("assembler.assembly.order_problems", lambda *_: [])
+    monkeypatch.setattr("assembler.workflows.assembly.order_problems", lambda *_: [])
     shop.save(shop.tagger(seed=1), folder / "stranger.pt")
     stranger = (folder / "stranger.pt").read_bytes()
 

@@ -24,7 +24,7 @@ from assembler.isolation.limits import MEMORY, SECONDS, Limits
 from assembler.isolation.process import Worker
 from assembler.isolation.scope import current, isolated
 from assembler.isolation.session import IsolatedSession
-from assembler.verification import verify
+from assembler.workflows.verification import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from assembler.errors import ModelError, SpecError
+from assembler.core.errors import ModelError, SpecError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.errors import ParityError
+from assembler.core.errors import ParityError
 from assembler.initialisation import write_spec
 from assembler.proof import noise, tag_reference, text_reference
 from assembler.proof.noise import AT_MOST, TIMES, measured_noise

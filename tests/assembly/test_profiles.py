@@ -11,16 +11,16 @@ import numpy as np
 import onnx
 import pytest
 
-from assembler.errors import ParityError, SpecError
+from assembler.core.errors import ParityError, SpecError
+from assembler.onnx_model.labelling import label
 from assembler.passes import loops, quantisation, rounding, token_layers
 from assembler.passes.loops import lower_language_models
+from assembler.passes.profiles import PROFILES
 from assembler.passes.quantisation import quantise
 from assembler.passes.reprojection import fold_reprojection
 from assembler.passes.reset_character import add_reset_character
-from assembler.profiles import PROFILES
 from assembler.proof import budget
 from assembler.runtime import Tagger
-from assembler.surgery.labelling import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from flair.models import SequenceTagger
 
-    from assembler.model import Model
+    from assembler.onnx_model.model import Model
     from tests.assembly.conftest import Outcome, Workshop
 
     Command = Callable[..., Outcome]
@@ -124,8 +124,8 @@ def test_a_gru_resets() -> None:
 
 def gru_model() -> Model:
     """Return a GRU that reads characters, as a language model is emitted and joined."""
-    from assembler.model import Model
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.onnx_model.model import Model
 
     drawn = np.random.default_rng(0)
     emit = Emitter({}, 17)

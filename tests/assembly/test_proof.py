@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from assembler import assemble
-from assembler.errors import ModelError, ParityError, SpecError
+from assembler.core.errors import ModelError, ParityError, SpecError
 from assembler.parts import recurrent, registry
 from assembler.proof import divergence, random_inputs
 from assembler.proof.parity import compare
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
     from assembler.parts.kind import PartView
     from assembler.wiring.graph import Wiring
     from tests.assembly.conftest import Outcome, Workshop
@@ -91,9 +91,9 @@ def test_a_wrong_bias_of_a_head_is_found(shop: Workshop, folder: Path, monkeypat
 
 
 def test_only_what_is_read_is_compared(shop: Workshop, folder: Path) -> None:
-    from assembler.assembly import wired_sources
     from assembler.proof.padding import Padding
     from assembler.spec.reading import load_spec
+    from assembler.workflows.assembly import wired_sources
 
     wiring, _ = wired_sources(load_spec(shop.spec(folder)), trust=False)
     states, rows, tags = np.ones((4, 2, 3), np.float32), np.ones((6, 5), np.float32), np.ones((2, 3), np.int64)
@@ -179,7 +179,7 @@ def test_one_embedding_used_twice_is_found(shop: Workshop, folder: Path) -> None
 def test_embeddings_that_change_places_behind_the_wirings_back_are_found(
     shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assembler.assembly.order_problems", lambda *_: [])
+    monkeypatch.setattr("assembler.workflows.assembly.order_problems", lambda *_: [])
     text = refusal(shop, shop.spec(folder, order="backward_words.rows, forward_words.rows"))
     assert first_part(text) == "backward_words"
 
@@ -310,7 +310,8 @@ def test_checker_load_and_parity_come_before_the_name(
 ) -> None:
     spec, target = shop.spec(folder), folder / "stack.onnx"
     seen: list[str] = []
-    from assembler.proof import checking, tag_reference
+    from assembler.onnx_model import checking
+    from assembler.proof import tag_reference
 
     def watched(name: str, function: Callable[..., object]) -> Callable[..., object]:
         def call(path: Path, *rest: object) -> object:

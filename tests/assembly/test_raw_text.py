@@ -11,7 +11,7 @@ from flair.data import Sentence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.runtime import Tagger, tokenize
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from assembler.model import Model
-from assembler.parts.emitter import Emitter
+from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.model import Model
 from assembler.passes import quantisation, single_lane
 from assembler.passes.loops import lower_language_models
 from assembler.passes.quantisation import quantise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from assembler.errors import ModelError, SpecError
+from assembler.core.errors import ModelError, SpecError
 from assembler.proof.random_inputs import proof_inputs
 from assembler.runtime import Tagger
 from assembler.runtime.shapes import MOST_VALUES

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from assembler.errors import ModelError, SourceError
-from assembler.surgery.renaming import rename_tensors
+from assembler.core.errors import ModelError, SourceError
+from assembler.onnx_model.renaming import rename_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
     from tests.assembly.conftest import Workshop
 
 ROWS = np.random.default_rng(4).standard_normal((5, 4)).astype(np.float32)

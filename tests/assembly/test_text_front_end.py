@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assembler.parts.emission import emit_parts
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface
 from assembler.runtime.text import encode_text
-from assembler.sources.weights import Characters, CharacterWeights
 from assembler.spec.reading import parse_spec
+from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
+from assembler.weights.language_models import Characters, CharacterWeights
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import onnxruntime as ort
 import pytest
 
 from assembler.initialisation import write_spec
-from assembler.model import Model
-from assembler.parts.emitter import Emitter
+from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.model import Model
 from assembler.passes import loops, quantisation, token_layers
 from assembler.passes.loops import lower_language_models
 from assembler.passes.reset_character import add_reset_character

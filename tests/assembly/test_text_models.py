@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assembler.errors import ModelError, ParityError, SourceError, SpecError
+from assembler.core.errors import ModelError, ParityError, SourceError, SpecError
 from assembler.initialisation import write_spec
-from assembler.parts.emission import emit_parts
 from assembler.runtime import Tagger, decode_spans
 from assembler.runtime.text import encode_text
-from assembler.sources.weights import Characters, CharacterWeights, LabelWeights
 from assembler.spec.reading import parse_spec
+from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
+from assembler.weights.heads import LabelWeights
+from assembler.weights.language_models import Characters, CharacterWeights
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_every_label_of_a_corpus_is_flairs_own(
 ) -> None:
     from flair.models import SequenceTagger
 
-    from assembler.sources.flair_prediction import predict
+    from assembler.flair_checkpoints.prediction import predict
 
     checkpoint = shared_file(shop, f"models/{name}.pt")
     sentences = tokens_of(shared_file(shop, f"corpora/{corpus}"))
@@ -186,7 +187,7 @@ def test_labels_of_another_order_do_not_pass_the_proof(
     spec = tmp_path / "stack.yaml"
     spec.write_text(write_spec(str(checkpoint), tmp_path, text=True), encoding="utf-8")
     view = LabelWeights(("VERB", "NOUN", "DET", "PUNCT", "ADJ"))
-    monkeypatch.setattr("assembler.sources.views.LabelWeights", lambda _labels: view)
+    monkeypatch.setattr("assembler.weights.views.LabelWeights", lambda _labels: view)
     with pytest.raises(
         ParityError, match=r"P001 the model does not give the labels and spans of 'tagger'\n .*: the labels"
     ):

@@ -9,8 +9,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from assembler.model import Model
-from assembler.parts.emitter import Emitter
+from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.model import Model
 from assembler.passes import token_layers
 from assembler.passes.token_layers import lower_token_layers
 from assembler.runtime import Tagger

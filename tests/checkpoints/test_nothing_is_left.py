@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assembler import assemble
-from assembler.errors import SourceError
+from assembler.core.errors import SourceError
+from assembler.core.problems import Mark
+from assembler.flair_checkpoints import stored_state
+from assembler.flair_checkpoints.running import flair_at_work
 from assembler.initialisation import write_spec
-from assembler.problems import Mark
-from assembler.sources import stored_state
-from assembler.sources.flair_running import flair_at_work
 from assembler.sources.opening import open_flair_source
 from assembler.spec.model import Source
 
@@ -411,7 +411,7 @@ def tokenizer(files: dict[str, object]) -> io.BytesIO:
     ],
 )
 def test_a_tokeniser_with_settings_that_lead_elsewhere_is_refused(files: dict[str, object], words: str) -> None:
-    from assembler.sources.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
+    from assembler.flair_checkpoints.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
 
     config = {"tokenizer_class": "BertTokenizer"}
     whole: dict[str, object] = {"tokenizer_config.json": config, "vocab.txt": "a\n"}
@@ -424,7 +424,7 @@ def test_a_tokeniser_with_settings_that_lead_elsewhere_is_refused(files: dict[st
 def test_names_of_files_are_left_out_of_a_tokeniser() -> None:
     import zipfile
 
-    from assembler.sources.stored_tokenizer import plain_tokenizer
+    from assembler.flair_checkpoints.stored_tokenizer import plain_tokenizer
 
     notes = {
         "vocab_file": "/etc/passwd",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from assembler.sources.checkpoint import (
+from assembler.flair_checkpoints.pickles import (
     DamagedError,
     NotPlainError,
     OtherFormError,
@@ -24,7 +24,7 @@ from assembler.sources.checkpoint import (
     Tensor,
     read_checkpoint,
 )
-from assembler.sources.checkpoint.reading import refuse_tar
+from assembler.flair_checkpoints.pickles.reading import refuse_tar
 
 from .forms import (
     DICTIONARY,

@@ -9,13 +9,13 @@ import pytest
 import torch
 from flair.data import Dictionary
 
-from assembler.errors import SourceError
-from assembler.problems import Mark
-from assembler.sources.checkpoint import DamagedError
+from assembler.core.errors import SourceError
+from assembler.core.problems import Mark
+from assembler.flair_checkpoints.pickles import DamagedError
+from assembler.flair_checkpoints.rebuilding import rebuilt
+from assembler.flair_checkpoints.stored_dictionary import check_dictionary
+from assembler.flair_checkpoints.stored_encoder import encoder_refused_as_stored
 from assembler.sources.opening import open_flair_source
-from assembler.sources.rebuilding import rebuilt
-from assembler.sources.stored_dictionary import check_dictionary
-from assembler.sources.stored_encoder import encoder_refused_as_stored
 from assembler.spec.model import Source
 
 if TYPE_CHECKING:

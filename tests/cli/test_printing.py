@@ -11,7 +11,7 @@ from assembler import assemble
 from assembler.cli.columns import write_columns
 from assembler.cli.main import main
 from assembler.cli.reporting import json_text, print_problems
-from assembler.problems import Problem
+from assembler.core.problems import Problem
 from assembler.runtime import ClassifiedSentence, Span, TaggedSentence
 from assembler.runtime.classifier import Classification, Label
 from assembler.runtime.sentence import TaskTags

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler import staging
-from assembler.staging import staged
+from assembler.core import atomic_files as staging
+from assembler.core.atomic_files import staged
 
 if TYPE_CHECKING:
     from pathlib import Path

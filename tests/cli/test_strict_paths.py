@@ -12,10 +12,10 @@ import pytest
 from onnx import TensorProto, helper, load, save
 from onnx.onnx_ml_pb2 import DESCRIPTOR
 
-import assembler.regular_files as files
-from assembler.checking import check
-from assembler.problems import Guesses, Known, suggest
-from assembler.sources.onnx_external import PATHS
+import assembler.core.regular_files as files
+from assembler.core.problems import Guesses, Known, suggest
+from assembler.onnx_file.external_data import PATHS
+from assembler.workflows.checking import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -330,7 +330,7 @@ def test_the_fields_that_lead_to_tensors_are_those_of_onnx() -> None:
 
 
 def test_a_header_without_end_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import assembler.sources.onnx_header as header
+    from assembler.onnx_file import header
 
     proto = load(folder / "lm.onnx")
     proto.graph.node.extend(helper.make_node("Relu", ["x"], [f"n{number}"]) for number in range(50))

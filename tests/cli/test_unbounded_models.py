@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from assembler import ModelError
 from assembler.cli.main import main
-from assembler.onnx_structure import DEEPEST_CALL, DEEPEST_GRAPH, UnboundedError, require_bounded
+from assembler.onnx_file.structure import DEEPEST_CALL, DEEPEST_GRAPH, UnboundedError, require_bounded
 from assembler.runtime import Tagger
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def test_a_model_within_the_bounds_passes(tmp_path: Path, whole: onnx.ModelProto
 
 
 def test_a_file_of_endless_fields_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assembler.onnx_structure.MOST_FIELDS", 100)
+    monkeypatch.setattr("assembler.onnx_file.structure.MOST_FIELDS", 100)
     path = tmp_path / "m.onnx"
     path.write_bytes(message(2, b"") * 101)
     with pytest.raises(UnboundedError, match="it has more than 100 fields"):

@@ -22,9 +22,9 @@ from click.testing import CliRunner
 
 from assembler import assemble
 from assembler.cli.main import cli
-from assembler.content import with_digests
-from assembler.errors import ModelError
-from assembler.model import Model
+from assembler.core.errors import ModelError
+from assembler.onnx_model.digests import with_digests
+from assembler.onnx_model.model import Model
 from assembler.page import deadlines
 from assembler.page import serving as serving_module
 from assembler.page.serving import server

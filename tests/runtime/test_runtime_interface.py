@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sentencepiece import SentencePieceTrainer
 
-from assembler.errors import ModelError
-from assembler.filling import RULES
+from assembler.core.errors import ModelError
+from assembler.interface.fill_rules import RULES
 from assembler.runtime import Interface, Tags, encode
 from assembler.runtime.inputs import CharacterLengths, Characters, Indices, Striping, TokenLengths, Unfilled
 from assembler.runtime.interface import Output
@@ -20,7 +20,7 @@ from assembler.runtime.interface import Output
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from assembler.filling import Rule
+    from assembler.interface.fill_rules import Rule
 
     MakeInterface = Callable[..., dict[str, dict[str, object]]]
 

@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.runtime import Tagger
 
 if TYPE_CHECKING:

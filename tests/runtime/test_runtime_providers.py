@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.runtime import Tagger, binding
 from assembler.runtime.session import Session
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from assembler.errors import ModelError
+from assembler.core.errors import ModelError
 from assembler.runtime import Tagger, TextClassifier, TokenTask
 
 if TYPE_CHECKING:

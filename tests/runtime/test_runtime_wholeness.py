@@ -12,10 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from assembler import assemble
-from assembler.content import content_digest, with_digests
-from assembler.model import Model
+from assembler.onnx_file.contents import read_contents
+from assembler.onnx_model.digests import content_digest, with_digests
+from assembler.onnx_model.model import Model
 from assembler.runtime import ModelError, Tagger
-from assembler.runtime.contents import read_contents
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = [["Die", "Katze", "schläft", "."], ["Wien", "!"]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import assembler
-from assembler.checking import check
+from assembler.workflows.checking import check
 
 BAD = Path(__file__).parents[1] / "bad"
 SPECS = sorted(BAD.glob("*.yaml"))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from assembler.checking import check
+from assembler.core.tensors import TensorType
 from assembler.parts.registry import built_in_kinds
 from assembler.spec.reading import load_spec
 from assembler.wiring.graph import wire
-from assembler.wiring.tensors import TensorType
+from assembler.workflows.checking import check
 
 GOOD = Path(__file__).parents[1] / "good"
 SPECS = sorted(GOOD.glob("*.yaml"))

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import assembler
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
 from assembler.parts.kind import Kind, Port, Ports
 from assembler.parts.registry import built_in_kinds
 from assembler.spec.reading import parse_spec
@@ -19,7 +19,7 @@ from assembler.spec.schema import build_schema, schema_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.parts.emitter import Emitter
+    from assembler.onnx_model.emitter import Emitter
     from assembler.parts.kind import PartView
 
 Json = dict[str, object]

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
 from assembler.spec.yaml_text import MAXIMUM_BYTES, MAXIMUM_DEPTH, Document, parse, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from assembler.problems import Mark, Problem
+    from assembler.core.problems import Mark, Problem
     from assembler.spec.yaml_text import KeyPath
 
 

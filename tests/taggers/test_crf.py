@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from assembler.parts.emission import emit_parts
-from assembler.proof.sessions import open_session, run
+from assembler.onnx_model.sessions import open_session, run
+from assembler.surgery.emission import emit_parts
 from assembler.surgery.single import OUTPUT, single_part
 
 from .conftest import HARD, ROOT, compare, english_sentences
@@ -56,9 +56,9 @@ def test_forbidden_transitions_stay_forbidden(bench: Bench) -> None:
 
 
 def test_the_graph_is_flairs_decoder_on_random_emissions(bench: Bench) -> None:
-    from assembler.assembly import wired_sources
     from assembler.initialisation import write_spec
     from assembler.spec.reading import parse_spec
+    from assembler.workflows.assembly import wired_sources
 
     checkpoint = bench.folder / "tagger.pt"
     bench.tagger(labels=("PER", "LOC", "ORG")).save(checkpoint)

@@ -16,9 +16,9 @@ from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
 from flair.models import LanguageModel, SequenceTagger
 
 from assembler import assemble
+from assembler.flair_checkpoints import source as flair_checkpoint
 from assembler.initialisation import write_spec
 from assembler.runtime import Tagger
-from assembler.sources import flair_checkpoint
 
 from .conftest import CHARACTERS, HARD, compare, english_sentences, german_sentences
 from .encoders import encoder

@@ -13,7 +13,7 @@ from flair.models import TextClassifier
 
 from assembler import assemble
 from assembler.initialisation import write_spec
-from assembler.inspection import model_header
+from assembler.workflows.inspection import model_header
 
 from .conftest import ROOT
 from .encoders import encoder

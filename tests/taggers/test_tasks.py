@@ -15,7 +15,7 @@ from flair.models import MultitaskModel, SequenceTagger
 
 from assembler import assemble, verify
 from assembler.cli.main import main
-from assembler.errors import ModelError, ParityError, SourceError
+from assembler.core.errors import ModelError, ParityError, SourceError
 from assembler.flair import OnnxSequenceTagger
 from assembler.initialisation import write_spec
 from assembler.parts import registry
@@ -200,7 +200,7 @@ def test_a_second_head_that_is_wrong_is_found(
 
 
 def test_a_concat_of_shared_parts_in_the_wrong_order_is_named(pair: tuple[Path, Path], bench: Bench) -> None:
-    from assembler.errors import SpecError
+    from assembler.core.errors import SpecError
 
     spec = written(bench.folder, *pair)
     text = spec.read_text(encoding="utf-8")

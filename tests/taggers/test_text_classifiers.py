@@ -20,9 +20,9 @@ from flair.models import MultitaskModel, TextClassifier
 import assembler.runtime
 from assembler import assemble, verify
 from assembler.cli.main import main
-from assembler.errors import ModelError, ParityError, SourceError
+from assembler.core.errors import ModelError, ParityError, SourceError
 from assembler.flair import OnnxTextClassifier
-from assembler.flair_texts import _softmax
+from assembler.flair.texts import _softmax
 from assembler.initialisation import write_spec
 from assembler.parts import registry
 from assembler.runtime import Tagger

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assembler import assemble
-from assembler.errors import SourceError
+from assembler.core.errors import SourceError
 from assembler.flair import OnnxSequenceTagger
 from assembler.initialisation import write_spec
 from assembler.runtime import Tagger, decode_classifier_spans

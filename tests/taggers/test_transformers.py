@@ -27,7 +27,7 @@ from assembler.runtime import InContext, Tagger
 from assembler.runtime.context import in_context
 from assembler.runtime.fields import Fields
 from assembler.runtime.subtokens import Subtokenizer
-from assembler.sources.encoder_weights import Subtokens
+from assembler.weights.encoders import Subtokens
 
 from .conftest import HARD, compare, english_sentences
 from .encoders import encoder

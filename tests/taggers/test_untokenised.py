@@ -10,8 +10,8 @@ from flair.embeddings import FlairEmbeddings
 
 from assembler import SpecError, assemble
 from assembler.flair import OnnxSequenceTagger
-from assembler.inspection import inspect
 from assembler.runtime import Tagger, Token
+from assembler.workflows.inspection import inspect
 
 from .conftest import HARD, compare
 

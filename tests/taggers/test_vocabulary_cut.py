@@ -15,9 +15,9 @@ from onnx import numpy_helper
 from assembler import ModelError, SpecError, assemble, check
 from assembler.cli.main import main
 from assembler.initialisation import write_spec
-from assembler.inspection import inspect
 from assembler.proof.samples import ProofText
 from assembler.runtime import Tagger
+from assembler.workflows.inspection import inspect
 
 from .conftest import compare
 from .test_embeddings import WORDS, one_hot, words
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from flair.models import SequenceTagger
 
-    from assembler.assembly import Assembled
+    from assembler.workflows.assembly import Assembled
 
     from .conftest import Bench
 

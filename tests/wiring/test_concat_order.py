@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assembler.problems import Problem
+from assembler.core.problems import Problem
 from assembler.spec.reading import parse_spec
 from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import Wiring, wire

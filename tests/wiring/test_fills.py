@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from assembler.spec.reading import load_spec, parse_spec
+from assembler.wiring.fills import Fill, fills
 from assembler.wiring.graph import Wiring, wire
-from assembler.wiring.interface import Fill, fills
 
 SPECS = Path(__file__).parents[2] / "specs"
 BOTH = ("forward_lm", "backward_lm")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.errors import SpecError
-from assembler.problems import Problem, in_order, nearest, suggest
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem, in_order, nearest, suggest
 from assembler.spec.reading import parse_spec
 from assembler.wiring.graph import wire
 

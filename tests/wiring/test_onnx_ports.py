@@ -8,10 +8,10 @@ import onnx
 import onnx.parser
 import pytest
 
-from assembler.checking import check
-from assembler.errors import SourceError
-from assembler.sources.onnx_header import read_header
-from assembler.wiring.tensors import TensorType, Variable
+from assembler.core.errors import SourceError
+from assembler.core.tensors import TensorType, Variable
+from assembler.onnx_file.header import read_header
+from assembler.workflows.checking import check
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from assembler.errors import SpecError
+from assembler.core.errors import SpecError
+from assembler.core.tensors import TensorType, Variable
 from assembler.spec.reading import parse_spec
 from assembler.wiring.graph import wire
-from assembler.wiring.tensors import TensorType, Variable
 from assembler.wiring.unify import Unifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.problems import Problem
+    from assembler.core.problems import Problem
     from assembler.wiring.graph import Wiring
 
 Json = dict[str, object]

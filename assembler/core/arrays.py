@@ -1,0 +1,18 @@
+"""Arrays of any type and shape, and their bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Array: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"
+Arrays: TypeAlias = "Mapping[str, Array]"
+
+
+def buffer_of(array: Array) -> memoryview:
+    """Return the bytes of an array in C order, without a copy where it is so already."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

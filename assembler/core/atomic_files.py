@@ -1,0 +1,155 @@
+"""Writes files so that a reader sees the old one or the new one, whole, whenever the writer is stopped."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import open_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+    from typing import BinaryIO
+
+_fcntl: ModuleType | None
+try:
+    import fcntl as _fcntl_module
+
+    _fcntl = _fcntl_module
+except ImportError:  # Windows keeps an open file from being removed all by itself
+    _fcntl = None
+
+_SUFFIX = ".partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A file on its way to its name.
+
+    Attributes:
+        path: Where it is written for now, in the folder of its name.
+        stream: Open for writing.
+    """
+
+    path: Path
+    stream: BinaryIO
+
+    def flush(self) -> None:
+        """Bring what was written to the disk."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+
+    def rewrite(self) -> None:
+        """Begin to write the file anew."""
+        self.stream.seek(0)
+        self.stream.truncate()
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Stage]:
+    """Give a file that gets its name at the end of the block, or disappears if the block raises.
+
+    The name is given by `os.replace`, which is atomic. A process that is killed leaves a `.partial` file, never a
+    partial target; the next writer of the same target removes it.
+
+    Raises:
+        OSError: The folder is missing or cannot be written to.
+    """
+    _sweep(target)
+    stage = _opened(target)
+    path, stream = stage.path, stage.stream
+    with stream:
+        try:
+            yield stage
+            stage.flush()
+            if _fcntl is None:
+                stream.close()  # Windows cannot rename an open file
+            path.replace(target)
+            _flush_folder(target.parent)
+        except BaseException:
+            with suppress(OSError):  # on a full disk it fails once more to write what is in its buffer
+                stream.close()
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _opened(target: Path) -> Stage:
+    """Return a new file beside the target that is ours: a writer that sweeps may take it before its lock does.
+
+    Raises:
+        OSError: The folder is missing or cannot be written to, or the target has no name: it is a folder.
+    """
+    if not target.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    while True:
+        path = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
+        stream = path.open("xb")
+        try:
+            mine = _lock(stream) and path.exists()
+        except OSError:  # a file system without locks, on which nobody sweeps
+            mine = True
+        if mine:
+            return Stage(path, stream)
+        stream.close()
+        path.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        ModelError: It cannot be written (M009).
+    """
+    try:
+        with staged(target) as stage:
+            stage.stream.write(text.encode())
+    except OSError as err:
+        problem = Problem(
+            "M009", f"cannot be written: {err.strerror or err}", "choose another file with -o", str(target)
+        )
+        raise ModelError(problem) from err
+
+
+def _lock(stream: BinaryIO) -> bool:
+    """Take the file for this process, if no other has it; the system lets go of it when the process ends.
+
+    Raises:
+        OSError: The file system has no locks.
+    """
+    if _fcntl is None:
+        return True
+    try:
+        _fcntl.flock(stream.fileno(), _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of the same target left."""
+    for leftover in sorted(target.parent.glob(f".{_escaped(target.name)}.*{_SUFFIX}")):
+        with suppress(OSError), open_inside(target.parent, leftover.name, links=False) as stream:
+            if _lock(stream):
+                leftover.unlink()
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Bring the new name to the disk, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

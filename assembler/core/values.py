@@ -1,0 +1,7 @@
+"""Plain values: what YAML and JSON can say."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"

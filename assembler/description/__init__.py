@@ -1,0 +1,1 @@
+"""What a model says of itself: the metadata that is written from the wiring and the sources."""

@@ -1,0 +1,78 @@
+"""Compares a size that a checkpoint declares with the weights that it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assembler.core.names import LARGEST_SIZE
+from assembler.flair_checkpoints.trust import damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from assembler.spec.model import Source
+
+#: How often the weights of a file may share their memory: a stack may name one language model several times.
+_MOST_SHARED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The weights that a declared size asks for.
+
+    Attributes:
+        name: Their name in the stored state.
+        sizes: The declared sizes whose product is the least number of values, by what they are called.
+    """
+
+    name: str
+    sizes: tuple[tuple[str, object], ...]
+
+
+def check_sizes(source: Source, stored: object, needs: Iterator[Need]) -> None:
+    """Refuse what asks for more values than are stored.
+
+    Raises:
+        SourceError: A size is no whole number, or larger than what is stored (R006).
+    """
+    import torch
+
+    if not isinstance(stored, dict):
+        raise damaged(source, "the checkpoint has no weights")
+    tensors = {name: tensor for name, tensor in stored.items() if isinstance(tensor, torch.Tensor)}
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
+    taken, held = sum(tensor.nbytes for tensor in tensors.values()), sum(storages.values())
+    if taken > _MOST_SHARED * held:
+        raise damaged(source, f"the weights of the checkpoint are of {taken} bytes, of which it holds {held}")
+    for need in needs:
+        wanted = 1
+        for what, size in need.sizes:
+            if type(size) is not int or not 0 <= size <= LARGEST_SIZE:
+                got = size if isinstance(size, float) else f"a {type(size).__name__} that is none"
+                raise damaged(source, f"the checkpoint declares as its {what} {got}, expected a size")
+            wanted *= max(size, 1)
+        values = tensors[need.name].numel() if need.name in tensors else 0
+        if wanted > values:
+            sizes = ", ".join(f"{what} {size}" for what, size in need.sizes)
+            message = f"the checkpoint declares {sizes}: that is {wanted} values of {need.name}, of which it holds"
+            raise damaged(source, f"{message} {values}")
+
+
+def declared(state: Mapping[str, Any], name: str) -> tuple[str, object]:
+    """Return a size that a state declares, by what it is called."""
+    return name, state.get(name)
+
+
+def is_on(value: object) -> bool:
+    """Return whether a switch is on, as Python tells it; a tensor of several values is neither on nor off."""
+    try:
+        return bool(value)
+    except RuntimeError:
+        return True
+
+
+def length_of(sized: object) -> int:
+    """Return the length of a dictionary or a vocabulary, and 0 of what is none: flair will say so."""
+    items = getattr(sized, "idx2item", sized)
+    return len(items) if isinstance(items, list | dict | str) else 0

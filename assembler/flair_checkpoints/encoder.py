@@ -1,0 +1,209 @@
+"""Reads flair's TransformerWordEmbeddings: what of them can be assembled, and their weights.
+
+TF is flair 0.15.1's embeddings/transformer.py.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
+
+from assembler.flair_checkpoints.stored_encoder import ARCHITECTURES
+from assembler.weights.encoders import Activation, EncoderLayer, EncoderWeights, Normalisation, Subtokens
+from assembler.weights.layers import Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from flair.embeddings import TransformerWordEmbeddings
+
+    from assembler.core.arrays import Array, Arrays
+
+#: Those that count positions from the padding id on.
+_PADDED = ("roberta", "xlm-roberta", "camembert")
+_ACTIVATIONS: Mapping[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+}
+
+
+def encoder_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    """Yield what is said of loaded embeddings with options that cannot be assembled."""
+    yield from _model_refused(embedding)
+    yield from _tokenizer_refused(embedding)
+    if embedding.document_embedding or not embedding.token_embedding:
+        yield "gives vectors of whole sentences too"
+    if embedding.feature_extractor is not None or embedding.tokenizer_needs_ocr_boxes or embedding.use_lang_emb:
+        yield "reads images, boxes or languages beside the text"
+
+
+def _model_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    config = embedding.model.config
+    if config.model_type not in ARCHITECTURES:
+        yield f"is of the type '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
+        return
+    if getattr(config, "position_embedding_type", "absolute") != "absolute":
+        yield f"has positions of the sort '{config.position_embedding_type}'"
+    if getattr(config, "is_decoder", False):
+        yield "is a decoder"
+    if _activation(config) not in _ACTIVATIONS:
+        yield f"has the activation '{_activation(config)}'"
+    depth = config.num_hidden_layers + 1  # the embeddings come first
+    if not all(-depth <= number < depth for number in embedding.layer_indexes):
+        yield f"gives the layers {embedding.layer_indexes}, of which it has {depth}"
+    if any(parameter.dtype != torch.float32 for parameter in embedding.model.parameters()):
+        yield "has weights of another type than float32"
+
+
+def _tokenizer_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    tokenizer = embedding.tokenizer
+    if not tokenizer.is_fast:
+        yield "has a tokeniser that the library 'tokenizers' does not have"
+        return
+    limit, special = tokenizer.model_max_length, tokenizer.num_special_tokens_to_add()
+    if tokenizer.pad_token_id is None:
+        yield "has a tokeniser without a token for padding"
+    if embedding.truncate and not (isinstance(limit, int) and limit > special + embedding.stride):
+        yield f"has a tokeniser for {limit} subtokens, which leaves no room for a text"
+    if "attention_mask" not in tokenizer.model_input_names:
+        yield "has a tokeniser without a mask, so that what it gives depends on the other sentences of a batch"
+    if getattr(tokenizer, "split_special_tokens", False):
+        yield "has a tokeniser that splits special tokens, which its JSON does not say"
+    if tokenizer.padding_side != "right":
+        yield "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
+    if tokenizer.truncation_side != "right":
+        yield "has a tokeniser that cuts overlong texts at the left"
+
+
+def _activation(config: Any) -> str:  # noqa: ANN401 - transformers has no types
+    return str(config.activation if config.model_type == "distilbert" else config.hidden_act)
+
+
+def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
+    """Return the weights of a transformer encoder, and how a host makes its input."""
+    model, config = embedding.model, embedding.model.config
+    table = model.embeddings
+    count = config.num_hidden_layers + 1  # the embeddings come first
+    chosen = tuple(number % count for number in embedding.layer_indexes)
+    read = _distilbert_layer if config.model_type == "distilbert" else _bert_layer
+    blocks = model.transformer.layer if config.model_type == "distilbert" else model.encoder.layer
+    projection = getattr(model, "embeddings_project", None)
+    padded = config.model_type in _PADDED
+    return EncoderWeights(
+        words=_array(table.word_embeddings.weight),
+        positions=_positions(table),
+        embedding_norm=_norm(table.LayerNorm),
+        projection=None if projection is None else _linear(projection),
+        layers=tuple(read(blocks[number]) for number in range(max(chosen))),
+        heads=config.num_attention_heads,
+        activation=_ACTIVATIONS[_activation(config)],
+        padded_from=table.padding_idx if padded else None,
+        chosen=chosen,
+        mean=embedding.layer_mean,
+        pooling=embedding.subtoken_pooling,
+        subtokens=_subtokens(embedding),
+        reference=lambda inputs: _run(embedding, inputs),
+    )
+
+
+def has_positions_for(embedding: TransformerWordEmbeddings, sentence: Sequence[str]) -> bool:
+    """Return whether an encoder can read a sentence beside neighbours of one subtoken a token.
+
+    Where it cuts or splits what is too long, it can; otherwise flair fails in the encoder.
+    """
+    if embedding.truncate:
+        return True
+    subtokens = len(embedding.tokenizer(list(sentence), is_split_into_words=True)["input_ids"])
+    return subtokens + 2 * int(embedding.context_length) <= _places(embedding)
+
+
+def _places(embedding: TransformerWordEmbeddings) -> int:
+    """Return how many subtokens an encoder has positions for."""
+    model = embedding.model
+    table = model.embeddings
+    return len(table.position_embeddings.weight) - (table.padding_idx + 1 if model.config.model_type in _PADDED else 0)
+
+
+def _subtokens(embedding: TransformerWordEmbeddings) -> Subtokens:
+    tokenizer = embedding.tokenizer
+    return Subtokens(
+        tokenizer=_tokenizer_json(tokenizer),
+        padding=int(tokenizer.pad_token_id),
+        most=int(tokenizer.model_max_length) if embedding.truncate else 0,  # TF 1164-1170
+        stride=int(embedding.stride) if embedding.allow_long_sentences else 0,
+        context=int(embedding.context_length),
+        separator=SENTENCE_BOUNDARY_TAG if embedding.use_context_separator and embedding.context_length > 0 else None,
+        documents=bool(embedding.respect_document_boundaries),
+        positions=_places(embedding),
+    )
+
+
+def _tokenizer_json(tokenizer: Any) -> str:  # noqa: ANN401 - transformers has no types
+    """Return the tokeniser as JSON. What transformers sets anew with each call, and what it last set, is left out."""
+    record = json.loads(tokenizer.backend_tokenizer.to_str())
+    record["truncation"], record["padding"] = None, None
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+
+
+@torch.no_grad()
+def _run(embedding: TransformerWordEmbeddings, inputs: Arrays) -> Arrays:
+    """Do what the embeddings do with the encoder's states before they are pooled (TF 1376-1390)."""
+    subtokens, mask = (torch.from_numpy(np.array(inputs[name])) for name in ("subtokens", "mask"))
+    hidden = torch.stack(embedding.model(subtokens, attention_mask=mask)[-1])[embedding.layer_indexes, :, :]
+    if embedding.layer_mean:
+        return {"states": hidden.mean(dim=0).numpy()}
+    return {"states": np.ascontiguousarray(torch.flatten(hidden.permute((0, 3, 1, 2)), 0, 1).permute((1, 2, 0)))}
+
+
+@torch.no_grad()
+def _positions(table: Any) -> Array:  # noqa: ANN401 - transformers has no types
+    """Return the vectors of the positions, with that of token type 0 added: flair never asks for another."""
+    positions = table.position_embeddings.weight
+    types = getattr(table, "token_type_embeddings", None)
+    return _array(positions if types is None else positions + types.weight[0])
+
+
+def _bert_layer(layer: Any) -> EncoderLayer:  # noqa: ANN401 - transformers has no types
+    attention = layer.attention.self
+    return EncoderLayer(
+        query=_linear(attention.query),
+        key=_linear(attention.key),
+        value=_linear(attention.value),
+        attended=_linear(layer.attention.output.dense),
+        attention_norm=_norm(layer.attention.output.LayerNorm),
+        inner=_linear(layer.intermediate.dense),
+        outer=_linear(layer.output.dense),
+        output_norm=_norm(layer.output.LayerNorm),
+    )
+
+
+def _distilbert_layer(layer: Any) -> EncoderLayer:  # noqa: ANN401 - transformers has no types
+    return EncoderLayer(
+        query=_linear(layer.attention.q_lin),
+        key=_linear(layer.attention.k_lin),
+        value=_linear(layer.attention.v_lin),
+        attended=_linear(layer.attention.out_lin),
+        attention_norm=_norm(layer.sa_layer_norm),
+        inner=_linear(layer.ffn.lin1),
+        outer=_linear(layer.ffn.lin2),
+        output_norm=_norm(layer.output_layer_norm),
+    )
+
+
+def _norm(layer: torch.nn.LayerNorm) -> Normalisation:
+    return Normalisation(_array(layer.weight), _array(layer.bias), float(layer.eps))
+
+
+def _linear(layer: torch.nn.Linear) -> Linear:
+    return Linear(_array(layer.weight), _array(layer.bias))
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    array: Array = tensor.detach().float().numpy()
+    return array

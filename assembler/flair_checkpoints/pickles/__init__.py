@@ -1,0 +1,20 @@
+"""Reads the checkpoints of torch without running anything in them.
+
+`read_checkpoint` takes a stream and gives plain values; it knows neither torch nor flair, and calls no pickle, no
+library for archives and nothing that a file names.
+"""
+
+from assembler.flair_checkpoints.pickles.reading import read_checkpoint
+from assembler.flair_checkpoints.pickles.refusals import DamagedError, NotPlainError, OtherFormError, RefusalError
+from assembler.flair_checkpoints.pickles.values import StoredDictionary, StoredFile, Tensor
+
+__all__ = [
+    "DamagedError",
+    "NotPlainError",
+    "OtherFormError",
+    "RefusalError",
+    "StoredDictionary",
+    "StoredFile",
+    "Tensor",
+    "read_checkpoint",
+]

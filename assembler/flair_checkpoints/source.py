@@ -1,0 +1,293 @@
+"""Loads flair checkpoints: the weights of each part as arrays, and the loaded model as the reference.
+
+Everything is read off the loaded object, never off the checkpoint or the spec: `with_whitespace` and the order of the
+embeddings, for two, do not survive flair's own save and load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from flair.data import Sentence
+from flair.embeddings import (
+    DocumentLMEmbeddings,
+    DocumentPoolEmbeddings,
+    FlairEmbeddings,
+    TokenEmbeddings,
+    TransformerWordEmbeddings,
+    WordEmbeddings,
+)
+from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
+from flair.models import SequenceTagger, TextClassifier, TokenClassifier
+
+from assembler.flair_checkpoints.acceptance import stacked
+from assembler.flair_checkpoints.documents import document_weights, text_head_weights, token_head_weights
+from assembler.flair_checkpoints.encoder import encoder_weights, has_positions_for
+from assembler.flair_checkpoints.extraction import (
+    char_lm_weights,
+    crf_weights,
+    hash_table,
+    head_weights,
+    one_hot_table,
+    piece_table,
+    word_table,
+)
+from assembler.flair_checkpoints.loading import load_labeller, load_language_model, stored_tasks
+from assembler.flair_checkpoints.location import fetch, local_file
+from assembler.flair_checkpoints.prediction import Classified, Tagged, classify, embed, predict, predict_tokens
+from assembler.flair_checkpoints.running import flair_at_work, quiet_flair
+from assembler.flair_checkpoints.trust import load_checkpoint
+from assembler.sources.opened_file import OpenedFile, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from flair.models import LanguageModel
+
+    from assembler.core.arrays import Array
+    from assembler.flair_checkpoints.loading import Labeller
+    from assembler.spec.model import Source
+    from assembler.weights.documents import TextHeadWeights
+    from assembler.weights.heads import TaggerHeadWeights
+    from assembler.weights.protocol import Weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlairSource:
+    """A loaded flair checkpoint.
+
+    Attributes:
+        source: The source in the spec.
+        digest: The SHA-256 of its file.
+        tagger: The loaded tagger or classifier; `None` of a language model alone, and of several tasks.
+        language_model: The loaded language model, or `None`.
+        prefix: What its parts are called in a spec: the name of the source, or `source.tasks.NAME`.
+        tasks: The models of a MultitaskModel by name; each has embeddings of its own, equal or not.
+        device: Where its model is and runs, as torch calls it.
+    """
+
+    source: Source
+    digest: str
+    tagger: Labeller | None
+    language_model: LanguageModel | None
+    prefix: str
+    tasks: Mapping[str, FlairSource] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def moved(self, device: str) -> FlairSource:
+        """Return the source with its model on another device. The model itself moves: there is no second one."""
+        if self.tagger is not None:
+            self.tagger.to(device)
+        return replace(self, device=device)
+
+    def models(self) -> tuple[FlairSource, ...]:
+        """Return the models in the checkpoint: itself, or its tasks."""
+        return tuple(self.tasks.values()) or (self,)
+
+    def model_at(self, path: str) -> FlairSource | None:
+        """Return the model that a part belongs to."""
+        return next((model for model in self.models() if f"{path}.".startswith(f"{model.prefix}.")), None)
+
+    @property
+    def embeddings(self) -> list[TokenEmbeddings]:
+        """The tagger's embeddings by their place in its stack."""
+        return [] if self.tagger is None else stacked(self.tagger)
+
+    def can_read(self, sentence: Sequence[str]) -> bool:
+        """Return whether flair itself can tag a sentence.
+
+        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
+        as does the tokeniser of an encoder; so do BytePairEmbeddings, and on tokens that have no pieces, such as a
+        zero-width space (TK 1474). A language model on untokenised text strips white space behind the last token, and
+        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838). An
+        encoder that neither cuts nor splits fails on more subtokens than it has positions for.
+        """
+        encoders = (each for each in self.embeddings if isinstance(each, TransformerWordEmbeddings))
+        untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
+        if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
+            return False
+        if not all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence):
+            return False
+        return all(has_positions_for(encoder, sentence) for encoder in encoders)
+
+    def reads_neighbours(self) -> bool:
+        """Return whether what the model says of a sentence depends on those around it."""
+        return any(getattr(embedding, "context_length", 0) for embedding in self.embeddings)
+
+    def order(self) -> list[int]:
+        """Return the places of the embeddings in the order in which flair joins them.
+
+        flair sorts by name, not by place (data.py 315-322): "10-x" stands before "2-x", and the unprefixed names of
+        old checkpoints put backward before forward.
+        """
+        names = [embedding.name for embedding in self.embeddings]
+        return sorted(range(len(names)), key=names.__getitem__)
+
+    def paths(self) -> list[str]:
+        """Return what a spec can name under `weights`."""
+        if self.tasks:
+            return [path for model in self.tasks.values() for path in model.paths()]
+        if self.tagger is None:
+            return [self.prefix]
+        parts = [*(f"embeddings.{index}" for index in range(len(self.embeddings))), "head"]
+        parts += ["crf"] if isinstance(self.tagger, SequenceTagger) and self.tagger.use_crf else []
+        parts += ["document"] if document_weights(self.tagger) is not None else []
+        return [f"{self.prefix}.{part}" for part in parts]
+
+    def weights(self, path: str) -> Weights | None:
+        """Return the weights of one part, or `None` if there is no such part."""
+        owner = self.model_at(path)
+        if owner is None or path not in owner.paths():
+            return None
+        return owner._weights(path)  # noqa: SLF001 - one of our own kind
+
+    def _weights(self, path: str) -> Weights | None:
+        if self.language_model is not None:
+            return char_lm_weights(self.language_model, with_whitespace=True, lowercase=False)
+        part = path.removeprefix(f"{self.prefix}.")
+        if part == "head":
+            return self.head()
+        if part == "document":
+            return document_weights(self.tagger)
+        if part == "crf" and isinstance(self.tagger, SequenceTagger):
+            return crf_weights(self.tagger)
+        return _embedding_weights(self.embeddings[int(part.rpartition(".")[2])])
+
+    def pools_each(self) -> bool:
+        """Return whether the documents of a classifier are pooled from each embedding alone."""
+        return isinstance(self.tagger, TextClassifier) and isinstance(self.tagger.embeddings, DocumentLMEmbeddings)
+
+    def poolings(self) -> list[str] | None:
+        """Return how a TextClassifier pools its tokens, embedding by embedding where `pools_each`; else `None`."""
+        if not isinstance(self.tagger, TextClassifier):
+            return None
+        document = self.tagger.embeddings
+        if isinstance(document, DocumentPoolEmbeddings):
+            return [document.pooling]
+        if isinstance(document, DocumentLMEmbeddings):  # embeddings/document.py 505-520
+            return ["last" if self.embeddings[place].is_forward_lm else "first" for place in self.order()]
+        return []
+
+    def head(self) -> TaggerHeadWeights | TextHeadWeights:
+        """Return the head of the model, which knows its labels."""
+        if isinstance(self.tagger, SequenceTagger):
+            return head_weights(self.tagger)
+        if isinstance(self.tagger, TokenClassifier):
+            return token_head_weights(self.tagger)
+        if isinstance(self.tagger, TextClassifier):
+            return text_head_weights(self.tagger)
+        raise TypeError(self.prefix)
+
+    def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
+        """Return flair's own labels and scores of each token, in the order of the sentences."""
+        with quiet_flair(self.device), flair_at_work(self.source, "tag with this checkpoint"):
+            if isinstance(self.tagger, SequenceTagger):
+                return predict(self.tagger, sentences, batch_size)
+            if isinstance(self.tagger, TokenClassifier):
+                return predict_tokens(self.tagger, sentences, batch_size)
+        raise TypeError(self.prefix)
+
+    def classify(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Classified]:
+        """Return flair's own labels of each sentence, and the probabilities of all classes."""
+        if not isinstance(self.tagger, TextClassifier):
+            raise TypeError(self.prefix)
+        with quiet_flair(self.device), flair_at_work(self.source, "classify with this checkpoint"):
+            return classify(self.tagger, sentences, batch_size)
+
+    def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
+        """Call flair's own `predict`, for measuring."""
+        if self.tagger is None:
+            raise TypeError(self.source.name)
+        with quiet_flair(self.device):
+            self.tagger.predict([Sentence(list(tokens)) for tokens in sentences], mini_batch_size=batch_size)
+
+    def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]]:
+        """Return the tagger's own embeddings, and the width of each in the order in which flair joins them.
+
+        Args:
+            sentences: Sentences without empty tokens.
+
+        Returns:
+            float32 [sentences, tokens, features], zeros behind each sentence's end, and the widths of the features.
+        """
+        if self.tagger is None:
+            raise TypeError(self.prefix)
+        with quiet_flair(), flair_at_work(self.source, "embed with this checkpoint"):
+            widths = [self.embeddings[place].embedding_length for place in self.order()]
+            return embed(self.embeddings, sentences), widths
+
+
+def _can_read(embedding: TokenEmbeddings, token: str) -> bool:
+    if not isinstance(embedding, OneHotEmbeddings | HashEmbeddings | BytePairEmbeddings | TransformerWordEmbeddings):
+        return True
+    if any("\ud800" <= character <= "\udfff" for character in token):
+        return False
+    if not isinstance(embedding, BytePairEmbeddings) or not token.strip():
+        return True
+    read = embedding._preprocess(token) if embedding.do_preproc else token  # noqa: SLF001 - flair's own way to read it
+    return bool(embedding.spm.EncodeAsIds(read.lower()))
+
+
+def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
+    """Return the weights of one embedding, which is of a supported class."""
+    if isinstance(embedding, WordEmbeddings):
+        return word_table(embedding)
+    if isinstance(embedding, OneHotEmbeddings):
+        return one_hot_table(embedding)
+    if isinstance(embedding, HashEmbeddings):
+        return hash_table(embedding)
+    if isinstance(embedding, TransformerWordEmbeddings):
+        return encoder_weights(embedding)
+    if isinstance(embedding, BytePairEmbeddings):
+        return piece_table(embedding)
+    if isinstance(embedding, FlairEmbeddings):
+        return char_lm_weights(
+            embedding.lm,
+            with_whitespace=embedding.with_whitespace,
+            lowercase=getattr(embedding, "is_lower", False),
+            tokenized=embedding.tokenized_lm,
+        )
+    raise TypeError(embedding)
+
+
+def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
+    """Load a flair checkpoint.
+
+    Args:
+        source: The source in the spec.
+        folder: The folder that its path is relative to.
+        trust: Whether object pickles, which can run code, may be read.
+
+    Raises:
+        SourceError: R001 to R006; R005 for an option that cannot be assembled.
+    """
+    path = local_file(source, folder)
+    with quiet_flair():
+        path = path or fetch(source)
+    opened = open_source(source, path)
+    try:
+        return read_flair(source, opened, trust=trust)
+    finally:
+        opened.close()
+
+
+def read_flair(source: Source, opened: OpenedFile, *, trust: bool) -> FlairSource:
+    """Load the checkpoint of a source from its file, whose digest has been compared.
+
+    Raises:
+        SourceError: R003, R005, R006 as `open_flair`.
+    """
+    digest = opened.digest
+    with quiet_flair():
+        state = load_checkpoint(source, opened.stream(), opened.name, trust=trust)
+        if isinstance(state, dict) and "is_forward_lm" in state:
+            return FlairSource(source, digest, None, load_language_model(source, state), source.name)
+        stored = stored_tasks(source, state)
+        if stored is None:
+            return FlairSource(source, digest, load_labeller(source, state), None, source.name)
+        tasks = {}
+        for name, task in stored.items():
+            tasks[name] = FlairSource(source, digest, load_labeller(source, task), None, f"{source.name}.tasks.{name}")
+    return FlairSource(source, digest, None, None, source.name, tasks)

@@ -1,0 +1,94 @@
+"""Reads torch checkpoints without letting them run code, unless they are trusted.
+
+A checkpoint is a pickle, and a pickle may call anything it can name. flair's own loader reads every one of them
+(`weights_only=False`, file_utils.py 385). A list of names that may be called is not enough either: what is allowed can
+be changed by the pickle, for the rest of the process. So `checkpoint` reads the form that flair writes, on a machine of
+ours that calls nothing; only what was trusted goes through torch.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import zipfile
+from typing import TYPE_CHECKING, BinaryIO
+
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
+from assembler.flair_checkpoints.pickles import NotPlainError, OtherFormError, RefusalError, read_checkpoint
+
+if TYPE_CHECKING:
+    from assembler.spec.model import Source
+
+
+def load_checkpoint(source: Source, stream: BinaryIO, name: str, *, trust: bool) -> object:
+    """Return what a checkpoint holds.
+
+    Args:
+        source: The source, for problems.
+        stream: Its file, open for reading, whose digest has been compared. It must be able to seek.
+        name: What the file is called, for problems.
+        trust: Whether a checkpoint that is no plain data may be read too. It can then run any code.
+
+    Returns:
+        Plain values of Python's own types, torch's tensors and flair's dictionaries; or what a trusted file made.
+
+    Raises:
+        SourceError: It names what is not allowed (R003), is of a form that is not read (R005, R006), or is damaged
+            (R006).
+    """
+    from assembler.flair_checkpoints.rebuilding import rebuilt
+
+    try:
+        return rebuilt(read_checkpoint(stream), stream.seek(0, os.SEEK_END))
+    except OtherFormError as err:
+        raise SourceError(Problem.at(source.mark, err.code, f"source '{source.name}': {err}", err.hint)) from err
+    except RefusalError as err:
+        if not trust:
+            raise _refused(source, name, err) from err
+    return _load_trusted(source, stream, name)
+
+
+def _refused(source: Source, name: str, err: RefusalError) -> SourceError:
+    if not isinstance(err, NotPlainError):
+        return damaged(source, f"{name} is not a checkpoint that can be read: {err}")
+    message = f"source '{source.name}': the checkpoint names {err.name}, which is not on the list of plain data"
+    hint = "older flair checkpoints are object pickles, which can run any code while they are read; "
+    hint += "if you know where the file comes from, pass --trust"
+    return SourceError(Problem.at(source.mark, "R003", message, hint))
+
+
+def _load_trusted(source: Source, stream: BinaryIO, name: str) -> object:
+    import torch
+
+    stream.seek(0)
+    try:
+        records = torch._C.PyTorchFileReader(stream).get_all_records()  # noqa: SLF001 - what torch.load asks too
+    except (RuntimeError, UnicodeDecodeError):  # no zip archive, or a damaged one; its names may be no UTF-8
+        records = []
+    if "constants.pkl" in records:  # torch.load hands it to torch.jit.load, which runs its code
+        raise refuse(source, "the checkpoint is a TorchScript archive, not a flair model")
+    stream.seek(0)
+    try:
+        return torch.load(stream, map_location="cpu", weights_only=False)
+    except (ImportError, *_DAMAGED) as err:
+        reason = str(err).splitlines()[0] if str(err) else type(err).__name__
+        raise damaged(source, f"{name} is not a checkpoint that can be read: {reason}") from err
+
+
+#: What torch and pickle raise on a file that is no checkpoint, or only a part of one.
+_DAMAGED = (
+    pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, TypeError, IndexError,
+    OSError, zipfile.BadZipFile, UnicodeDecodeError, MemoryError, OverflowError, AssertionError, struct.error,
+)  # fmt: skip
+
+
+def damaged(source: Source, message: str) -> SourceError:
+    """Return the error of a file that does not hold what a checkpoint must hold (R006)."""
+    return SourceError(Problem.at(source.mark, "R006", f"source '{source.name}': {message}"))
+
+
+def refuse(source: Source, message: str, hint: str | None = None) -> SourceError:
+    """Return the error of a model, or an option of one, that cannot be assembled (R005)."""
+    return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))

@@ -1,0 +1,1 @@
+"""What a model and its host agree on: the rules by which inputs are filled."""

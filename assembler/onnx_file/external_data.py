@@ -1,0 +1,139 @@
+"""Finds what an ONNX file keeps in files of external data, without onnx, and judges the names of these files.
+
+A tensor can stand in far more places than among the initializers of the graph: in attributes of nodes, in branches and
+loops, in functions, in sparse tensors. onnx and ONNX Runtime follow the names in some of them, by version, so all count
+here. Field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from assembler.core.regular_files import OutsideError, size_inside
+from assembler.onnx_file.header import Allowance, Field, Wire, fields, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: For each message the fields that lead to a tensor, and what they hold.
+PATHS: dict[str, dict[int, str]] = {
+    "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
+    "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},
+    "GraphProto": {1: "NodeProto", 5: "TensorProto", 15: "SparseTensorProto"},
+    "FunctionProto": {7: "NodeProto", 11: "AttributeProto"},
+    "NodeProto": {5: "AttributeProto"},
+    "AttributeProto": {
+        5: "TensorProto", 6: "GraphProto", 10: "TensorProto", 11: "GraphProto",
+        22: "SparseTensorProto", 23: "SparseTensorProto",
+    },
+    "SparseTensorProto": {1: "TensorProto", 2: "TensorProto"},
+}  # fmt: skip
+#: TensorProto.external_data, and key and value of its entries.
+_EXTERNAL_DATA, _KEY, _VALUE = 13, 1, 2
+#: As deep as protobuf itself reads messages.
+_DEEPEST = 100
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalData:
+    """Where a tensor's bytes stand.
+
+    Attributes:
+        location: The file, relative to the model's folder.
+        offset: Where they begin.
+        length: How many there are; `None` for all that follow.
+    """
+
+    location: str
+    offset: int = 0
+    length: int | None = None
+
+    @classmethod
+    def of(cls, entries: dict[str, str]) -> ExternalData:
+        """Return what the entries of a tensor say.
+
+        Raises:
+            ValueError: They name no file, or a place that is no number.
+        """
+        for key in ("offset", "length"):
+            if key in entries and not _NUMBER.fullmatch(entries[key]):
+                message = f"the {key} of its external data, {entries[key]!r:.40}, is no number"
+                raise ValueError(message)
+        if "location" not in entries:
+            message = "its external data has no location"
+            raise ValueError(message)
+        length = int(entries["length"]) if "length" in entries else None
+        return cls(entries["location"], int(entries.get("offset", 0)), length)
+
+    def size_in(self, folder: Path, model: str) -> int:
+        """Return the size of the file, without opening it.
+
+        Args:
+            folder: The model's folder.
+            model: The name of the model's file, for the message.
+
+        Raises:
+            OSError: It is not there.
+            ValueError: It is no regular file below the folder, reached by a link, or shorter than the tensor says.
+        """
+        what = f"the external data {self.location[:200]!r} of {model}"
+        if (wrong := self._misnamed()) is not None:
+            message = f"{what} {wrong}"
+            raise ValueError(message)
+        try:
+            size = size_inside(folder, self.location)
+        except OutsideError as err:
+            message = f"{what} leaves its folder"
+            raise ValueError(message) from err
+        except OSError as err:
+            if err.errno == errno.ENOENT:
+                raise
+            message = f"{what} cannot be used: {err.strerror}"
+            raise ValueError(message) from err
+        end = self.offset + (self.length or 0)
+        if end > size:
+            message = f"{what} has {size} bytes, a tensor wants those from {self.offset} to {end}"
+            raise ValueError(message)
+        return size
+
+    def _misnamed(self) -> str | None:
+        """Return what is wrong with the location: every system has to take it for one file below the model."""
+        drive = re.match(r"[A-Za-z]:", self.location)
+        if not self.location or self.location.startswith(("/", "\\")) or drive:
+            return "leaves its folder"
+        if "\\" in self.location or not self.location.isprintable():
+            return "has a name that not every system reads alike"
+        return "leaves its folder" if ".." in self.location.split("/") else None
+
+
+def external_data(stream: BinaryIO, allowance: Allowance) -> list[ExternalData]:
+    """Return the external data of each tensor of an ONNX file that has any.
+
+    Raises:
+        ValueError: The file is damaged, or an entry is.
+    """
+    wire = Wire(stream, allowance)
+    whole = Field(0, 0, 0, stream.seek(0, os.SEEK_END))
+    return [ExternalData.of(entries) for entries in _entries(wire, "ModelProto", whole, 0)]
+
+
+def _entries(wire: Wire, message: str, field: Field, depth: int) -> Iterator[dict[str, str]]:
+    if depth > _DEEPEST:
+        problem = f"it is nested deeper than {_DEEPEST} levels"
+        raise ValueError(problem)
+    if message == "TensorProto":
+        entries = [part for part in fields(wire, field.start, field.length) if part.number == _EXTERNAL_DATA]
+        if entries:
+            pairs = ({part.number: text(wire, part) for part in fields(wire, e.start, e.length)} for e in entries)
+            yield {pair.get(_KEY, ""): pair.get(_VALUE, "") for pair in pairs}
+        return
+    inner = PATHS[message]
+    for part in fields(wire, field.start, field.length):
+        if part.number in inner:
+            yield from _entries(wire, inner[part.number], part, depth + 1)

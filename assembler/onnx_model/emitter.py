@@ -1,0 +1,275 @@
+"""Emits the operators of one part as a fragment: an ONNX graph with named ports, its weights held beside it.
+
+Large weights are not copied into the graph: an initializer in the graph is a stub, its array stands in
+`Fragment.weights` until the file is written. A stack of several hundred megabytes so exists once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from assembler.core.arrays import Array
+
+#: An initializer of at most this many bytes stands in the graph itself, where shape inference can read it.
+INLINE_BYTES = 1024
+
+#: The location that a stub names instead of a file.
+STUB = "weights"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fragment:
+    """One part as ONNX, before it is joined.
+
+    Attributes:
+        graph: Nodes, initializers (stubs for large ones) and value infos. Its inputs and outputs are left empty.
+        weights: The arrays of the stubs, by initializer name.
+        inputs: The tensors that each input port stands for.
+        outputs: The tensor that each output port gives.
+        opsets: The version of each operator domain.
+    """
+
+    graph: onnx.GraphProto
+    weights: Mapping[str, Array]
+    inputs: Mapping[str, tuple[str, ...]]
+    outputs: Mapping[str, str]
+    opsets: Mapping[str, int]
+
+    def weight_count(self) -> int:
+        """Return how many weights the part has: values of large initializers, and of small ones that are real."""
+        real = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
+        initializers = self.graph.initializer
+        return sum(math.prod(t.dims) for t in initializers if t.name in self.weights or t.data_type in real)
+
+
+def element_number(dtype: str) -> int:
+    """Return ONNX's number of an element type that a spec can name."""
+    return int(onnx.TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())))
+
+
+def tensor_proto(name: str, array: Array) -> onnx.TensorProto:
+    """Return an initializer: whole if it is small or holds text, a stub otherwise."""
+    if array.dtype.kind in "OUS" or array.nbytes <= INLINE_BYTES:
+        return numpy_helper.from_array(array, name)
+    stub = onnx.TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
+    stub.data_location = onnx.TensorProto.EXTERNAL
+    stub.external_data.add(key="location", value=STUB)
+    return stub
+
+
+class Operators:
+    """A list of operators, of a part or of the body of a loop in it."""
+
+    def __init__(self, opset: int, prefix: str = "") -> None:
+        """Begin without operators; `prefix` stands before each name."""
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self._prefix = prefix
+        self._names: set[str] = set()
+
+    def op(self, op_type: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
+        """Add an operator of the default domain and return its first output.
+
+        Args:
+            op_type: The operator.
+            inputs: Its input tensors; an empty text leaves an optional one out.
+            name: A readable name, unique in the part.
+            **attributes: Its attributes.
+        """
+        [output] = self.ops(op_type, inputs, name, 1, **attributes)
+        return output
+
+    def ops(self, op_type: str, inputs: Sequence[str], name: str, count: int, **attributes: object) -> list[str]:
+        """Add an operator as `op` does and return its first `count` outputs."""
+        name = self._prefix + name
+        if name in self._names:
+            message = f"the name '{name}' is taken in this part"
+            raise ValueError(message)
+        self._names.add(name)
+        outputs = [f"{name}:{index}" for index in range(count)]
+        node = helper.make_node(op_type, list(inputs), outputs, name=name)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+        self.nodes.append(node)
+        return outputs
+
+    def reduce_max(self, tensor: str, axis: int, name: str) -> str:
+        """Add the maximum over one axis; `axes` became an input with opset 18."""
+        if self.opset >= 18:  # noqa: PLR2004 - the opset is named in the docstring
+            axes = self.op("Constant", [], f"{name}/axes", value_ints=[axis])
+            return self.op("ReduceMax", [tensor, axes], name, keepdims=0)
+        return self.op("ReduceMax", [tensor], name, axes=[axis], keepdims=0)
+
+
+class Body(Operators):
+    """The body of a loop. It may read any tensor that the part has emitted before it."""
+
+    def __init__(self, opset: int, name: str) -> None:
+        """Begin a body; its name stands before those of its operators."""
+        super().__init__(opset, f"{name}/")
+        self.name = name
+        self._arguments: list[onnx.ValueInfoProto] = []
+        self._results: list[onnx.ValueInfoProto] = []
+
+    def argument(self, name: str, dtype: str, rank: int) -> str:
+        """Declare the next argument, states before what is scanned, and return its tensor."""
+        tensor = f"{self.name}/{name}"
+        self._arguments.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
+        return tensor
+
+    def result(self, tensor: str, dtype: str, rank: int) -> None:
+        """Declare the next result, states before what is collected."""
+        self._results.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
+
+    def graph(self) -> onnx.GraphProto:
+        """Return the body."""
+        return helper.make_graph(self.nodes, self.name, self._arguments, self._results)
+
+
+class Emitter(Operators):
+    """Collects the operators of one part. Names are local to the part; joining prefixes them with the part's id."""
+
+    def __init__(self, inputs: Mapping[str, int], opset: int) -> None:
+        """Begin a fragment.
+
+        Args:
+            inputs: The input ports, each with the number of tensors that feed it.
+            opset: The version of the default operator domain.
+        """
+        super().__init__(opset)
+        self._inputs = {
+            port: (port,) if count == 1 else tuple(f"{port}.{index}" for index in range(count))
+            for port, count in inputs.items()
+        }
+        self._outputs: dict[str, str] = {}
+        self._initializers: dict[str, onnx.TensorProto] = {}
+        self._weights: dict[str, Array] = {}
+        self._opsets = {"": opset}
+        self._value_infos: list[onnx.ValueInfoProto] = []
+
+    def input(self, port: str) -> str:
+        """Return the tensor that feeds a port."""
+        return self._inputs[port][0]
+
+    def inputs(self, port: str) -> tuple[str, ...]:
+        """Return the tensors that feed a variadic port."""
+        return self._inputs[port]
+
+    def output(self, port: str, tensor: str) -> None:
+        """Say which tensor an output port gives."""
+        self._outputs[port] = tensor
+
+    def initializer(self, name: str, array: Array) -> str:
+        """Add a weight and return its tensor. The array is kept, not copied."""
+        array = np.asarray(array, order="C")
+        proto = tensor_proto(name, array)
+        self._initializers[name] = proto
+        if proto.data_location == onnx.TensorProto.EXTERNAL:
+            self._weights[name] = array
+        return name
+
+    def integers(self, name: str, values: Sequence[int]) -> str:
+        """Add an int64 vector, such as a shape or axes, and return its tensor."""
+        return self.initializer(name, np.asarray(values, dtype=np.int64))
+
+    def number(self, name: str, value: float, dtype: str) -> str:
+        """Add a scalar and return its tensor."""
+        return self.initializer(name, np.asarray(value, dtype=dtype))
+
+    def body(self, name: str) -> Body:
+        """Begin the body of a loop."""
+        return Body(self.opset, name)
+
+    def scan(
+        self,
+        body: Body,
+        states: Sequence[str],
+        scanned: Sequence[str],
+        *,
+        collected: Sequence[bool],
+        backward: bool = False,
+    ) -> list[str]:
+        """Add a loop over the first axis of the scanned tensors.
+
+        The operator scans forwards alone, for onnx's reference evaluator knows nothing else: what is read or collected
+        from the end is turned around by itself. The body may read initializers, and nothing that is computed outside of
+        it: OpenVINO takes such a tensor for an input of the loop. What is computed is a state, handed on as it is.
+
+        Args:
+            body: Its body: states and scanned slices in, states and collected slices out.
+            states: The first value of each state.
+            scanned: The tensors to scan.
+            collected: For each tensor that is collected, whether its first slice is to stand last.
+            backward: Whether to scan from the end.
+
+        Returns:
+            The last value of each state, then the collected tensors.
+        """
+        if backward:
+            scanned = [self._reversed(tensor, f"{body.name}/scanned_{place}") for place, tensor in enumerate(scanned)]
+        given = self.ops(
+            "Scan",
+            [*states, *scanned],
+            body.name,
+            len(states) + len(collected),
+            body=body.graph(),
+            num_scan_inputs=len(scanned),
+            scan_input_directions=[0] * len(scanned),
+            scan_output_directions=[0] * len(collected),
+        )
+        for place, reverse in enumerate(collected, len(states)):
+            if reverse:
+                given[place] = self._reversed(given[place], f"{body.name}/collected_{place}")
+        return given
+
+    def _reversed(self, tensor: str, name: str) -> str:
+        """Add the first axis from its end to its beginning."""
+        bounds = (("begin", -1), ("end", -(2**31)), ("axis", 0), ("step", -1))
+        sides = [self.integers(f"{name}/{side}", [value]) for side, value in bounds]
+        return self.op("Slice", [tensor, *sides], name)
+
+    def graft(
+        self,
+        graph: onnx.GraphProto,
+        weights: Mapping[str, Array],
+        outputs: Mapping[str, str],
+        opsets: Mapping[str, int],
+    ) -> None:
+        """Take a whole graph as the part. Its inputs have the names of the ports.
+
+        Args:
+            graph: Nodes, value infos and initializers, stubs for those in `weights`.
+            weights: The arrays of the stubs.
+            outputs: The tensor that each output port gives.
+            opsets: The version of each operator domain that the graph uses.
+        """
+        self.nodes.extend(graph.node)
+        self._initializers.update({proto.name: proto for proto in graph.initializer})
+        self._weights.update(weights)
+        self._value_infos.extend(graph.value_info)
+        self._outputs.update(outputs)
+        self._opsets.update(opsets)
+
+    def fragment(self) -> Fragment:
+        """Return what was emitted. A port that gives an input or a weight as it is gets a node of its own."""
+        given = {*self._initializers, *(tensor for tensors in self._inputs.values() for tensor in tensors)}
+        taken = {name for node in self.nodes for name in (node.name, *node.output)}
+        for port, tensor in self._outputs.items():
+            if tensor in given:
+                name = f"output/{port}"
+                while {name, f"{name}:0"} & taken:  # by a node or tensor of an exported subgraph
+                    name += "_"
+                self._outputs[port] = self.op("Identity", [tensor], name)
+        graph = onnx.GraphProto(name="part")
+        graph.node.extend(self.nodes)
+        graph.initializer.extend(self._initializers.values())
+        graph.value_info.extend(self._value_infos)
+        return Fragment(graph, dict(self._weights), dict(self._inputs), dict(self._outputs), dict(self._opsets))

@@ -1,0 +1,91 @@
+"""Runs models in ONNX Runtime, on the CPU, for the proof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.isolation.scope import current, isolated
+from assembler.isolation.session import IsolatedSession
+from assembler.runtime.engine import ort
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from assembler.core.arrays import Array, Arrays
+
+_FATAL_ONLY = 4  # what fails is raised; ONNX Runtime would print it as well
+
+
+def _ort_errors() -> tuple[type[BaseException], ...]:
+    """Return ONNX Runtime's own exceptions, which share no base class but Exception."""
+    state = ort.capi.onnxruntime_pybind11_state
+    names = (
+        "Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf",
+        "ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail",
+    )  # fmt: skip
+    return tuple(getattr(state, name) for name in names if hasattr(state, name))
+
+
+#: What loading and running can raise.
+_ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, OSError, *_ort_errors())
+
+
+def open_session(model: Path | bytes, what: str) -> ort.InferenceSession | IsolatedSession:
+    """Open a model; in the process beside ours, where a block asks for that.
+
+    Args:
+        model: A file, or the bytes of a small model.
+        what: What it is, for the problem.
+
+    Raises:
+        ModelError: ONNX Runtime does not load it (M006), or its process died, hung or ran out of memory (M025 to M027).
+    """
+    worker = current()
+    if worker is not None:
+        return IsolatedSession(worker, model, what)
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL_ONLY
+    try:
+        return ort.InferenceSession(
+            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+        )
+    except _ERRORS as err:
+        message = f"ONNX Runtime does not load {what}: {first_line(err)}"
+        raise ModelError(Problem("M006", message, file=None if isinstance(model, bytes) else str(model))) from err
+
+
+def run(session: ort.InferenceSession | IsolatedSession, inputs: Arrays, what: str) -> dict[str, Array]:
+    """Run a session and return its outputs by name.
+
+    Raises:
+        ModelError: The run fails in ONNX Runtime (M007), or its process died, hung or ran out of memory (M025 to M027).
+    """
+    wanted = {entry.name for entry in session.get_inputs()}
+    fed = {name: array for name, array in inputs.items() if name in wanted}
+    if isinstance(session, IsolatedSession):
+        names = session.tensors()
+        return dict(zip(names, session.run(names, fed), strict=True))
+    names = [output.name for output in session.get_outputs()]
+    try:
+        outputs = session.run(names, fed)
+    except _ERRORS as err:
+        shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
+        message = f"ONNX Runtime does not run {what} on {shapes}: {first_line(err)}"
+        raise ModelError(Problem("M007", message)) from err
+    return dict(zip(names, cast("list[Array]", outputs), strict=True))
+
+
+def run_file(path: Path, inputs: Arrays) -> Mapping[str, Array]:
+    """Run a model file of a stranger's once, in a process beside ours."""
+    what = f"the exported subgraph {path.name}"
+    with isolated():
+        return run(open_session(path, what), inputs, what)
+
+
+def first_line(err: BaseException) -> str:
+    """Return the first line of an error's text."""
+    lines = str(err).strip().splitlines()
+    return lines[0] if lines else type(err).__name__

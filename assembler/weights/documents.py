@@ -1,0 +1,95 @@
+"""Weights of the parts that turn tokens into documents, and documents into labels, as plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from assembler.core.arrays import Array, Arrays
+    from assembler.weights.layers import Linear, Recurrent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordLayersWeights:
+    """The layers that DocumentPoolEmbeddings has in front of its pooling.
+
+    Attributes:
+        first: float32 [features, features], `x @ first.T`.
+        second: The layer behind a ReLU, or `None` where the mode is linear.
+        reference: Runs the loaded model itself.
+    """
+
+    first: Array
+    second: Linear | None
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `embedding_size`."""
+        return {"embedding_size": self.first.shape[1]}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `embeddings` and give `rows`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DocumentRnnWeights:
+    """The layers of DocumentRNNEmbeddings.
+
+    Attributes:
+        embedding_size: Features of a token.
+        reprojection: The optional linear layer in front.
+        recurrent: The recurrent layers, one or two directions each.
+        reference: Runs the loaded model itself.
+    """
+
+    embedding_size: int
+    reprojection: Linear | None
+    recurrent: Recurrent
+    reference: Callable[[Arrays], Arrays]
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether the states of the first and of the last token are joined."""
+        return len(self.recurrent.layers[-1]) > 1
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `embedding_size`, and `document_size`: the features of a document."""
+        size = self.recurrent.output_size * (2 if self.bidirectional else 1)
+        return {"embedding_size": self.embedding_size, "document_size": size}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `embeddings` and `lengths` and give `documents`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextHeadWeights:
+    """What a TextClassifier has behind its document embeddings.
+
+    Attributes:
+        linear: The map to the labels.
+        labels: The labels by class id.
+        label_type: What the labels are, such as `sentiment`.
+        multi_label: Whether each class has a probability of its own (sigmoid), or all share one (softmax).
+        thresholds: For each class what its probability must exceed, where there are several labels.
+        reference: Runs the loaded model itself.
+    """
+
+    linear: Linear
+    labels: tuple[str, ...]
+    label_type: str
+    multi_label: bool
+    thresholds: tuple[float, ...]
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `document_size` and `label_count`."""
+        return {"document_size": self.linear.weight.shape[1], "label_count": len(self.labels)}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `documents` and give `probabilities` and `emissions`."""
+        return self.reference(inputs)

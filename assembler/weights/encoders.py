@@ -1,0 +1,144 @@
+"""The weights of a transformer encoder as plain arrays, in torch's own layouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from assembler.core.arrays import Array, Arrays
+    from assembler.core.values import Value
+    from assembler.weights.layers import Linear
+
+#: `gelu` is the exact one, by the error function; `gelu_tanh` its approximation.
+Activation: TypeAlias = Literal["gelu", "gelu_tanh", "relu"]
+#: How the subtokens of a token become its vector.
+Pooling: TypeAlias = Literal["first", "last", "first_last", "mean"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalisation:
+    """A layer normalisation over the features.
+
+    Attributes:
+        weight: float32 [features].
+        bias: float32 [features].
+        epsilon: What is added to the variance.
+    """
+
+    weight: Array
+    bias: Array
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncoderLayer:
+    """One layer: attention and feed-forward network, each added to what enters it and normalised behind.
+
+    Attributes:
+        query: float32 [hidden, hidden], like `key`, `value` and `attended`.
+        key: See `query`.
+        value: See `query`.
+        attended: The linear layer behind the heads.
+        attention_norm: The normalisation behind the attention.
+        inner: The first linear layer of the feed-forward network.
+        outer: Its second.
+        output_norm: The normalisation behind it.
+    """
+
+    query: Linear
+    key: Linear
+    value: Linear
+    attended: Linear
+    attention_norm: Normalisation
+    inner: Linear
+    outer: Linear
+    output_norm: Normalisation
+
+
+@dataclass(frozen=True, slots=True)
+class Subtokens:
+    """How a host makes an encoder's input (flair's embeddings/transformer.py 515-640).
+
+    Attributes:
+        tokenizer: The tokeniser as the JSON of the `tokenizers` library.
+        padding: The id behind a shorter piece.
+        most: The most subtokens of a piece, special ones counted; 0 for no limit.
+        stride: How many subtokens the next piece of an overlong sentence repeats; 0 if it is cut instead.
+        context: How many tokens of the neighbouring sentences stand on each side (FLERT).
+        separator: The token between the sentence and its context, or `None`.
+        documents: Whether the context ends where a document does.
+        positions: How many subtokens the encoder has positions for.
+    """
+
+    tokenizer: str
+    padding: int
+    most: int
+    stride: int
+    context: int
+    separator: str | None
+    documents: bool
+    positions: int
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return the record that the metadata holds."""
+        return {
+            "tokenizer": self.tokenizer,
+            "padding": self.padding,
+            "most": self.most,
+            "stride": self.stride,
+            "context": self.context,
+            "separator": self.separator,
+            "documents": self.documents,
+            "positions": self.positions,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncoderWeights:
+    """A transformer encoder of the BERT family.
+
+    Attributes:
+        words: float32 [vocabulary, embedding].
+        positions: float32 [positions, embedding], the vector of the first token type already added.
+        embedding_norm: The normalisation of the sum of both.
+        projection: From the embedding to the hidden size, where they differ (ELECTRA).
+        layers: The layers, as many as are needed.
+        heads: Attention heads of a layer.
+        activation: That of the feed-forward networks.
+        padded_from: RoBERTa's rule: positions count from this padding id on and skip it; `None` counts from 0.
+        chosen: The layers whose states are given, 0 being the embeddings; in this order.
+        mean: Whether the mean of the chosen layers is given, instead of one behind the other.
+        pooling: How flair makes a token's vector of its subtokens' states.
+        subtokens: How a host makes the input.
+        reference: Runs the loaded model itself.
+    """
+
+    words: Array
+    positions: Array
+    embedding_norm: Normalisation
+    projection: Linear | None
+    layers: tuple[EncoderLayer, ...]
+    heads: int
+    activation: Activation
+    padded_from: int | None
+    chosen: tuple[int, ...]
+    mean: bool
+    pooling: Pooling
+    subtokens: Subtokens
+    reference: Callable[[Arrays], Arrays]
+
+    @property
+    def width(self) -> int:
+        """The features of one layer's state."""
+        return int(self.projection.weight.shape[0] if self.projection else self.words.shape[1])
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `hidden_size`: the features of a state, over all layers that are given one behind the other."""
+        return {"hidden_size": self.width * (1 if self.mean else len(self.chosen))}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `subtokens` and `mask` and give its `states`."""
+        return self.reference(inputs)

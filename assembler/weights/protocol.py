@@ -1,0 +1,20 @@
+"""What a source gives for one part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.core.arrays import Arrays
+
+
+class Weights(Protocol):
+    """What a source gives for one part."""
+
+    def facts(self) -> Mapping[str, int]:
+        """Return the sizes that the weights fix, such as `hidden_size`, by the names that the kind's ports use."""
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the part as its source does, for parity; `None` if it can only be run as a part of the whole."""
