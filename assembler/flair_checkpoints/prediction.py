@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from flair.embeddings import TokenEmbeddings
     from flair.models import SequenceTagger, TextClassifier, TokenClassifier
+    from torch import Tensor
 
     from assembler.core.arrays import Array
 
@@ -45,18 +46,27 @@ class Classified:
 
 
 @torch.no_grad()
-def predict(tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
+def predict(
+    tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_size: int, *, exact_sums: bool = False
+) -> list[Tagged]:
     """Tag sentences with the calls that `SequenceTagger.predict` makes (ST 505-541).
 
     `predict` itself drops the label `O` and its score, so its steps are taken one by one, in its order: longest
     sentences first, in batches. A test compares the result with `predict` on a whole corpus.
+
+    Args:
+        tagger: The loaded tagger.
+        sentences: The sentences.
+        batch_size: How many of them run at once.
+        exact_sums: Whether a CRF adds in float64 what it adds in float32 otherwise. Its weights stay as they are.
     """
     tagged = [Tagged((), ()) for _ in sentences]
     for chosen, batch in _batches(sentences, batch_size):
         features = tagger.forward(*tagger._prepare_tensors(batch))  # noqa: SLF001 - see above
         if tagger.use_crf:
             decoder = tagger.viterbi_decoder
-            predictions, _ = decoder.decode(features, probabilities_for_all_classes=False, sentences=batch)
+            steps = _in_float64(*features) if exact_sums else features
+            predictions, _ = decoder.decode(steps, probabilities_for_all_classes=False, sentences=batch)
         else:
             predictions, _ = tagger._standard_inference(features, batch, probabilities_for_all_classes=False)  # noqa: SLF001
         for index, prediction in zip(chosen, predictions, strict=True):
@@ -64,6 +74,11 @@ def predict(tagger: SequenceTagger, sentences: Sequence[Sequence[str]], batch_si
         for sentence in batch:
             sentence.clear_embeddings()
     return tagged
+
+
+def _in_float64(steps: Tensor, lengths: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what flair's decoder adds up as copies in float64: its sums have the dtype of the steps (VB 156)."""
+    return steps.double(), lengths, transitions.double()
 
 
 @torch.no_grad()

@@ -180,11 +180,17 @@ class FlairSource:
             return text_head_weights(self.tagger)
         raise TypeError(self.prefix)
 
-    def predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Tagged]:
-        """Return flair's own labels and scores of each token, in the order of the sentences."""
+    def predict(self, sentences: Sequence[Sequence[str]], batch_size: int, *, exact_sums: bool = False) -> list[Tagged]:
+        """Return flair's own labels and scores of each token, in the order of the sentences.
+
+        Args:
+            sentences: The sentences.
+            batch_size: How many of them run at once.
+            exact_sums: Whether the sums of a CRF are made in float64; a model without one says what it always says.
+        """
         with quiet_flair(self.device), flair_at_work(self.source, "tag with this checkpoint"):
             if isinstance(self.tagger, SequenceTagger):
-                return predict(self.tagger, sentences, batch_size)
+                return predict(self.tagger, sentences, batch_size, exact_sums=exact_sums)
             if isinstance(self.tagger, TokenClassifier):
                 return predict_tokens(self.tagger, sentences, batch_size)
         raise TypeError(self.prefix)

@@ -39,11 +39,16 @@ class Slots:
 
 
 def source_results(
-    model: FlairSource, sentences: Sequence[Sequence[str]], *, by_sentence: bool, batch_size: int = SOURCE_BATCH
+    model: FlairSource,
+    sentences: Sequence[Sequence[str]],
+    *,
+    by_sentence: bool,
+    batch_size: int = SOURCE_BATCH,
+    exact_sums: bool = False,
 ) -> Sequence[TaggedTokens]:
-    """Run the loaded model itself."""
+    """Run the loaded model itself; if `exact_sums`, a tagger's CRF adds in float64."""
     if not by_sentence:
-        return model.predict(sentences, batch_size)
+        return model.predict(sentences, batch_size, exact_sums=exact_sums)
     return [
         Slots(
             [_slot(label, chosen=label in found.labels) for label in found.probabilities],

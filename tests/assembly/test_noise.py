@@ -142,21 +142,47 @@ def test_spans_have_the_tolerance_of_their_tags(
         shop.build(spec)
 
 
-def test_the_noise_is_the_largest_difference_of_all_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def counted_runs(monkeypatch: pytest.MonkeyPatch, exact: float) -> list[tuple[int, bool, int]]:
+    """Let each run of a source score 1e-6 more than the last, and return where the runs are noted.
+
+    Args:
+        monkeypatch: The fixture.
+        exact: What the run with exact sums scores, less 0.5; the others score 1e-6 to 5e-6.
+    """
     import torch
 
-    threads = torch.get_num_threads()
     seen: list[tuple[int, bool, int]] = []
 
-    def results(_: object, sentences: list, *, by_sentence: bool, batch_size: int = 8) -> list[Slots]:
-        assert not by_sentence
+    def results(
+        _: object, sentences: list, *, by_sentence: bool, batch_size: int = 8, exact_sums: bool = False
+    ) -> list[Slots]:
+        if exact_sums:
+            assert not by_sentence, "no model that labels sentences has a CRF"
+            return [Slots(["a"], [0.5 + exact]) for _ in sentences]
         seen.append((batch_size, torch.backends.mkldnn.enabled, torch.get_num_threads()))
         return [Slots(["a"], [0.5 + len(seen) * 1e-6]) for _ in sentences]
 
     monkeypatch.setattr(noise, "source_results", results)
-    assert measured_noise(None, [["a"]], by_sentence=False) == pytest.approx(4e-6)  # type: ignore[arg-type]
+    return seen
+
+
+@pytest.mark.parametrize("by_sentence", [False, True])
+def test_the_noise_is_the_largest_difference_of_all_runs(monkeypatch: pytest.MonkeyPatch, *, by_sentence: bool) -> None:
+    import torch
+
+    threads = torch.get_num_threads()
+    seen = counted_runs(monkeypatch, exact=3e-6)
+    assert measured_noise(None, [["a"]], by_sentence=by_sentence) == pytest.approx(4e-6)  # type: ignore[arg-type]
     other = 2 if threads == 1 else 1
     expected = [(8, True, threads), (1, True, threads), (32, True, threads), (8, False, threads), (8, True, other)]
     assert seen == expected
     assert torch.get_num_threads() == threads
     assert TIMES * 4e-6 < AT_MOST
+
+
+@pytest.mark.parametrize(("exact", "noise_of_source"), [(-2e-6, 7e-6), (9e-6, 8e-6)])
+def test_every_run_is_compared_with_the_one_whose_sums_are_exact(
+    monkeypatch: pytest.MonkeyPatch, exact: float, noise_of_source: float
+) -> None:
+    counted_runs(monkeypatch, exact)
+    assert measured_noise(None, [["a"]], by_sentence=False) == pytest.approx(noise_of_source)  # type: ignore[arg-type]
