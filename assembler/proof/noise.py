@@ -4,14 +4,14 @@ A sum of float32 depends on its order, and that on the batch, the number of thre
 model carries the last bits from character to character. What a source does not keep to itself, no model can keep to.
 
 The decoder of a CRF adds up a whole sentence, token by token, and takes its scores from the sums. A sum of 525, which a
-trained tagger (en-ner-small) reaches at 59 tokens, moves in steps of 6e-5, and one step can be 1e-5 of a score. Batches,
-threads and kernels do not change the order of this sum: runs of float32 show its rounding only where another last bit
-of an emission happens to move it. A run whose CRF adds in float64 always shows it.
+trained tagger (en-ner-small) reaches at 59 tokens, moves in steps of 6e-5, and one step can be 1e-5 of a score.
+Batches, threads and kernels do not change the order of this sum: runs of float32 show its rounding only where another
+last bit of an emission happens to move it. A run whose CRF adds in float64 shows what it has rounded.
 
 The rest of the model stays in float32 there. Its noise is in the runs above, and not every model runs in float64: flair
-makes some tensors float32 whatever the model is (the mask with which it averages the pieces of a token), and then fails.
-The CRF alone needs no change of the loaded model, and has the cause: its scores move by 3.92e-6, of 3.94e-6 with all of
-that tagger in float64.
+makes some tensors float32 whatever the model is (the mask with which it averages the pieces of a token), and fails.
+The CRF alone needs no change of the loaded model, and has the cause: its scores move by 3.92e-6, of 3.94e-6 with all
+of that tagger in float64.
 """
 
 from __future__ import annotations
