@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 #: What is printed of a type: files can have any number of axes, with names of any length.
@@ -14,7 +14,23 @@ class Variable:
     """A dim in the ports of a kind that stands for whatever arrives, the same wherever the part uses it.
 
     One that only outputs use becomes a new dynamic dim of that name.
+
+    Attributes:
+        name: The name.
+        told: Whether an exporter has chosen the name, which then says what the size is of.
     """
+
+    name: str
+    told: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A size that nothing is known of but what a file calls it. It fits any other: only a run tells."""
 
     name: str
 
@@ -23,8 +39,8 @@ class Variable:
         return self.name
 
 
-#: An int is a fixed size, a str the name of a dynamic one, None a size that only the weights tell.
-Dim: TypeAlias = int | str | Variable | None
+#: An int is a fixed size, a str the name of a dynamic one, None a size that is not known and has no name.
+Dim: TypeAlias = int | str | Variable | Open | None
 
 #: The element types that a spec can name, by the names ONNX gives them.
 DTYPES = (
@@ -57,6 +73,12 @@ class TensorType:
     def rank(self) -> int | None:
         """The number of axes, or `None` where it is not known."""
         return None if self.dims is None else len(self.dims)
+
+    def without_open(self) -> TensorType:
+        """Return the type with nothing said of its open dims, as the ports of a kind read it."""
+        if self.dims is None:
+            return self
+        return TensorType(self.dtype, tuple(None if isinstance(dim, Open) else dim for dim in self.dims))
 
 
 UNKNOWN = TensorType(None, None)

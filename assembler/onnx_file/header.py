@@ -213,7 +213,8 @@ def _dim(wire: Wire, field: Field, default: str) -> Dim:
         if part.number == 1 and 0 <= part.value < _NEGATIVE:
             return part.value  # exporters write -1, a large number in this encoding, for a dim that is open
         if part.number == 2:  # noqa: PLR2004 - Dimension.dim_param
-            return Variable(text(wire, part) or default)
+            name = text(wire, part)
+            return Variable(name or default, told=bool(name))
     return Variable(default)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from assembler.core.names import NAME
-from assembler.core.tensors import TensorType, Variable
+from assembler.core.names import LARGEST_SIZE, NAME
+from assembler.core.tensors import Open, TensorType, Variable
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
+    from assembler.core.tensors import Dim
     from assembler.core.values import Value
     from assembler.onnx_file.header import OnnxHeader
     from assembler.onnx_model.emitter import Emitter
@@ -31,9 +33,12 @@ def ports(part: PartView) -> Ports:
         return Ports(None, None)
     named = part.parameters.get("dims")
     names = named if isinstance(named, dict) else {}
+    inputs = {name: _dims_of(name, type_, names) for name, type_ in header.inputs.items()}
+    bound = {dim for type_ in inputs.values() for dim in type_.dims or () if isinstance(dim, Variable)}
+    outputs = {name: _opened(_dims_of(name, type_, names), bound) for name, type_ in header.outputs.items()}
     return Ports(
-        inputs=tuple(Port(name, _named(type_, names)) for name, type_ in header.inputs.items()),
-        outputs=tuple(Port(name, _named(type_, names)) for name, type_ in header.outputs.items()),
+        inputs=tuple(Port(name, type_) for name, type_ in inputs.items()),
+        outputs=tuple(Port(name, type_) for name, type_ in outputs.items()),
     )
 
 
@@ -44,12 +49,33 @@ def _header(part: PartView) -> OnnxHeader | None:
     return header if isinstance(header, OnnxHeader) else None
 
 
-def _named(type_: TensorType, names: Mapping[str, Value]) -> TensorType:
-    """Return a type whose open dims have the names that the spec gives them."""
+def _dims_of(port: str, type_: TensorType, names: Mapping[str, Value]) -> TensorType:
+    """Return a type whose open dims are what the spec says of them, by their names in the file or by `port.axis`.
+
+    Exporters write `?`, or any text, for a dim of which they know nothing. Such a name says nothing of the others that
+    have it.
+    """
     if type_.dims is None:
         return type_
-    dims = (names.get(dim.name, dim) if isinstance(dim, Variable) else dim for dim in type_.dims)
-    return TensorType(type_.dtype, tuple(dim if isinstance(dim, int | Variable) else str(dim) for dim in dims))
+    dims: list[Dim] = []
+    for axis, dim in enumerate(type_.dims):
+        place = f"{port}.{axis}"
+        told = names.get(place, names.get(dim.name) if isinstance(dim, Variable) else None)
+        if not isinstance(dim, Variable):
+            dims.append(dim)
+        elif isinstance(told, str | int):
+            dims.append(told)
+        else:
+            dims.append(dim if re.match(NAME, dim.name) else Variable(place))
+    return TensorType(type_.dtype, tuple(dims))
+
+
+def _opened(type_: TensorType, bound: Collection[Variable]) -> TensorType:
+    """Return the type of an output, whose dims are open where no input of the file has them."""
+    if type_.dims is None:
+        return type_
+    dims = (Open(dim.name) if isinstance(dim, Variable) and dim not in bound else dim for dim in type_.dims)
+    return TensorType(type_.dtype, tuple(dims))
 
 
 def check(part: PartView) -> Iterator[Complaint]:
@@ -61,6 +87,12 @@ def check(part: PartView) -> Iterator[Complaint]:
         return
     types = (*header.inputs.values(), *header.outputs.values())
     known = {dim.name for type_ in types for dim in type_.dims or () if isinstance(dim, Variable)}
+    known |= {
+        f"{name}.{axis}"
+        for name, type_ in (*header.inputs.items(), *header.outputs.items())
+        for axis, dim in enumerate(type_.dims or ())
+        if isinstance(dim, Variable)
+    }
     for name in named:
         if name not in known:
             yield Complaint(
@@ -86,10 +118,16 @@ KIND = Kind(
     parameters={
         "dims": {
             "type": "object",
-            "additionalProperties": {"type": "string", "pattern": NAME},
-            "description": "Which dim of the model each open dim of the file is. A dim that the file leaves without a "
-            "name is `port.axis`. One that is not named here is a dim of its own.",
-            "examples": [{"batch": "sentences", "states.0": "characters"}],
+            "additionalProperties": {
+                "type": ["string", "integer"],
+                "pattern": NAME,
+                "minimum": 0,
+                "maximum": LARGEST_SIZE,
+            },
+            "description": "What each open dim of the file is: a dim of the inputs, a new name, or a number. The key "
+            "is the name that the file has for it, or `port.axis`. A dim of an output that is not named here, and "
+            "that no input of the file has, fits every other.",
+            "examples": [{"batch": "sentences", "states.0": "characters", "boxes.0": "found"}],
         }
     },
     weights=True,

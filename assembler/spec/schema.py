@@ -173,7 +173,7 @@ def _input() -> dict[str, Value]:
             "shape": {
                 "type": "array",
                 "maxItems": 8,
-                "items": {"type": ["string", "integer"], "pattern": NAME, "minimum": 1, "maximum": LARGEST_SIZE},
+                "items": {"type": ["string", "integer"], "pattern": NAME, "minimum": 0, "maximum": LARGEST_SIZE},
                 "description": "Its dims: a name for a dynamic one, a number for a fixed one. Dims of one name have "
                 "one size.",
                 "examples": [["characters", "sentences"]],

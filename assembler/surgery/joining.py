@@ -15,7 +15,6 @@ from onnx import helper
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.core.tensors import TensorType, Variable
 from assembler.onnx_model.emitter import element_number
 from assembler.onnx_model.model import Model
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from assembler.core.arrays import Array
+    from assembler.core.tensors import TensorType
     from assembler.onnx_model.emitter import Fragment
     from assembler.wiring.graph import Wiring
 
@@ -122,7 +122,9 @@ def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
         message = f"the tensor '{name}' is of an element type that a spec cannot name, or is no tensor"
         raise ModelError(Problem("M005", message, "convert it inside the exported subgraph"))
     number = element_number(type_.dtype)
-    dims = None if type_.dims is None else [str(dim) if isinstance(dim, Variable) else dim for dim in type_.dims]
+    if type_.dims is None:
+        return helper.make_tensor_value_info(name, number, None)
+    dims = [dim if isinstance(dim, int) or dim is None else str(dim) for dim in type_.dims]
     return helper.make_tensor_value_info(name, number, dims)
 
 

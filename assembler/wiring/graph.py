@@ -12,7 +12,7 @@ from assembler.core.problems import Known, Problem, in_order
 from assembler.core.tensors import UNKNOWN, TensorType
 from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
-from assembler.wiring.names import Names, resolve
+from assembler.wiring.names import Names, named_dims, resolve
 from assembler.wiring.tasks import Task, foreign_decisions, tasks_of
 from assembler.wiring.unify import Unifier
 
@@ -226,14 +226,13 @@ class _Typing:
         self.inputs: dict[str, tuple[Port, ...]] = {}
         self.outputs: dict[str, tuple[Port, ...]] = {}
         self.tensors = {name: entry.type for name, entry in spec.inputs.items()}
-        dims = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
-        self.unifier = Unifier(dims)
+        self.unifier = Unifier(named_dims(spec))
 
     def add(self, name: str) -> None:
         node: Node = self._spec.graph[name]
         arriving: dict[str, list[TensorType]] = {}
         for edge in self._edges[name]:
-            arriving.setdefault(edge.port, []).append(self.tensors.get(edge.reference.text, UNKNOWN))
+            arriving.setdefault(edge.port, []).append(self.tensors.get(edge.reference.text, UNKNOWN).without_open())
         view = replace(self.views[name], inputs=arriving)
         self.views[name] = view
         with running(node):

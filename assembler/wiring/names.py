@@ -12,10 +12,8 @@ from assembler.wiring.weight_paths import weights_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from assembler.core.values import Value
     from assembler.parts.kind import Port, Ports
     from assembler.spec.model import Connection, Input, Node, Reference, Spec
-    from assembler.spec.yaml_text import KeyPath
 
 #: A reference, the node and port it feeds, and its index there.
 Entry = tuple["Reference", str, str, int]
@@ -185,19 +183,23 @@ def _against(spec: Spec) -> Iterator[Problem]:
         )
 
 
+def named_dims(spec: Spec) -> set[str]:
+    """Return the names that a spec gives to dims: of its inputs, and of what its exported subgraphs leave open."""
+    named = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
+    for node in spec.graph.values():
+        dims = node.parameters.get("dims")
+        named |= {name for name in dims.values() if isinstance(name, str)} if isinstance(dims, dict) else set()
+    return named
+
+
 def _dims(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
     known = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
     names = Known(known)
     for node in spec.graph.values():
-        shape, dims = node.parameters.get("shape"), node.parameters.get("dims")
-        named: list[tuple[KeyPath, Value]] = []
-        if node.kind == "reshape" and isinstance(shape, list):
-            named += [(("shape", index), size) for index, size in enumerate(shape)]
-        if node.kind == "onnx" and isinstance(dims, dict):
-            named += [(("dims", key), size) for key, size in dims.items()]
-        for path, name in named:
+        shape = node.parameters.get("shape")
+        for index, name in enumerate(shape if node.kind == "reshape" and isinstance(shape, list) else ()):
             if isinstance(name, str) and name not in known:
-                mark = spec.document.mark(("graph", node.name, *path))
+                mark = spec.document.mark(("graph", node.name, "shape", index))
                 hint = guesses.suggest(name, names, what="dims of the inputs")
                 yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{name}'", hint)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
-from assembler.core.tensors import Dim, TensorType, Variable
+from assembler.core.tensors import Dim, Open, TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,7 @@ class Meeting:
         self._unifier = unifier
         self._node = node
         self._bound: dict[Variable, tuple[Dim, str, Mark | None]] = {}
+        self._opened: dict[Open, Open] = {}
 
     def accept(self, edge: str, mark: Mark, source: TensorType, pattern: TensorType) -> None:
         """Let a tensor arrive; a clash becomes a problem (W003 for type and rank, W004 for dims)."""
@@ -57,6 +58,10 @@ class Meeting:
             )
             self._report(Problem.at(mark, "W003", message, _rank_hint(source, pattern)))
             return
+        swapped = _swapped(source.dims, pattern.dims)
+        if swapped is not None:
+            self._report(Problem.at(mark, "W004", *_swap_text(_what(edge, source, pattern), *swapped)))
+            return
         for axis, (dim, expected) in enumerate(zip(source.dims, pattern.dims, strict=True)):
             self._unify(axis, dim, expected, (edge, mark, source, pattern))
 
@@ -64,13 +69,13 @@ class Meeting:
         edge, mark, source, pattern = where
         other = ""
         if isinstance(expected, Variable):
-            if expected not in self._bound or self._bound[expected][0] is None:
+            if expected not in self._bound or _is_open(self._bound[expected][0]):
                 self._bound[expected] = (dim, edge, mark)
                 return
             expected, first, place = self._bound[expected]
             line = f" (line {place.line})" if place else ""
             other = f" from {first}{line}"
-        if dim is None or expected is None or dim == expected:
+        if _is_open(dim) or _is_open(expected) or dim == expected:
             return
         message = f"{_what(edge, source, pattern)}: axis {axis} is {_size(dim)} here and {_size(expected)}{other}"
         self._report(Problem.at(mark, "W004", message, _size_hint(dim, expected)))
@@ -82,6 +87,10 @@ class Meeting:
         return TensorType(pattern.dtype, tuple(self._value(dim) for dim in pattern.dims))
 
     def _value(self, dim: Dim) -> Dim:
+        if isinstance(dim, Open):
+            if dim not in self._opened:
+                self._opened[dim] = Open(self._unifier.fresh(self._node, dim.name))
+            return self._opened[dim]
         if not isinstance(dim, Variable):
             return dim
         if dim not in self._bound:
@@ -90,6 +99,31 @@ class Meeting:
 
     def _report(self, problem: Problem) -> None:
         self._unifier.problems.append(problem)
+
+
+def _is_open(dim: Dim) -> bool:
+    return dim is None or isinstance(dim, Open)
+
+
+def _swapped(dims: tuple[Dim, ...], expected: tuple[Dim, ...]) -> tuple[int, int, str, str] | None:
+    """Return two axes whose names the port has the other way round, and the names, as they arrive."""
+    places = {dim: axis for axis, dim in enumerate(dims) if isinstance(dim, str)}
+    called = [dim.name if isinstance(dim, Variable) and dim.told else None for dim in expected]
+    for name, axis in places.items():
+        other = places.get(called[axis] or "")
+        if other is not None and other > axis and called[other] == name:
+            return axis, other, name, str(dims[other])
+    return None
+
+
+def _swap_text(what: str, axis: int, other: int, first: str, second: str) -> tuple[str, str]:
+    """Return the message and the hint for axes that look swapped."""
+    message = f"{what}: axis {axis} is '{first}' here and '{second}' there, axis {other} the other way round"
+    hint = (
+        "a part of kind 'transpose' swaps the axes; if the file only calls them so, write under the part "
+        f"dims: {{{second}: {first}, {first}: {second}}}"
+    )
+    return message, hint
 
 
 def _what(edge: str, source: TensorType, pattern: TensorType) -> str:

@@ -105,3 +105,85 @@ def test_a_file_that_is_cut_short_is_refused_wherever_it_ends(folder: Path, keep
     (folder / "lm.onnx").write_bytes(data[:keep])
     with pytest.raises(SourceError, match="is not an ONNX model"):
         read_header(folder / "lm.onnx")
+
+
+def stack(folder: Path, first: str, second: str, edges: str, inputs: str, more: str = "") -> list[tuple[str, str]]:
+    """Return the problems of two exported subgraphs in a row."""
+    for name, text in (("first", first), ("second", second)):
+        onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{text}'), folder / f"{name}.onnx")
+    spec = (
+        "version: 1\nname: a\nsources: {first: {onnx: first.onnx}, second: {onnx: second.onnx}}\n"
+        f"inputs: {inputs}\ngraph:\n  first: {{kind: onnx, weights: first, {more}inputs: {{x: x}}}}\n"
+        f"  second: {{kind: onnx, weights: second, inputs: {edges}}}\noutputs: {{z: second.z}}\n"
+    )
+    path = folder / "stack.yaml"
+    path.write_text(spec, encoding="utf-8")
+    return [(p.code, p.message) for p in check(path).problems]
+
+
+X = "{x: {type: float32, shape: [n, 4]}}"
+
+
+@pytest.mark.parametrize("dim", ["?", "unk__12", "Transposetokens_dim_2", "-1", "2*n"])
+def test_a_dim_of_an_output_that_no_input_has_fits_every_other(tmp_path: Path, dim: str) -> None:
+    first = "a (float[n, 4] x) => (float[d, d] y) { y = Identity(x) }"
+    second = "b (float[7, 8] y) => (float[7, 8] z) { z = Identity(y) }"
+    assert stack(tmp_path, first, second, "{y: first.y}", X) == []
+    model = onnx.load(tmp_path / "first.onnx")
+    for size in model.graph.output[0].type.tensor_type.shape.dim:
+        size.dim_param = dim
+    onnx.save(model, tmp_path / "first.onnx")
+    assert check(tmp_path / "stack.yaml").problems == ()
+
+
+def test_a_question_mark_twice_is_two_unknown_sizes(tmp_path: Path) -> None:
+    first = "a (float[n, 4] x) => (float[n, 4] y) { y = Identity(x) }"
+    second = "b (float[q, q] y) => (float[q, 4] z) { z = Identity(y) }"
+    assert [code for code, _ in stack(tmp_path, first, second, "{y: first.y}", X)] == ["W004"]
+    model = onnx.load(tmp_path / "second.onnx")
+    for size in model.graph.input[0].type.tensor_type.shape.dim:
+        size.dim_param = "?"
+    onnx.save(model, tmp_path / "second.onnx")
+    assert check(tmp_path / "stack.yaml").problems == ()
+
+
+def test_dims_take_new_names_and_numbers_which_then_must_fit(tmp_path: Path) -> None:
+    first = "a (float[n, 4] x) => (float[d, 4] y) { y = Identity(x) }"
+    second = "b (float[3, 4] y) => (float[3, 4] z) { z = Identity(y) }"
+    assert stack(tmp_path, first, second, "{y: first.y}", X, "dims: {d: 3}, ") == []
+    assert stack(tmp_path, first, second, "{y: first.y}", X, "dims: {y.0: 3}, ") == []
+    ((code, message),) = stack(tmp_path, first, second, "{y: first.y}", X, "dims: {y.0: 5}, ")
+    assert (code, message.endswith("axis 0 is 5 here and 3")) == ("W004", True)
+    ((code, message),) = stack(tmp_path, first, second, "{y: first.y}", X, "dims: {y.0: found}, ")
+    assert (code, message.endswith("axis 0 is 'found' here and 3")) == ("W004", True)
+
+
+def test_axes_that_two_exporters_name_the_other_way_round_are_refused(tmp_path: Path) -> None:
+    first = "a (float[batch, src_len] x) => (float[batch, src_len] y) { y = Identity(x) }"
+    second = "b (float[src_len, batch] y) => (float[src_len, batch] z) { z = Identity(y) }"
+    x = "{x: {type: float32, shape: [batch, src_len]}}"
+    ((code, message),) = stack(tmp_path, first, second, "{y: first.y}", x)
+    assert code == "W004"
+    assert "axis 0 is 'batch' here and 'src_len' there, axis 1 the other way round" in message
+    (problem,) = check(tmp_path / "stack.yaml").problems
+    assert problem.hint is not None
+    assert problem.hint.endswith("write under the part dims: {src_len: batch, batch: src_len}")
+    meant = (tmp_path / "stack.yaml").read_text(encoding="utf-8")
+    meant = meant.replace("weights: second,", "weights: second, dims: {src_len: batch, batch: src_len},")
+    (tmp_path / "stack.yaml").write_text(meant, encoding="utf-8")
+    assert check(tmp_path / "stack.yaml").problems == ()
+
+
+def test_a_size_that_two_inputs_of_a_file_share_must_be_one_size(tmp_path: Path) -> None:
+    first = "a (float[n, 4] x) => (float[d, 4] y) { y = Identity(x) }"
+    second = "b (float[m, 4] y, float[m, 4] w) => (float[m, 4] z) { z = Add(y, w) }"
+    inputs = "{x: {type: float32, shape: [n, 4]}, w: {type: float32, shape: [other, 4]}}"
+    assert stack(tmp_path, first, second, "{y: first.y, w: w}", inputs) == []
+    named = stack(tmp_path, first, second, "{y: first.y, w: w}", inputs, "dims: {d: n}, ")
+    assert [code for code, _ in named] == ["W004"]
+
+
+def test_an_axis_of_no_elements_is_a_size(tmp_path: Path) -> None:
+    first = "a (float[n, 0] x) => (float[n, 0] y) { y = Identity(x) }"
+    second = "b (float[n, 0] y) => (float[n, 0] z) { z = Identity(y) }"
+    assert stack(tmp_path, first, second, "{y: first.y}", "{x: {type: float32, shape: [n, 0]}}") == []
