@@ -117,7 +117,7 @@ def _stream(
     tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):
         classifier = TextClassifier(model, threads=threads, spin=spin, verify=verify)
-        return partial(classifier.stream, batch_size=batch_size or 32)
+        return partial(classifier.stream, batch_size=batch_size)
     tagger = Tagger(model, threads=threads, spin=spin, verify=verify)
     return partial(tagger.stream, batch_size=batch_size, force_tokens=force_tokens)
 

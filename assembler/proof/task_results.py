@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.parity import TaggedTokens
-    from assembler.runtime.classifier import Classification
     from assembler.runtime.context import InContext
+    from assembler.runtime.labels import Classification
 
 #: The batch in which the source itself runs. Its scores depend on it in their last bits, its time and memory a lot.
 SOURCE_BATCH = 8

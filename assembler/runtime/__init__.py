@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from assembler.core.errors import ModelError
 from assembler.runtime.alphabet import Alphabet
-from assembler.runtime.classifier import Classification, ClassifiedSentence, Label, TextClassifier
+from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface, Tags
+from assembler.runtime.labels import Classification, ClassifiedSentence, Label
 from assembler.runtime.language_model import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans

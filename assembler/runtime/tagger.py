@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.runtime.batching import batches, even_size, read_sentences, require_positive, windows
-from assembler.runtime.context import in_context
-from assembler.runtime.encoding import encode
 from assembler.runtime.head import Head
-from assembler.runtime.metadata import Metadata
-from assembler.runtime.packing import can_pack, packed
+from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
 from assembler.runtime.sentence import TaggedSentence, TaskTags
-from assembler.runtime.session import Session
-from assembler.runtime.shapes import FixedShapes
-from assembler.runtime.tokenization import tokenize
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from assembler.runtime.context import InContext
-    from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
+    from assembler.runtime.runner import Progress
     from assembler.runtime.session import Provider
     from assembler.runtime.tasks import TokenTask
-
-    Progress = Callable[[int], None]
-
-_BATCHES_IN_A_WINDOW = 32
-_BATCH, _PACKED_BATCH = 32, 128
 
 
 class Tagger:
@@ -45,7 +32,7 @@ class Tagger:
     `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
     """
 
-    __slots__ = ("_heads", "_metadata", "_session", "_shapes")
+    __slots__ = ("_heads", "_runner")
 
     def __init__(
         self,
@@ -75,11 +62,9 @@ class Tagger:
                 carries no digest, or one that cannot be made here.
             ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
         """
-        self._session = Session.open(path, threads=threads, spin=spin, providers=providers, verify=verify)
-        self._metadata = Metadata.read(self._session.metadata, self._session.file)
-        self._metadata.interface.require_libraries(self._session.file)
-        self._heads = Head.all_of(self._metadata, self._session)
-        self._shapes = FixedShapes.of(self._metadata.interface, self._session)
+        session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
+        self._heads = Head.all_of(metadata, session)
+        self._runner = Runner(session, metadata)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,17 +79,17 @@ class Tagger:
     @property
     def interface(self) -> Interface:
         """What the model asks of its host, and what it gives."""
-        return self._metadata.interface
+        return self._runner.interface
 
     @property
     def providers(self) -> tuple[str, ...]:
         """The execution providers that run the model, in order of preference."""
-        return self._session.providers
+        return self._runner.session.providers
 
     @property
     def metadata(self) -> Mapping[str, object]:
         """What the assembler wrote into the file: parsed JSON by entry (`versions`, `sources`, `spec`, …)."""
-        return self._metadata.entries
+        return self._runner.metadata.entries
 
     def tag(
         self,
@@ -137,9 +122,8 @@ class Tagger:
             ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say,
                 M019 for a sentence that is too long for the model.
         """
-        tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
-        found = in_context(read_sentences(tokens), self.interface.context)
-        return self.tag_in_context(list(found), batch_size=batch_size, progress=progress, force_tokens=force_tokens)
+        found = list(self._runner.placed(sentences, tokenizer))
+        return self.tag_in_context(found, batch_size=batch_size, progress=progress, force_tokens=force_tokens)
 
     def tag_in_context(
         self,
@@ -166,14 +150,15 @@ class Tagger:
             ValueError: As for `tag`.
             ModelError: As for `tag`.
         """
-        return self._tag(sentences, self._size(batch_size), progress, force_tokens=force_tokens)
+        reader = _TagReader(self._heads, force_tokens=force_tokens)
+        return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
 
     def stream(
         self,
         sentences: Iterable[Sequence[str]],
         *,
         batch_size: int | None = None,
-        window: int = _BATCHES_IN_A_WINDOW,
+        window: int = BATCHES_IN_A_WINDOW,
         progress: Progress | None = None,
         force_tokens: bool = False,
         tokenizer: str | None = None,
@@ -199,78 +184,41 @@ class Tagger:
             ValueError: If `batch_size` or `window` is below 1, at once.
             ModelError: As for `tag`.
         """
-        in_one = self._size(batch_size)
-        size = in_one * require_positive("window", window)
-        tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
-        read = windows(in_context(read_sentences(tokens), self.interface.context), size)
-        return (tagged for block in read for tagged in self._tag(block, in_one, progress, force_tokens=force_tokens))
+        reader = _TagReader(self._heads, force_tokens=force_tokens)
+        found = self._runner.placed(sentences, tokenizer)
+        return self._runner.stream(found, reader, batch_size=batch_size, window=window, progress=progress)
 
-    def _size(self, batch_size: int | None) -> int:
-        if batch_size is None:
-            return _PACKED_BATCH if can_pack(self.interface) else _BATCH
-        return require_positive("batch_size", batch_size)
 
-    def _tag(
-        self, sentences: Sequence[InContext], batch_size: int, progress: Progress | None, *, force_tokens: bool
-    ) -> list[TaggedSentence]:
-        results = [self._joined((), [TaskTags()] * len(self._heads))] * len(sentences)
-        report = progress or _ignore
-        report(sum(not sentence.tokens for sentence in sentences))
-        most = self._shapes.most(batch_size)
-        if can_pack(self.interface):
-            most = even_size(sum(bool(sentence.tokens) for sentence in sentences), most)
-        for numbers, outputs in self._outputs(sentences, [*batches(sentences, most)]):
-            whole = self._shapes.whole([sentences[number] for number in numbers])
-            tokens = [sentence.tokens for sentence in whole]
-            tagged = self._read(tokens, outputs, force_tokens=force_tokens)[: len(numbers)]
-            for number, result in zip(numbers, tagged, strict=True):
-                results[number] = result
-            report(len(numbers))
-        return results
+@dataclass(frozen=True, slots=True)
+class _TagReader:
+    """Makes tagged sentences of the outputs of a model's heads.
 
-    def _outputs(
-        self, sentences: Sequence[InContext], numbered: Sequence[list[int]]
-    ) -> Iterator[tuple[list[int], list[NDArray[np.generic]]]]:
-        """Yield the numbers of each batch with its outputs; while one runs, its neighbours are encoded and read."""
-        if len(numbered) == 1:  # nothing to overlap with, and a thread takes as long to start as a short run
-            yield numbered[0], self._run(self._feeds([sentences[number] for number in numbered[0]]))
-            return
-        running: tuple[list[int], Future[list[NDArray[np.generic]]]] | None = None
-        with ThreadPoolExecutor(1) as pool:
-            for numbers in numbered:
-                feeds = self._feeds([sentences[number] for number in numbers])
-                done = (running[0], running[1].result()) if running is not None else None
-                running = numbers, pool.submit(self._run, feeds)
-                if done is not None:
-                    yield done
-            if running is not None:
-                yield running[0], running[1].result()
+    Attributes:
+        heads: The heads, the first first.
+        force_tokens: Whether to leave out the spans.
+    """
 
-    def _feeds(self, batch: list[InContext]) -> dict[str, Encoded]:
-        whole = self._shapes.whole(batch)
-        feeds = encode(self._metadata.interface, whole)
-        if self._shapes.shapes:
-            return self._shapes.fitted(feeds, len(whole))
-        return packed(self.interface, feeds) if len(batch) > 1 and can_pack(self.interface) else feeds
+    heads: tuple[Head, ...]
+    force_tokens: bool
 
-    def _run(self, feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
-        names = [name for head in self._heads for name in (head.task.prediction, head.task.scores)]
-        return self._session.run(names, feeds)
+    @property
+    def outputs(self) -> list[str]:
+        return [name for head in self.heads for name in (head.task.prediction, head.task.scores)]
 
-    def _read(
-        self, sentences: list[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]], *, force_tokens: bool
+    @property
+    def nothing(self) -> TaggedSentence:
+        return self._joined((), [TaskTags()] * len(self.heads))
+
+    def read(
+        self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
     ) -> list[TaggedSentence]:
         read = [
-            head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=force_tokens)
-            for place, head in enumerate(self._heads)
+            head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=self.force_tokens)
+            for place, head in enumerate(self.heads)
         ]
         return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
 
     def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
-        first, names = tags[0], [head.task.name for head in self._heads]
+        first, names = tags[0], [head.task.name for head in self.heads]
         further = tuple(zip(names[1:], tags[1:], strict=True))
         return TaggedSentence(tokens, first.labels, first.scores, first.spans, names[0], further)
-
-
-def _ignore(_finished: int) -> None:
-    """Stand in for a progress callback where the caller gave none."""

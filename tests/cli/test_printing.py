@@ -13,7 +13,7 @@ from assembler.cli.main import main
 from assembler.cli.reporting import json_text, print_problems
 from assembler.core.problems import Problem
 from assembler.runtime import ClassifiedSentence, Span, TaggedSentence
-from assembler.runtime.classifier import Classification, Label
+from assembler.runtime.labels import Classification, Label
 from assembler.runtime.sentence import TaskTags
 
 if TYPE_CHECKING:
