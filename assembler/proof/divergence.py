@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.proof.padding import Padding
-from assembler.proof.random_inputs import proof_inputs
 from assembler.proof.stepwise import Gap, Stepwise, gap
 from assembler.proof.tapping import tapped_outputs
 from assembler.proof.text_inputs import text_interface
+from assembler.proof.trial_cases import try_parts
 from assembler.runtime.encoding import encode
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import tensor_names
@@ -45,7 +45,7 @@ def diverging_parts(path: Path, wiring: Wiring, sources: OpenSources, sentences:
         sentences: The sentences of the proof.
     """
     stepwise = Stepwise(wiring, emit_parts(wiring))
-    inputs = [each for _, each in proof_inputs(wiring.spec, text_interface(wiring, sources), sentences)]
+    inputs = [(trial.inputs, trial.values) for trial in try_parts(wiring, sources, sentences, stepwise).cases]
     for within in (max(_NOISE, wiring.spec.proof.scores_within), wiring.spec.proof.scores_within):
         gaps = _model_gaps(path, wiring, inputs, stepwise, within)
         gaps = gaps or wiring_gaps(wiring, sources, sentences, stepwise, within)
@@ -54,18 +54,19 @@ def diverging_parts(path: Path, wiring: Wiring, sources: OpenSources, sentences:
     return []
 
 
-def _model_gaps(path: Path, wiring: Wiring, cases: Sequence[Arrays], stepwise: Stepwise, within: float) -> list[Gap]:
+def _model_gaps(
+    path: Path, wiring: Wiring, cases: Sequence[tuple[Arrays, Arrays]], stepwise: Stepwise, within: float
+) -> list[Gap]:
     tensors = tensor_names(wiring, stepwise.fragments)
-    for inputs in cases:
+    for inputs, values in cases:
         tapped = tapped_outputs(path, wiring, tensors, inputs)
-        values = {**inputs, **dict(stepwise.run(inputs))}
         padding = Padding(wiring, values)
         gaps = [
-            gap(text, padding.hidden(text, values[text]), padding.hidden(text, tapped[text]))
+            gap(text, padding.hidden(text, values[text]), padding.hidden(text, tapped[text]), within)
             for text in tensors
             if text in tapped and text in values
         ]
-        wrong = [entry for entry in gaps if entry.largest > within]
+        wrong = [entry for entry in gaps if entry.differs]
         if wrong:
             return wrong
     return []
@@ -98,7 +99,7 @@ def wiring_gaps(
             continue
         expected, widths = source.embedded(batch)
         if values[fed.text].size != expected.size:
-            gaps.append(gap(fed.text, expected, values[fed.text]))
+            gaps.append(gap(fed.text, expected, values[fed.text], within))
             continue
         given = values[fed.text].reshape(expected.shape)
         real = np.arange(expected.shape[1]) < np.array([[len(tokens)] for tokens in batch])

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.proof.task_results import source_results
+from assembler.proof.tolerances import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,13 +51,18 @@ class Tolerance:
     Attributes:
         within: The largest difference that counts as equal.
         noise: The source's own, where it was measured; `None` where that was not needed or the spec says a number.
+        types: The element types that were compared, each of which may differ by a share of its values too; empty where
+            only scores were.
     """
 
     within: float
     noise: float | None = None
+    types: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """Return the number, and where it comes from."""
+        if self.types:
+            return shown(self.within, self.types)
         if self.noise is None:
             return f"{self.within:.0e}"
         of = f"{TIMES} times the source's own noise of {self.noise:.1e}"

@@ -9,21 +9,36 @@ from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.onnx_model.sessions import open_session, run
 from assembler.proof.dims import Dims, require_dims
-from assembler.proof.random_inputs import proof_inputs
+from assembler.proof.noise import Tolerance
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.stepwise import Gap, Stepwise, gap
-from assembler.proof.text_inputs import text_interface
+from assembler.proof.tolerances import shown
+from assembler.proof.trial_cases import try_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import onnx
 
     from assembler.core.arrays import Array
     from assembler.core.values import Value
+    from assembler.onnx_model.emitter import Fragment
+    from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.wiring.graph import Wiring
+
+#: What a proof against the parts shows.
+SHOWS = (
+    "this shows that the joined model computes what its parts do one after the other, not that they belong together so"
+)
+
+#: Operators that draw random numbers, each time others.
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,10 +48,14 @@ class PartReference:
     Attributes:
         spec: The spec.
         tensors: Named inputs and the outputs that the parts give for them.
+        notes: How the inputs were found, where there is something to say of it.
+        random: The parts that compute something else each time, in words.
     """
 
     spec: Spec
     tensors: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]
+    notes: tuple[str, ...] = ()
+    random: tuple[str, ...] = ()
 
     @property
     def against(self) -> str:
@@ -50,20 +69,24 @@ class PartReference:
         """Run the parts on sentences where inputs are filled from text, and on random values elsewhere.
 
         Raises:
-            ParityError: What a part gives contradicts the dims that it declares (P006).
+            ParityError: What a part gives contradicts the dims that it declares (P006), or what a case of the spec
+                expects (P002).
+            SpecError: The cases of the spec are at fault (W026), or inputs are too large (W025).
+            ModelError: The parts run on no inputs (M007, M025 to M027).
         """
         cases = []
         wrong: list[str] = []
-        for name, inputs in proof_inputs(wiring.spec, text_interface(wiring, sources), sentences):
-            values = {**inputs, **dict(stepwise.run(inputs))}
-            dims = Dims(name)
-            for tensor, array in values.items():
+        trials = try_parts(wiring, sources, sentences, stepwise)
+        for trial in trials.cases:
+            dims = Dims(trial.name)
+            for tensor, array in trial.values.items():
                 dims.meet(tensor, wiring.tensors[tensor].dims, array)
             wrong += dims.wrong
-            outputs = {public: values[output.reference.text] for public, output in wiring.spec.outputs.items()}
-            cases.append((name, inputs, outputs))
+            outputs = {public: trial.values[output.reference.text] for public, output in wiring.spec.outputs.items()}
+            _require_expected(wiring.spec, trial, outputs)
+            cases.append((trial.name, trial.inputs, outputs))
         require_dims(wiring.spec.proof.mark, wrong)
-        return cls(wiring.spec, cases)
+        return cls(wiring.spec, cases, trials.notes, random_parts(stepwise.fragments))
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
         """Compare every output.
@@ -76,23 +99,62 @@ class PartReference:
         largest, within = 0.0, self.spec.proof.scores_within
         for case, inputs, outputs in self.tensors:
             given = run(session, inputs, "the assembled model")
-            gaps = [gap(name, expected, given[name]) for name, expected in outputs.items()]
+            gaps = [gap(name, expected, given[name], within) for name, expected in outputs.items()]
             largest = max([largest, *(entry.largest for entry in gaps)])
-            if largest > within:
-                wrong = [entry for entry in gaps if entry.largest > within]
+            wrong = [entry for entry in gaps if entry.differs]
+            if wrong:
                 raise ParityError(self._problem(case, wrong, diagnose()))
-        return Found(len(self.tensors), 0, 0, largest)
+        return Found(len(self.tensors), 0, 0, largest, tolerance=Tolerance(within, types=self._types()))
+
+    def _types(self) -> frozenset[str]:
+        return frozenset(array.dtype.name for _, _, outputs in self.tensors for array in outputs.values())
 
     def record(self) -> Mapping[str, Value]:
         """Return the name of the reference."""
         return {"against": self.against}
 
     def _problem(self, case: str, wrong: Sequence[Gap], gaps: Sequence[Gap]) -> Problem:
-        within = self.spec.proof.scores_within
+        allowed = shown(self.spec.proof.scores_within, self._types())
         lines = [
-            f"the model does not give what its parts give one by one ({case}), allowed is {within:.3g}",
+            f"the model does not give what its parts give one by one ({case}), allowed is {allowed}",
             *(f"  {entry}" for entry in wrong),
             *divergence_lines(gaps),
         ]
         hint = failure_hint(0, max(entry.largest for entry in wrong))
+        if self.random:
+            hint = f"nothing was written; {', '.join(self.random)}: what computes something else each time has no proof"
         return Problem.at(self.spec.proof.mark, "P002", "\n".join(lines), hint)
+
+
+def _require_expected(spec: Spec, trial: Trial, outputs: Mapping[str, Array]) -> None:
+    """Compare what the parts give for a case with what a person expects.
+
+    Raises:
+        ParityError: It differs (P002).
+    """
+    within = spec.proof.scores_within
+    gaps = [gap(name, expected, outputs[name], within) for name, expected in trial.expected.items()]
+    wrong = [entry for entry in gaps if entry.differs]
+    if wrong:
+        lines = [f"the parts do not give what {trial.name} expects", *(f"  {entry}" for entry in wrong)]
+        hint = "nothing was written; are these the parts that the outputs were computed with, in this order?"
+        raise ParityError(Problem.at(spec.proof.trials.cases_mark, "P002", "\n".join(lines), hint))
+
+
+def random_parts(fragments: Mapping[str, Fragment]) -> tuple[str, ...]:
+    """Return the parts that have operators which draw random numbers, in words."""
+    found = []
+    for name, fragment in fragments.items():
+        operators = sorted({node.op_type for node in all_nodes(fragment.graph) if node.op_type in _RANDOM})
+        if operators:
+            found.append(f"the part '{name}' has {', '.join(operators)}, which is random")
+    return tuple(found)
+
+
+def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """Yield the nodes of a graph and of the graphs nested in it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from all_nodes(nested)

@@ -15,7 +15,7 @@ from assembler.proof.dims import check_dims
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.measured_text import measured_text
 from assembler.proof.noise import AT_MOST, Tolerance
-from assembler.proof.part_reference import PartReference
+from assembler.proof.part_reference import SHOWS, PartReference
 from assembler.proof.random_inputs import require_room
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable, require_fills
@@ -283,7 +283,9 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     require_coverage(spec, references.against, references.coverage)
     _, less = missing(spec, references.coverage)
     engines = () if references.evaluated is None else (references.evaluated.prove(path),)
-    notes = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
+    repeated = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
+    by_parts = () if parts is None else parts.notes
+    notes = (*repeated, *by_parts, *(() if parts is None or references.tags else (SHOWS,)))
     return Proven(
         references.against,
         max(each.cases for each in tagged),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array
     from assembler.runtime.interface import Interface
-    from assembler.spec.model import Input, Spec
+    from assembler.spec.model import Drawn, Input, Spec
 
 #: Sizes for dynamic dims that no sentence fixes: the smallest, an odd one, a larger one.
 _SIZES = (1, 5, 33)
@@ -62,7 +62,8 @@ def proof_inputs(
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     """Yield named sets of inputs: several batch shapes for text, several sizes for everything else.
 
-    Where dims are so many that a size would ask for too much memory, it is a smaller one.
+    Where dims are so many that a size would ask for too much memory, it is a smaller one. Sizes that the spec tells are
+    taken one after the other, each at least once.
 
     Args:
         spec: The spec.
@@ -72,22 +73,46 @@ def proof_inputs(
     Raises:
         SpecError: The smallest size is too much still (W025).
     """
-    for case, most in enumerate(_SIZES):
+    told = spec.proof.trials.sizes
+    rounds = max([len(_SIZES), *map(len, told.values())])
+    for case in range(rounds):
+        most = _SIZES[case % len(_SIZES)]
         batch = sentences[:most] if most > 1 else sentences[case : case + 1]
         arrays: dict[str, Array] = {}
         if interface is not None:
             texts = encode(interface, batch)
             arrays.update({name: array for name, array in texts.items() if spec.inputs[name].range is None})
-        dims: dict[str, int] = {}
+        dims = {name: sizes[case % len(sizes)] for name, sizes in told.items()}
         for name, array in arrays.items():
             dims.update(zip((str(dim) for dim in spec.inputs[name].type.dims or ()), array.shape, strict=True))
-        free = {name: entry for name, entry in spec.inputs.items() if name not in arrays}
-        sizes = range(most, 1, -1)
-        size = next((each for each in sizes if sum(_values(free, dims, each).values()) <= MOST_VALUES), 1)
-        _require_few(_values(free, dims, size), spec)
-        for name, entry in free.items():
-            arrays[name] = _random(entry, _shape(entry, dims, size), case)
-        yield f"dynamic dims of {size}", {name: arrays[name] for name in spec.inputs}
+        yield _case(spec, arrays, dims, most, case)
+
+
+def sized_inputs(spec: Spec, sizes: Mapping[str, int], case: int) -> dict[str, Array]:
+    """Return random values for inputs none of which is filled from text, with a size for each dim.
+
+    Raises:
+        SpecError: They are too many (W025).
+    """
+    return _case(spec, {}, dict(sizes), 1, case)[1]
+
+
+def _case(
+    spec: Spec, arrays: dict[str, Array], dims: Mapping[str, int], most: int, case: int
+) -> tuple[str, dict[str, Array]]:
+    """Return a set of inputs with its name: what is filled from text, and random values for the others."""
+    free = {name: entry for name, entry in spec.inputs.items() if name not in arrays}
+    sizes = range(most, 1, -1)
+    size = next((each for each in sizes if sum(_values(free, dims, each).values()) <= MOST_VALUES), 1)
+    _require_few(_values(free, dims, size), spec)
+    filled = dict(arrays)
+    for name, entry in free.items():
+        filled[name] = _random(entry, _shape(entry, dims, size), case, spec.proof.trials.inputs.get(name))
+    told = [name for name in spec.proof.trials.sizes if name in dims]
+    words = ", ".join(f"{name} {dims[name]}" for name in told) or f"dynamic dims of {size}"
+    if not any(isinstance(dim, str) for entry in spec.inputs.values() for dim in entry.type.dims or ()):
+        words = f"random values {case + 1}"
+    return words, {name: filled[name] for name in spec.inputs}
 
 
 def _values(inputs: Mapping[str, Input], dims: Mapping[str, int], size: int) -> dict[str, int]:
@@ -107,20 +132,23 @@ def _shape(entry: Input, dims: Mapping[str, int], size: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _random(entry: Input, shape: tuple[int, ...], case: int) -> Array:
+def _random(entry: Input, shape: tuple[int, ...], case: int, drawn: Drawn | None) -> Array:
     """Return values that are the same on every day: seeded by the input's name."""
     seed = int(hashlib.sha256(f"{entry.name}:{case}".encode()).hexdigest()[:16], 16)
     draw = np.random.default_rng(seed)
     dtype = entry.type.dtype or "float32"
-    low, high = entry.range or (0, 1)
+    if drawn is not None and drawn.values is not None:
+        kind = object if dtype == "string" else dtype
+        return np.asarray(drawn.values, kind)[draw.integers(0, len(drawn.values), shape)].reshape(shape)
+    said = (drawn.range if drawn is not None else None) or entry.range
+    low, high = said or (0, 1)
     if dtype == "string":
-        return np.array(
-            [f"text {value}" for value in draw.integers(low, high, shape, endpoint=True).flat], object
-        ).reshape(shape)
+        numbers = draw.integers(int(low), int(high), shape, endpoint=True)
+        return np.array([f"text {value}" for value in numbers.flat], object).reshape(shape)
     if dtype.startswith("float"):
-        values = draw.uniform(low, high, shape) if entry.range else draw.standard_normal(shape)
-        if not entry.range:
+        values = draw.uniform(low, high, shape) if said else draw.standard_normal(shape)
+        if not said:
             values.flat[: len(_EDGES)] = _EDGES[: values.size]
         return np.asarray(values, dtype=dtype)
     width = np.uint64 if dtype == "uint64" else np.int64
-    return draw.integers(low, high, shape, dtype=width, endpoint=True).astype(dtype)
+    return draw.integers(int(low), int(high), shape, dtype=width, endpoint=True).astype(dtype)

@@ -15,6 +15,7 @@ import numpy as np
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.onnx_model.sessions import first_line, open_session, run
+from assembler.proof.tolerances import allowed
 from assembler.surgery.single import OUTPUT, single_part
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ class Gap:
 
     Attributes:
         tensor: `node.port`, or the name of an output.
-        largest: The largest absolute difference; infinite where shapes, types or text differ.
+        largest: The absolute difference that exceeds what is allowed by most; infinite where shapes, types or text
+            differ.
         index: Where it is.
         source: The reference's value there, or its shape.
         model: The model's value there, or its shape.
+        differs: Whether it is more than is allowed.
     """
 
     tensor: str
@@ -44,6 +47,7 @@ class Gap:
     index: tuple[int, ...]
     source: str
     model: str
+    differs: bool
 
     def __str__(self) -> str:
         """Return one line with the figures on both sides."""
@@ -102,13 +106,20 @@ def _tensor(values: Mapping[str, Array], name: str) -> Array:
     return values[name]
 
 
-def gap(tensor: str, source: Array, model: Array) -> Gap:
-    """Compare two tensors."""
+def gap(tensor: str, source: Array, model: Array, within: float = 0.0) -> Gap:
+    """Compare two tensors.
+
+    Args:
+        tensor: What they are called.
+        source: The source's.
+        model: The model's.
+        within: How far floats may differ, beside the share of their size that their type may (`tolerances`).
+    """
     if source.shape != model.shape or source.dtype != model.dtype:
         theirs, ours = (f"{array.dtype}{list(array.shape)}" for array in (source, model))
-        return Gap(tensor, np.inf, (), theirs, ours)
+        return Gap(tensor, np.inf, (), theirs, ours, differs=True)
     if source.size == 0:
-        return Gap(tensor, 0.0, (), "nothing", "nothing")
+        return Gap(tensor, 0.0, (), "nothing", "nothing", differs=False)
     if source.dtype.kind in "OUSb":
         distance = np.where(source == model, 0.0, np.inf)
     else:
@@ -116,6 +127,8 @@ def gap(tensor: str, source: Array, model: Array) -> Gap:
             distance = np.abs(source.astype(np.float64) - model.astype(np.float64))
         same = (source == model) | (np.isnan(source.astype(np.float64)) & np.isnan(model.astype(np.float64)))
         distance = np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
-    flat = int(np.argmax(distance))
+    excess = distance - allowed(source, within)
+    flat = int(np.argmax(excess))
     index = tuple(int(axis) for axis in np.unravel_index(flat, source.shape))
-    return Gap(tensor, float(distance.flat[flat]), index, str(source[index]), str(model[index]))
+    sides = str(source[index]), str(model[index])
+    return Gap(tensor, float(distance.flat[flat]), index, *sides, differs=bool(excess.flat[flat] > 0))

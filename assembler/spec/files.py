@@ -43,6 +43,8 @@ def named_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
         yield NamedFile(spec.proof.sentences, spec.proof.sentences_mark, "W014", "the sentences of the proof")
     if spec.proof.gold is not None:
         yield NamedFile(spec.proof.gold, spec.proof.gold_mark, "W031", "the gold text of the proof")
+    if spec.proof.trials.cases is not None:
+        yield NamedFile(spec.proof.trials.cases, spec.proof.trials.cases_mark, "W026", "the cases of the proof")
     for node in spec.graph.values():
         for key, schema in kinds[node.kind].parameters.items():
             location = node.parameters.get(key)

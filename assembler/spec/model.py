@@ -132,6 +132,36 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a proof draws for one input.
+
+    Attributes:
+        range: The least and the greatest value, or `None`.
+        values: The values to choose from, or `None`.
+    """
+
+    range: tuple[float, float] | None
+    values: tuple[int | float | str | bool, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What a proof tries of a stack whose inputs are not filled from text.
+
+    Attributes:
+        sizes: For each dim the sizes it has, one after the other.
+        inputs: For each input what is drawn for it.
+        cases: A file of arrays, relative to the spec: inputs, and outputs that are expected; or `None`.
+        cases_mark: Where `cases` stands, or the section.
+    """
+
+    sizes: Mapping[str, tuple[int, ...]]
+    inputs: Mapping[str, Drawn]
+    cases: str | None
+    cases_mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What the assembled model must equal.
 
@@ -145,6 +175,7 @@ class Proof:
         gold: A file of tokens with the labels that a person gave them, relative to the spec; or `None`.
         accuracy_loss: How much less of it a lossy profile may get right than the source, or `None` for the default.
         at_least: What the proof must cover, by what is counted, so far as the spec says.
+        trials: What is tried where inputs are not filled from text.
         mark: Where `against` stands, or the section.
         sentences_mark: Where `sentences` stands, or the section.
         gold_mark: Where `gold` stands, or the section.
@@ -159,6 +190,7 @@ class Proof:
     gold: str | None
     accuracy_loss: float | None
     at_least: Mapping[str, int]
+    trials: Trials
     mark: Mark
     sentences_mark: Mark
     gold_mark: Mark

@@ -12,6 +12,7 @@ from assembler.core.tensors import TensorType
 from assembler.parts.registry import kinds
 from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Source, Spec
 from assembler.spec.schema import DEFAULT_OPSET, DEFAULT_PROFILE, build_schema
+from assembler.spec.trials import read_trials
 from assembler.spec.violations import schema_problems
 from assembler.spec.yaml_text import Document, parse, read_text
 
@@ -163,6 +164,7 @@ def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
         gold=_optional_text(entries.get("gold")),
         accuracy_loss=float(loss) if isinstance(loss, int | float) else None,
         at_least={name: count for name, count in least.items() if isinstance(count, int)},
+        trials=read_trials(document, entries),
         mark=document.mark(("proof", "against")),
         sentences_mark=document.mark(("proof", "sentences")),
         gold_mark=document.mark(("proof", "gold")),

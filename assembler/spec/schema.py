@@ -10,6 +10,7 @@ from assembler.core.names import LARGEST_SIZE, NAME
 from assembler.core.tensors import DTYPES
 from assembler.interface.fill_rules import RULES
 from assembler.passes.profiles import PROFILES
+from assembler.spec.trials import trials_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -308,6 +309,7 @@ def _proof() -> dict[str, Value]:
                 "examples": [0.002],
             },
             "at_least": _at_least(),
+            **trials_schema(_FREE),
         },
     }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.problems import Guesses, Known, Problem, listed, suggest
 from assembler.interface.fill_rules import RULES
+from assembler.wiring.trials import bounds, trials_problems
 from assembler.wiring.weight_paths import weights_problems
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 #: A reference, the node and port it feeds, and its index there.
 Entry = tuple["Reference", str, str, int]
-
-
-#: The greatest values of the types of floating point.
-_LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}
 
 
 @dataclass(slots=True)
@@ -55,6 +52,7 @@ def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
         *weights_problems(spec, names.guesses),
         *_dims(spec, names.guesses),
         *_ranges(spec),
+        *trials_problems(spec, names.guesses),
         *_fills(spec),
         *_against(spec),
     ]
@@ -98,24 +96,13 @@ def _ranges(spec: Spec) -> Iterator[Problem]:
             message = f"{name}: the range begins at {entry.range[0]}, above its end, {entry.range[1]}"
             yield Problem.at(mark, "W020", message, "write [least, greatest]")
             continue
-        low, high = _bounds(entry)
+        low, high = bounds(entry.type.dtype or "float32")
         for value in entry.range:
             if not low <= value <= high:
                 message = f"{name}: the range holds {value}, which no {entry.type.dtype} can be"
                 hint = "the numbers of random text are of int64" if entry.type.dtype == "string" else None
                 yield Problem.at(mark, "W020", message, hint)
                 break
-
-
-def _bounds(entry: Input) -> tuple[float, float]:
-    """Return the least and the greatest value that an input can take; a random text is a number behind a word."""
-    dtype = entry.type.dtype or "float32"
-    if dtype in _LARGEST_FLOATS:
-        return -_LARGEST_FLOATS[dtype], _LARGEST_FLOATS[dtype]
-    if dtype == "bool":
-        return 0, 1
-    bits = 64 if dtype == "string" else int(dtype.lstrip("uint"))
-    return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def _fills(spec: Spec) -> Iterator[Problem]:

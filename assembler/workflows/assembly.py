@@ -179,6 +179,8 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
         yield spec.folder / spec.proof.sentences, "holds the sentences of the proof"
     if spec.proof.gold is not None:
         yield spec.folder / spec.proof.gold, "holds the gold text of the proof"
+    if spec.proof.trials.cases is not None:
+        yield spec.folder / spec.proof.trials.cases, "holds the cases of the proof"
     for node in spec.graph.values():
         if node.kind == "embedding" and isinstance(kept := node.parameters.get("keep"), str):
             yield spec.folder / kept, f"holds the words that '{node.name}' keeps"

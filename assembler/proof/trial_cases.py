@@ -1,0 +1,176 @@
+"""What the parts of a stack are tried on, and what they give for it, one after the other.
+
+There are the cases that the spec names, and random values. A part may refuse the sizes that random values come in: an
+exporter has left a dim open that must be a multiple of 32, or larger than one. Then others are looked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from typing import TYPE_CHECKING
+
+from assembler.core.errors import ModelError, SpecError
+from assembler.proof.given_cases import given_cases
+from assembler.proof.random_inputs import proof_inputs, sized_inputs
+from assembler.proof.text_inputs import text_interface
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from assembler.core.arrays import Array, Arrays
+    from assembler.proof.stepwise import Stepwise
+    from assembler.sources.opening import OpenSources
+    from assembler.spec.model import Spec
+    from assembler.wiring.graph import Wiring
+
+#: Sizes that exported models are often made for.
+_USUAL = (2, 3, 4, 8, 16, 32, 64, 128, 224, 256, 320, 416, 512, 640)
+#: The most sets of sizes that are tried, and how many that work are enough.
+_MOST_TRIED, _ENOUGH = 64, 3
+#: What parts answer to sizes that they cannot compute with: an error, or while we look for others the end of their
+#: process. At first that is told, for it may be the values.
+_ERRORS, _ENDS = frozenset({"M007"}), frozenset({"M007", "M025"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One set of inputs.
+
+    Attributes:
+        name: What it is called.
+        inputs: The inputs of the model.
+        values: Every tensor between the parts, by `node.port`.
+        expected: What a person expects of some outputs of the model.
+    """
+
+    name: str
+    inputs: Arrays
+    values: Arrays
+    expected: Arrays
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """All sets of inputs, and what is said of how they were found."""
+
+    cases: tuple[Trial, ...]
+    notes: tuple[str, ...] = ()
+
+
+def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise) -> Trials:
+    """Run the parts on everything that a proof tries.
+
+    Raises:
+        SpecError: The cases of the spec are at fault (W026), or inputs are too large (W025).
+        ModelError: The parts run on none of it (M007, M025 to M027).
+    """
+    spec = wiring.spec
+    given = [
+        Trial(
+            f"the case '{case.name}'" if case.name else "the case",
+            case.inputs,
+            _run(stepwise, case.inputs),
+            case.expected,
+        )
+        for case in given_cases(spec)
+    ]
+    interface = text_interface(wiring, sources)
+    found: list[Trial] = []
+    refused: list[tuple[str, ModelError]] = []
+    for name, inputs in proof_inputs(spec, interface, sentences):
+        try:
+            found.append(Trial(name, inputs, _run(stepwise, inputs), {}))
+        except ModelError as err:
+            if spec.proof.trials.sizes or interface is not None or not _is_refusal(err, _ERRORS):
+                raise
+            refused.append((name, err))
+    if found or not refused:
+        notes = tuple(f"refused by the parts, and left out: {name}" for name, _ in refused)
+        return Trials((*given, *found), notes)
+    found, notes = _looked_for(wiring, stepwise)
+    if found:
+        return Trials((*given, *found), notes)
+    if given:
+        return Trials(tuple(given), (f"random values were refused by the parts: {_first(refused[0][1])}",))
+    raise _with_hint(spec, refused[-1][1])
+
+
+def _run(stepwise: Stepwise, inputs: Arrays) -> Mapping[str, Array]:
+    return {**inputs, **dict(stepwise.run(inputs))}
+
+
+def _is_refusal(err: ModelError, codes: Collection[str]) -> bool:
+    return {problem.code for problem in err.problems} <= set(codes)
+
+
+def _first(err: ModelError) -> str:
+    return err.problems[0].message.partition("\n")[0]
+
+
+def _looked_for(wiring: Wiring, stepwise: Stepwise) -> tuple[list[Trial], tuple[str, ...]]:
+    """Return sets of sizes that the parts accept."""
+    spec = wiring.spec
+    found: list[Trial] = []
+    tried = 0
+    for number, sizes in enumerate(islice(_sizes(spec, _example_sizes(stepwise)), _MOST_TRIED)):
+        tried += 1
+        words = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        try:
+            inputs = sized_inputs(spec, sizes, number)
+            found.append(Trial(words, inputs, _run(stepwise, inputs), {}))
+        except SpecError:  # too much for a proof
+            continue
+        except ModelError as err:
+            if not _is_refusal(err, _ENDS):
+                raise
+        if len(found) == _ENOUGH:
+            break
+    said = "; ".join(trial.name for trial in found)
+    notes = (f"sizes that the parts accept were looked for, and found: {said} ({tried} tried)",) if found else ()
+    return found, notes
+
+
+def _sizes(spec: Spec, examples: Sequence[int]) -> Iterator[dict[str, int]]:
+    """Yield sizes for the dims of the inputs, the likeliest first, none twice."""
+    dims = list(
+        dict.fromkeys(dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str))
+    )
+    if not dims:
+        return
+    usual = list(dict.fromkeys([*examples, *_USUAL]))
+    seen: set[tuple[int, ...]] = set()
+    mixed = product(*[examples[:4] or _USUAL[:4]] * len(dims)) if len(dims) <= _ENOUGH else iter(())
+    guesses = [
+        *([size] * len(dims) for size in usual),
+        *([first, *[size] * (len(dims) - 1)] for size in usual for first in (1, 2)),
+    ]
+    for guess in (*map(tuple, guesses), *mixed):
+        if guess not in seen:
+            seen.add(guess)
+            yield dict(zip(dims, guess, strict=True))
+
+
+def _example_sizes(stepwise: Stepwise) -> list[int]:
+    """Return the sizes that the exporters of the parts have written down, the most frequent first."""
+    counts: dict[int, int] = {}
+    for fragment in stepwise.fragments.values():
+        for info in fragment.graph.value_info:
+            for dim in info.type.tensor_type.shape.dim:
+                if dim.dim_value > 1:
+                    counts[dim.dim_value] = counts.get(dim.dim_value, 0) + 1
+    return sorted(counts, key=lambda size: (-counts[size], size))[:8]
+
+
+def _open_dims(spec: Spec) -> list[str]:
+    dims = (dim for entry in spec.inputs.values() for dim in entry.type.dims or ())
+    return list(dict.fromkeys(dim for dim in dims if isinstance(dim, str)))
+
+
+def _with_hint(spec: Spec, err: ModelError) -> ModelError:
+    """Return the error with what to write so that the parts can be run."""
+    dims = _open_dims(spec)
+    lines = [f"sizes: {{{', '.join(f'{dim}: 32' for dim in dims)}}}"] if dims else []
+    lines.append(f"inputs: {{{next(iter(spec.inputs))}: {{range: [0, 1]}}}}")
+    hint = f"tell the proof what the parts can compute with: proof: {{{', '.join(lines)}}}, or cases: file.npz"
+    return ModelError(*(replace(problem, hint=hint) for problem in err.problems))
