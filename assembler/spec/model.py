@@ -64,20 +64,22 @@ class Reference:
     Attributes:
         text: As written.
         mark: Where it stands.
+        is_input: Whether an input has just this name, which may have dots in it.
     """
 
     text: str
     mark: Mark
+    is_input: bool = False
 
     @property
     def owner(self) -> str:
         """The node, or the input."""
-        return self.text.partition(".")[0]
+        return self.text if self.is_input else self.text.partition(".")[0]
 
     @property
     def port(self) -> str | None:
         """The port of the node, or `None` where the reference has no dot."""
-        return self.text.partition(".")[2] or None
+        return None if self.is_input else self.text.partition(".")[2] or None
 
 
 @dataclass(frozen=True, slots=True)

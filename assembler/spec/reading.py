@@ -85,7 +85,9 @@ def _value(document: Document, path: KeyPath) -> Value:
 
 
 def _reference(document: Document, path: KeyPath) -> Reference:
-    return Reference(str(_value(document, path)), document.mark(path))
+    text = str(_value(document, path))
+    inputs = _mapping(_mapping(document.root).get("inputs"))
+    return Reference(text, document.mark(path), text in inputs)
 
 
 def _optional_text(value: Value) -> str | None:

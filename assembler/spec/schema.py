@@ -6,7 +6,7 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from assembler.core.names import LARGEST_SIZE, NAME
+from assembler.core.names import LARGEST_SIZE, NAME, PUBLIC
 from assembler.core.tensors import DTYPES
 from assembler.interface.fill_rules import RULES
 from assembler.passes.profiles import PROFILES
@@ -86,13 +86,15 @@ def build_schema(kinds: Mapping[str, Kind]) -> dict[str, Value]:
                 "The model's named dynamic inputs, in this order.",
                 _input(),
                 {"lengths": {"type": "int64", "shape": ["sentences"]}},
+                names=PUBLIC,
             ),
             "graph": _map("The parts, by id.", _node(kinds), {"words": dict(kinds["concat"].example)}, least=1),
             "outputs": _map(
                 "The model's named outputs, in this order: `part.port` for each.",
-                {"type": "string", "pattern": REFERENCE, "description": "What feeds it.", "examples": ["head.scores"]},
+                {"type": "string", "pattern": PUBLIC, "description": "What feeds it.", "examples": ["head.scores"]},
                 {"scores": "head.scores"},
                 least=1,
+                names=PUBLIC,
             ),
             "proof": _proof(),
         },
@@ -103,13 +105,15 @@ def _text(description: str, example: str) -> dict[str, Value]:
     return {"type": "string", "description": description, "examples": [example]}
 
 
-def _map(description: str, item: dict[str, Value], example: Value, *, least: int = 0) -> dict[str, Value]:
+def _map(
+    description: str, item: dict[str, Value], example: Value, *, least: int = 0, names: str = f"{NAME}|^x-"
+) -> dict[str, Value]:
     return {
         "type": "object",
         "description": description,
         "examples": [example],
         "minProperties": least,
-        "propertyNames": {"pattern": f"{NAME}|^x-"},
+        "propertyNames": {"pattern": names},
         "patternProperties": dict(_FREE),
         "additionalProperties": item,
     }
@@ -220,7 +224,7 @@ def _node(kinds: Mapping[str, Kind]) -> dict[str, Value]:
 
 
 def _kind(kind: Kind) -> dict[str, Value]:
-    reference: dict[str, Value] = {"type": "string", "pattern": REFERENCE}
+    reference: dict[str, Value] = {"type": "string", "pattern": PUBLIC}
     items: dict[str, Value] = {"items": reference, "minItems": 1}
     properties: dict[str, Value] = {
         "kind": {"const": kind.name, "description": kind.summary, "examples": [kind.name]},
@@ -228,7 +232,7 @@ def _kind(kind: Kind) -> dict[str, Value]:
         "inputs": {
             "type": ["object", "array"],
             "patternProperties": dict(_FREE),
-            "additionalProperties": {"type": ["string", "array"], "pattern": REFERENCE, **items},
+            "additionalProperties": {"type": ["string", "array"], "pattern": PUBLIC, **items},
             **items,
             "description": "What feeds each port: `part.port`, or the name of an input. A list feeds the only port.",
             "examples": [kind.example.get("inputs", {})],

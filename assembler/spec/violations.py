@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
+from assembler.core.names import PUBLIC
 from assembler.core.problems import Guesses, Known, Problem
 from assembler.spec.schema import LINE_END, REFERENCE
 
@@ -156,8 +157,11 @@ def _rule_hint(error: ValidationError, guesses: Guesses) -> str | None:
         return None  # the message lists them, and the nearest name is a bad guess: 'gpu' looks like 'cpu'
     if error.validator == "enum" and isinstance(error.instance, str):
         return guesses.suggest(error.instance, Known(str(item) for item in cast("list[Value]", error.validator_value)))
+    if error.validator == "pattern" and error.validator_value == PUBLIC:
+        names = "propertyNames" in error.absolute_schema_path
+        return "names of inputs and outputs are one line of text" if names else "write part.port, or an input's name"
     if error.validator == "pattern" and "propertyNames" in error.absolute_schema_path:
         return "names are letters, digits and underscores, and begin with no digit"
     if error.validator == "pattern" and error.validator_value == REFERENCE:
-        return "write part.port, or the name of an input"
+        return "write a source, or source.path.to.part"
     return None

@@ -2,7 +2,8 @@
 
 graphsurgeon knows tensors by name: of two initializers with one name it keeps one and warns, and two language models
 from one exporter then compute with the same weights. So every name is made unique before graphsurgeon sees it: a tensor
-of the part `forward_lm` is `forward_lm/…`, an input or output of the model has no slash, and ids of parts are unique.
+of the part `forward_lm` is `forward_lm/…`, and ids of parts are unique. Where an input or output of the model has
+such a name, the tensor gets another.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from assembler.onnx_model.model import Model
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from assembler.core.arrays import Array
     from assembler.core.tensors import TensorType
@@ -78,14 +79,21 @@ def tensor_names(wiring: Wiring, fragments: Mapping[str, Fragment]) -> dict[str,
 
 
 class _Names(dict[str, str]):
-    """The new names of one part's tensors; those that are not set are prefixed."""
+    """The new names of one part's tensors; those that are not set are prefixed.
 
-    def __init__(self, node: str) -> None:
+    A public name may have a slash too, and then be what a prefixed name would be: the latter gives way.
+    """
+
+    def __init__(self, node: str, public: Collection[str]) -> None:
         super().__init__()
         self._node = node
+        self._public = public
 
     def __missing__(self, name: str) -> str:
-        return f"{self._node}/{name}"
+        prefixed = f"{self._node}/{name}"
+        while prefixed in self._public:
+            prefixed = prefixed.replace("/", "//", 1)
+        return prefixed
 
 
 def _tensor_names(
@@ -100,7 +108,7 @@ def _tensor_names(
     given: dict[str, str] = {name: name for name in wiring.spec.inputs}
     for node in wiring.order:
         fragment = fragments[node]
-        table = _Names(node)
+        table = _Names(node, {*wiring.spec.inputs, *public})
         for port, tensors in fragment.inputs.items():
             sources = [given[edge.reference.text] for edge in wiring.feeding(node, port)]
             table.update(zip(tensors, sources, strict=True))

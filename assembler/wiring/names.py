@@ -81,6 +81,11 @@ def _taken_twice(spec: Spec) -> Iterator[Problem]:
         if name in spec.inputs:
             message = f"the name '{name}' is taken: an input has it (line {spec.inputs[name].mark.line})"
             yield Problem.at(node.mark, "W010", message, "parts and inputs share one space of names")
+    for name, entry in spec.inputs.items():
+        part = name.partition(".")[0]
+        if part != name and part in spec.graph:
+            message = f"the name '{name}' of an input reads as a port of the part '{part}'"
+            yield Problem.at(entry.mark, "W010", message, "give the part another name")
     for name, output in spec.outputs.items():
         if name in spec.inputs:
             message = f"the name '{name}' is taken: an input has it (line {spec.inputs[name].mark.line})"

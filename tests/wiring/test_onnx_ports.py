@@ -11,6 +11,7 @@ import pytest
 from assembler.core.errors import SourceError
 from assembler.core.tensors import TensorType, Variable
 from assembler.onnx_file.header import read_header
+from assembler.workflows.assembly import assemble
 from assembler.workflows.checking import check
 
 if TYPE_CHECKING:
@@ -187,3 +188,42 @@ def test_an_axis_of_no_elements_is_a_size(tmp_path: Path) -> None:
     first = "a (float[n, 0] x) => (float[n, 0] y) { y = Identity(x) }"
     second = "b (float[n, 0] y) => (float[n, 0] z) { z = Identity(y) }"
     assert stack(tmp_path, first, second, "{y: first.y}", "{x: {type: float32, shape: [n, 0]}}") == []
+
+
+@pytest.mark.parametrize("name", ["input.1", "serving_default_x:0", "model/x", "x y", "p.q", "日本語"])
+def test_inputs_and_outputs_have_the_names_that_hosts_call(tmp_path: Path, name: str) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]>\na (float[n] x) => (float[n] y) { y = Relu(x) }'
+    )
+    onnx.save(model, tmp_path / "a.onnx")
+    spec = (
+        "version: 1\nname: a\nsources: {a: {onnx: a.onnx}}\n"
+        f'inputs: {{"{name}": {{type: float32, shape: [n]}}}}\n'
+        f'graph: {{model: {{kind: onnx, weights: a, inputs: {{x: "{name}"}}}}}}\noutputs: {{"{name}:out": model.y}}\n'
+    )
+    (tmp_path / "a.yaml").write_text(spec, encoding="utf-8")
+    assert check(tmp_path / "a.yaml").problems == ()
+    assemble(tmp_path / "a.yaml", tmp_path / "out.onnx")
+    graph = onnx.load(tmp_path / "out.onnx").graph
+    assert [entry.name for entry in (*graph.input, *graph.output)] == [name, f"{name}:out"]
+
+
+def test_a_public_name_that_a_tensor_of_a_part_has_takes_it_away(tmp_path: Path) -> None:
+    text = "a (float[n] x) => (float[n] y) { inner = Neg(x)\n y = Neg(inner) }"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{text}'), tmp_path / "a.onnx")
+    spec = (
+        "version: 1\nname: a\nsources: {a: {onnx: a.onnx}}\ninputs: {p/inner: {type: float32, shape: [n]}}\n"
+        "graph: {p: {kind: onnx, weights: a, inputs: {x: p/inner}}}\noutputs: {p//inner: p.y}\n"
+    )
+    (tmp_path / "a.yaml").write_text(spec, encoding="utf-8")
+    assert assemble(tmp_path / "a.yaml", tmp_path / "out.onnx").proven is not None
+    graph = onnx.load(tmp_path / "out.onnx").graph
+    assert len({name for node in graph.node for name in (*node.input, *node.output)}) == 3
+
+
+def test_an_input_whose_name_reads_as_a_port_is_refused(tmp_path: Path) -> None:
+    first = "a (float[n, 4] x) => (float[n, 4] y) { y = Identity(x) }"
+    second = "b (float[n, 4] y) => (float[n, 4] z) { z = Identity(y) }"
+    inputs = "{x: {type: float32, shape: [n, 4]}, first.y: {type: float32, shape: [n, 4]}}"
+    found = stack(tmp_path, first, second, "{y: first.y}", inputs)
+    assert ("W010", "the name 'first.y' of an input reads as a port of the part 'first'") in found
