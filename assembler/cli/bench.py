@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from assembler.cli.profile_names import known_profiles
 from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step
-from assembler.passes.profiles import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     "--profile",
     "profiles",
     multiple=True,
-    type=click.Choice(list(PROFILES)),
+    callback=known_profiles,
+    metavar="NAME",
     help="A profile to measure; several are allowed.  [default: portable, cpu, int8; on a GPU: cuda, fp16]",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each way.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assembler.cli.profile_names import known_profiles
 from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step, printable
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The file to write.  [default: NAME.onnx in the current folder, NAME as the spec says]",
 )
-@click.option("--profile", metavar="NAME", help="How parts are lowered.  [default: what the spec says]")
+@click.option(
+    "--profile", callback=known_profiles, metavar="NAME", help="How parts are lowered.  [default: what the spec says]"
+)
 @click.option(
     "--trust",
     is_flag=True,

@@ -513,12 +513,6 @@ def test_an_input_that_no_host_could_fill_is_refused(shop: Workshop, folder: Pat
         shop.build(spec)
 
 
-def test_an_unknown_profile_is_refused(shop: Workshop, folder: Path, cli: Callable[..., Outcome]) -> None:
-    done = cli(shop.spec(folder), "-o", folder / "o.onnx", "--profile", "portabel")
-    assert done.code == 1
-    assert "S006 there is no profile 'portabel'\n    hint: profiles: portable, cpu, int8, fp16, cuda" in done.err
-
-
 def test_a_reference_that_nothing_would_be_compared_with_is_refused(shop: Workshop, folder: Path) -> None:
     spec = shop.spec(folder)
     text = spec.read_text(encoding="utf-8")
