@@ -50,7 +50,7 @@ def measure_curve(
     """
     say = progress or (lambda _: None)
     spec = load_spec(path)
-    sentences = read_sentences(spec, text) if text else proof_sentences(spec)
+    sentences = read_sentences(text) if text else proof_sentences(spec)
     wiring, sources = wired_sources(spec, trust=trust)
     flair_source(spec, source_tasks(wiring, sources))
     del wiring, sources

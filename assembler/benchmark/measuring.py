@@ -92,15 +92,15 @@ def measure(
         each of the device's sizes.
 
     Raises:
-        SpecError, SourceError, ModelError: As `assemble`; W019 where there is no tagger to compare with. A profile
-            whose proof fails is left out of the report, which says why.
+        SpecError, SourceError, ModelError: As `assemble`; W019 where there is no tagger to compare with; T003 where the
+            text cannot be read. A profile whose proof fails is left out of the report, which says why.
         DeviceError: A model does not run on the device.
     """
     from assembler.runtime import Tagger
 
     say = progress or (lambda _: None)
     spec = load_spec(path)
-    sentences = read_sentences(spec, text) if text else proof_sentences(spec)
+    sentences = read_sentences(text) if text else proof_sentences(spec)
     load = system_load()
     wiring, sources = wired_sources(spec, trust=trust)
     source = flair_source(spec, source_tasks(wiring, sources)).moved(device.torch)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from assembler.passes.profiles import PROFILES
 from assembler.proof.builtin_sample import by_language, evenly
 from assembler.proof.interval import fewest
-from assembler.proof.samples import read_sentences
+from assembler.proof.samples import own_sentences
 from assembler.proof.task_results import source_results
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import TableWeights
@@ -98,7 +98,7 @@ def _groups(
     spec: Spec, sentences: Sequence[Sequence[str]]
 ) -> tuple[dict[str, list[Sequence[str]]], list[Sequence[str]]]:
     """Return the sentences of the spec and of each language of the sample, and those that are no text."""
-    given = read_sentences(spec, spec.folder / spec.proof.sentences) if spec.proof.sentences else []
+    given = own_sentences(spec)
     own = {tuple(tokens) for tokens in given}
     languages = {tokens: language for language, group in by_language().items() for tokens in group}
     groups: dict[str, list[Sequence[str]]] = {}

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.core.errors import SpecError
+from assembler.core.errors import ModelError, SpecError
 from assembler.core.problems import Problem
 from assembler.core.regular_files import read_regular_text
 from assembler.passes.profiles import PROFILES
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from assembler.core.errors import AssemblerError
+    from assembler.core.problems import Mark
     from assembler.spec.model import Spec
     from assembler.weights.encoders import Subtokens
 
@@ -86,7 +88,7 @@ def proof_sentences(spec: Spec) -> list[list[str]]:
     Raises:
         SpecError: The file of the spec cannot be read, or holds no sentence (W014).
     """
-    given = read_sentences(spec, spec.folder / spec.proof.sentences) if spec.proof.sentences else []
+    given = own_sentences(spec)
     return [*evenly(given, MOST_SENTENCES), *(list(tokens) for tokens in HARD)]
 
 
@@ -120,7 +122,7 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
     Raises:
         SpecError: The file of the spec cannot be read, or holds no sentence (W014).
     """
-    given = read_sentences(spec, spec.folder / spec.proof.sentences) if spec.proof.sentences else []
+    given = own_sentences(spec)
     lossy = PROFILES[spec.profile].tags_changed is not None
     steady = given if lossy else [tokens for tokens in given if not any(map(_REPEATED.search, tokens))]
     fit = fitting(steady)
@@ -131,18 +133,36 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
     return ProofText([list(tokens) for tokens in (*own, *others)], len(own), len(given), len(given) - len(steady))
 
 
-def read_sentences(spec: Spec, path: Path) -> list[list[str]]:
-    """Return the sentences of a file: one a line, tokens separated by spaces; empty lines are passed over."""
+def own_sentences(spec: Spec) -> list[list[str]]:
+    """Return the sentences of the file that a spec names for its proof."""
+    location = spec.proof.sentences
+    return [] if location is None else read_sentences(spec.folder / location, spec.proof.sentences_mark)
+
+
+def read_sentences(path: Path, mark: Mark | None = None) -> list[list[str]]:
+    """Return the sentences of a file: one a line, tokens separated by spaces; empty lines are passed over.
+
+    Args:
+        path: The file.
+        mark: Where the spec names it, or `None` where a caller does.
+
+    Raises:
+        SpecError: It cannot be read, or holds no sentence, and a spec names it (W014).
+        ModelError: Likewise, and a caller names it (T003).
+    """
     try:
         text = read_regular_text(path)
     except (OSError, UnicodeDecodeError) as err:
-        reason = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
-        message = f"proof: the sentences {path} cannot be read: {reason}"
-        raise SpecError(Problem.at(spec.proof.sentences_mark, "W014", message)) from err
+        reason = (err.strerror or str(err)) if isinstance(err, OSError) else "it is not UTF-8"
+        raise _unread(path, mark, f"cannot be read: {reason}") from err
     sentences = [[token for token in line.split(" ") if token] for line in text.split("\n")]
     sentences = [tokens for tokens in sentences if tokens]
     if not sentences:
-        message = f"proof: the file {path} holds no sentence"
-        hint = "one a line, tokens separated by spaces"
-        raise SpecError(Problem.at(spec.proof.sentences_mark, "W014", message, hint))
+        raise _unread(path, mark, "holds no sentence", "one a line, tokens separated by spaces")
     return sentences
+
+
+def _unread(path: Path, mark: Mark | None, what: str, hint: str | None = None) -> AssemblerError:
+    if mark is None:
+        return ModelError(Problem("T003", what, hint, str(path)))
+    return SpecError(Problem.at(mark, "W014", f"proof: the file of sentences, {path}, {what}", hint))

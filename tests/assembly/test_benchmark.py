@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -195,3 +196,29 @@ def test_the_texts_of_a_curve_have_the_size_that_it_names() -> None:
     assert sizes("sentences", None)[-1] == 4096
     assert sizes("sentences", 16) == (1, 4, 16)
     assert Point("cpu", 5, 200, 0.001, 0).microseconds == pytest.approx(5)
+
+
+@pytest.mark.parametrize("curve", [(), ("--curve", "characters")])
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("fifo", "cannot be read: it is no regular file"),
+        ("/dev/zero", "cannot be read: it is no regular file"),
+        ("latin", "cannot be read: it is not UTF-8"),
+        ("empty", "holds no sentence"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_named_and_not_the_spec(
+    shop: Workshop, folder: Path, cli: Command, what: str, reason: str, curve: tuple[str, ...]
+) -> None:
+    """A FIFO that nobody writes to, opened, would keep the command waiting for ever."""
+    path = folder / what
+    if what == "fifo":
+        os.mkfifo(path)
+    elif what == "latin":
+        path.write_bytes("größe\n".encode("latin-1"))
+    elif what == "empty":
+        path.write_text("\n \n", encoding="utf-8")
+    outcome = cli("bench", shop.spec(folder), path, "--profile", "portable", *curve)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"{path}: T003 {reason}\n")

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from assembler.page.writing import RUNTIME_FILES
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no shell that closes streams")
 
+ROOT = Path(__file__).resolve().parents[2]
 ASSEMBLE = Path(sys.executable).with_name("assemble")
 FINE = """version: 1
 name: fine
@@ -35,6 +38,12 @@ COMMANDS = {
     "tag fine.onnx": 1,
     "graph fine.yaml": 0,
     "schema": 0,
+    f"init {ROOT}/specs/weights/demo-pos.pt -o written.yaml --force": 0,
+    "init bad.yaml": 1,
+    "page text.onnx -o page --runtime runtime --force": 0,
+    "page fine.onnx -o page --runtime runtime --force": 1,
+    "bench fine.yaml": 1,
+    "serve none": 2,
     "check --bogus": 2,
     "nothing": 2,
     "--help": 0,
@@ -49,6 +58,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "fine.yaml").write_text(FINE, encoding="utf-8")
     (folder / "bad.yaml").write_text(FINE.replace("x}", "z}"), encoding="utf-8")
     assemble(folder / "fine.yaml", folder / "fine.onnx")
+    assemble(ROOT / "specs" / "demo-text.yaml", folder / "text.onnx", proof=False)
+    (folder / "runtime").mkdir()
+    for name in RUNTIME_FILES:
+        (folder / "runtime" / name).write_text(name, encoding="utf-8")
     return folder
 
 
@@ -65,6 +78,25 @@ def test_a_command_goes_its_way_without_stdin_and_stderr(place: Path, command: s
     assert done.returncode == COMMANDS[command]
     assert "Traceback" not in done.stdout + done.stderr
     assert "a bug of ours" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [" 2>&-", " <&- 2>&-"])
+def test_a_folder_is_served_without_stdin_and_stderr(place: Path, closed: str) -> None:
+    script = f"""
+    '{ASSEMBLE}' serve runtime --port 0 > address{closed} & server=$!
+    for i in $(seq 100); do [ -s address ] && break; sleep 0.1; done
+    port=$(grep -o '[0-9]*/$' address | tr -d /)
+    exec 3<>/dev/tcp/127.0.0.1/$port
+    printf 'GET /{RUNTIME_FILES[0]} HTTP/1.0\\r\\nHost: localhost:%s\\r\\n\\r\\n' $port >&3
+    head -n 1 <&3
+    kill $server; wait $server"""
+    done = shell(place, script)
+    assert (done.returncode, done.stdout) == (143, "HTTP/1.0 200 OK\n")
+
+
+@pytest.mark.parametrize("closed", [each for each in CLOSED if " >&-" in each])
+def test_nothing_is_served_where_nobody_would_learn_the_address(place: Path, closed: str) -> None:
+    assert shell(place, f"'{ASSEMBLE}' serve runtime --port 0{closed}").returncode == 1
 
 
 @pytest.mark.parametrize("closed", [each for each in CLOSED if " >&-" in each])
