@@ -41,7 +41,7 @@ specs with the first line
 - **Dims** that change from run to run have names; dims of one name have one size. A fixed size is a number.
 - **Paths** are relative to the spec. One that leaves its folder is refused by `assemble check --strict`.
 - **YAML** is read as its version 1.2 has it (`no` is text, `1e-5` a number), without tags, anchors, aliases, duplicate
-  keys or several documents, up to 1 MiB and 24 levels.
+  keys or several documents, up to 1 MiB, 30,000 keys and values, and 24 levels.
 - Keys that begin with `x-` are yours: the assembler does not read them. Any other unknown key is an error.
 """
 _INTERFACE = """\

@@ -27,6 +27,8 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAXIMUM_BYTES = 1 << 20
 MAXIMUM_DEPTH = 24
+#: Keys and values together. A part has about ten; the largest spec of ours has 200.
+MAXIMUM_VALUES = 30_000
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -164,7 +166,7 @@ def _code_point(character: str | bytes | int) -> int:
 
 def _scan(text: str, file: str, problems: list[Problem]) -> None:
     """Walk the events, which need no recursion, and note what the language does not have."""
-    depth = documents = 0
+    depth = documents = values = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         mark = _place(file, event.start_mark)
         if isinstance(event, yaml.DocumentStartEvent):
@@ -179,6 +181,11 @@ def _scan(text: str, file: str, problems: list[Problem]) -> None:
         if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag is not None:
             message = f"the tag '{event.tag}': tags are not part of the language"
             problems.append(Problem.at(mark, "Y003", message, "write the value plainly; the schema gives its type"))
+        values += isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
+        if values > MAXIMUM_VALUES:
+            message = f"holds more than {MAXIMUM_VALUES} keys and values, the most a spec may have"
+            problems.append(Problem.at(mark, "Y006", message))
+            return
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAXIMUM_DEPTH:

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from assembler.core.errors import SpecError
-from assembler.spec.yaml_text import MAXIMUM_BYTES, MAXIMUM_DEPTH, Document, parse, read_text
+from assembler.spec.yaml_text import MAXIMUM_BYTES, MAXIMUM_DEPTH, MAXIMUM_VALUES, Document, parse, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +128,16 @@ def test_ten_thousand_nested_levels_are_a_problem_and_no_recursion(bomb: str) ->
 def test_the_deepest_nesting_allowed_is_read() -> None:
     parse("[" * MAXIMUM_DEPTH + "]" * MAXIMUM_DEPTH, "a.yaml")
     assert codes("[" * (MAXIMUM_DEPTH + 1) + "]" * (MAXIMUM_DEPTH + 1)) == ["Y006"]
+
+
+@pytest.mark.parametrize(("entry", "values"), [("k{}: 1\n", 2), ("k{}: {{q: [1, x]}}\n", 6)])
+def test_a_text_of_too_many_values_is_refused_where_they_begin_to_be_too_many(entry: str, values: int) -> None:
+    most = (MAXIMUM_VALUES - 1) // values  # the mapping around them is one
+    text = "".join(entry.format(number) for number in range(most))
+    parse(text, "a.yaml")
+    (found,) = problems(text + "last: [1, 2, 3, 4, 5]\n" * 40)
+    assert (found.code, found.line) == ("Y006", most + 1)
+    assert found.message == "holds more than 30000 keys and values, the most a spec may have"
 
 
 def test_a_key_twice_is_refused_however_it_is_quoted_and_both_lines_are_named() -> None:
