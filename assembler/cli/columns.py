@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from assembler.cli.reporting import one_line, printable
+from assembler.cli.reporting import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def write_columns(results: Iterable[Result]) -> None:
 
 
 def _write_labels(sentence: ClassifiedSentence) -> None:
-    text = " ".join(printable(token) for token in sentence.tokens)
+    text = " ".join(one_line(token) for token in sentence.tokens)
     for name, found in sentence.tasks.items():
         labels = ", ".join(f"{one_line(label.value)} {label.score:.4f}" for label in found.labels) or "-"
         click.echo(f"{one_line(name)}: {labels}  {text}" if sentence.further else f"{labels}  {text}")
@@ -37,7 +37,7 @@ def _write_labels(sentence: ClassifiedSentence) -> None:
 def _write_tags(sentence: TaggedSentence) -> None:
     from rich.cells import cell_len
 
-    tokens = [printable(token) for token in sentence.tokens]
+    tokens = [one_line(token) for token in sentence.tokens]
     tasks = sentence.tasks
     head = [*tasks] if sentence.further and tokens else []
     width = max((cell_len(token) for token in tokens), default=0)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
 from assembler import assemble
 from assembler.cli.columns import write_columns
@@ -75,6 +76,24 @@ def test_a_label_and_a_task_end_no_line_and_no_column(result: Result, capsys: py
     assert shown.count("\n") == capsys.readouterr().out.count("\n")
     assert shown.replace("\n", "").isprintable()
     assert shown.count(WRITTEN_OUT) == (8 if isinstance(result, TaggedSentence) else 4)
+
+
+TOKENS = ("x\ty", "a\nb", "c\rd", "e\x0bf\x0c", "g\u2028h\x85", "ä\u00a0😀", "plain")
+
+
+def test_a_token_ends_no_line_and_no_column(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = ("L",) * len(TOKENS)
+    spans = (Span(0, len(TOKENS), "P", 0.5),)
+    sentence = TaggedSentence(TOKENS, labels, (0.5,) * len(TOKENS), spans, "t")
+    write_columns([sentence])
+    *rows, span, last = capsys.readouterr().out.splitlines()
+    shown = [r"x\ty", r"a\nb", r"c\rd", r"e\x0bf\x0c", r"g\u2028h\x85", r"ä\xa0😀", "plain"]
+    assert [row.split() for row in rows] == [[token, "L", "0.5000"] for token in shown]
+    assert {cell_len(row[: row.index("  L  ") + 2]) for row in rows} == {14}
+    assert (span, last) == (f"# P 0.5000 [0, 7) {' '.join(shown)}", "")
+    write_columns([ClassifiedSentence(TOKENS, (Label("L", 0.5),), (0.5,), "t")])
+    assert capsys.readouterr().out == f"L 0.5000  {' '.join(shown)}\n"
+    assert json.loads(json_text(sentence.as_dict()))["tokens"] == list(TOKENS)
 
 
 @pytest.mark.parametrize("result", [tagged(EVIL, EVIL), classified(EVIL, EVIL)])
