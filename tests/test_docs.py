@@ -10,12 +10,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import onnx
 import pytest
 
 from assembler.runtime import Interface, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,8 +107,38 @@ def test_generated_pages_are_up_to_date() -> None:
 
 def test_the_spec_in_the_readme_is_the_demo_spec() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    [shown] = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    shown, _ = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     assert shown == (ROOT / "specs" / "demo-pos.yaml").read_text(encoding="utf-8")
+
+
+def exported(path: Path, given: str, made: str, weight: NDArray[np.float32]) -> None:
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", size])
+        for name, size in zip((given, made), weight.shape, strict=True)
+    ]
+    node = onnx.helper.make_node("MatMul", [given, "weight"], [made])
+    graph = onnx.helper.make_graph(
+        [node], "g", values[:1], values[1:], [onnx.numpy_helper.from_array(weight, "weight")]
+    )
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+
+
+def test_the_stack_of_onnx_files_in_the_readme_builds_and_runs(tmp_path: Path) -> None:
+    from assembler import assemble
+    from assembler.runtime.session import Session
+
+    _, shown = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    random = np.random.default_rng(5)
+    first, second = random.normal(size=(8, 4)).astype(np.float32), random.normal(size=(4, 3)).astype(np.float32)
+    exported(tmp_path / "encoder.onnx", "x", "features", first)
+    exported(tmp_path / "classifier.onnx", "features", "logits", second)
+    (tmp_path / "stack.yaml").write_text(shown, encoding="utf-8")
+    path = assemble(tmp_path / "stack.yaml", tmp_path / "stack.onnx").path
+    measured = random.normal(size=(5, 8)).astype(np.float32)
+    logits, classes = Session.open(path).run(("logits", "class"), {"measured": measured})
+    np.testing.assert_allclose(logits, measured @ first @ second, rtol=1e-5)
+    assert classes.tolist() == logits.argmax(axis=1).tolist()
 
 
 def test_the_readme_shows_what_check_says_of_that_spec_with_a_wrong_edge(

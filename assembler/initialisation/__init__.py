@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Mark, Problem
+from assembler.core.regular_files import open_regular
 from assembler.flair_checkpoints.location import RELATIVE
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
@@ -17,6 +18,7 @@ from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
 from assembler.spec.model import Source
+from assembler.spec.other_files import is_model
 from assembler.spec.reading import parse_spec
 
 if TYPE_CHECKING:
@@ -76,9 +78,19 @@ def _spec(given: Sequence[Given], name: str) -> str:
     return language_model_spec(alone, name)
 
 
+def _refuse_model(location: str) -> None:
+    """Refuse an ONNX model, which has no layers of flair's that a spec could be made of."""
+    with suppress(OSError, ValueError), open_regular(location) as stream:
+        if is_model(stream.read(1)) or Path(location).suffix == ".onnx":
+            message = "is an ONNX model; `init` writes the specs of flair checkpoints"
+            hint = "the spec of ONNX files is written by hand: the README shows one under 'A stack of ONNX files'"
+            raise SourceError(Problem("R006", message, hint, location))
+
+
 def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:
     from assembler.sources.opening import open_flair_source
 
+    _refuse_model(location)
     here = os.path.exists(location)  # noqa: PTH110 - of a name that no file can have, pathlib raises
     name, _, revision = (location, "", "") if here else location.partition("@")
     source = Source(called, "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))

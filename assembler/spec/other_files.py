@@ -24,7 +24,12 @@ def other_file(data: bytes, file: str) -> Problem | None:
     if data.startswith((_ZIP, _PICKLE)) or suffix in {".pt", ".pth", ".bin"}:
         hint = f"`assemble init {named} -o {shlex.quote(f'{Path(file).stem}.yaml')}` writes its spec"
         return Problem("Y002", "is no spec but a checkpoint", hint, file)
-    if data.startswith(_IR_VERSION) or suffix == ".onnx":
+    if is_model(data) or suffix == ".onnx":
         hint = f"`assemble inspect {named}` shows what is in it, `assemble tag {named}` runs it"
         return Problem("Y002", "is no spec but an ONNX model", hint, file)
     return None
+
+
+def is_model(data: bytes) -> bool:
+    """Return whether a file that begins so is an ONNX model."""
+    return data.startswith(_IR_VERSION)
