@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from assembler.runtime import Tagger
-from assembler.runtime.inputs import Characters, Indices
+from assembler.runtime.fill.of_language_models import Characters, Indices
 from assembler.runtime.session import Session
 
 

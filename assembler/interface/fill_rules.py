@@ -1,7 +1,7 @@
 """The rules by which a host fills the inputs of a model: one table for spec, wiring, metadata and runtime.
 
-To add a rule: a row here, a class in `runtime/inputs.py`, and its layout in `runtime/encoding.py`. Its name then
-stands in the schema, in `docs/spec.md` and in the errors; a port that wants it says so by `Port.fill`.
+To add a rule: a row here, and a class in `runtime/fill`, listed in `runtime/fill/inputs.py`. Its name then is in the
+schema, in `docs/spec.md` and in the errors; a port that wants it says so by `Port.fill`.
 """
 
 from __future__ import annotations
@@ -22,30 +22,42 @@ class Rule:
 
     Attributes:
         name: The word that a spec writes after `fill:`, and that stands in the metadata.
-        axes: How many axes the input has.
-        summary: What the host feeds, for the documentation.
+        dims: What each axis of the input is. Those of one name have one size; a number is the size itself.
+        layout: What the host feeds, for the documentation.
         derived: The port, or the place in the graph, from which the wiring derives the rule, for the documentation.
         subject: What the values speak of, or `None`: the node in question stands in the metadata.
         counted: Whether the metadata tell a number of interleaved parts.
         dtype: The element type of the input.
         lacks: What is wrong with an input of this rule that speaks of no part; `None` where it needs to speak of none.
+        spaceless: Whether it cannot express a token that holds a space.
     """
 
     name: str
-    axes: int
-    summary: str
+    dims: tuple[str, ...]
+    layout: str
     derived: str
     subject: Subject | None = None
     counted: bool = False
     dtype: str = "int64"
     lacks: str | None = None
+    spaceless: bool = False
+
+    @property
+    def axes(self) -> int:
+        """How many axes the input has."""
+        return len(self.dims)
+
+    @property
+    def summary(self) -> str:
+        """What the host feeds, with the axes before it."""
+        return f"[{', '.join(self.dims)}]: {self.layout}"
 
 
 _TABLE = (
     Rule(
         "characters",
-        2,
-        '[characters, sentences], time first: the ids of `start marker + tokens joined by one space + " "`, for a '
+        ("characters", "sentences"),
+        'time first, the ids of `start marker + tokens joined by one space + " "`, for a '
         "backward model reversed by code point between the markers; shorter texts are padded behind with the id of a "
         "space",
         "`char_lm.characters`",
@@ -54,16 +66,16 @@ _TABLE = (
     ),
     Rule(
         "character_lengths",
-        1,
-        "[sentences]: the length of each such text, markers included",
+        ("sentences",),
+        "the length of each such text, markers included",
         "`char_lm.lengths`",
         "language_model",
         lacks="feeds no port 'lengths' of a char_lm, whose texts would be counted",
     ),
     Rule(
         "indices",
-        1,
-        "[total_tokens]: `position * sentences + sentence` for each token, sentence by sentence, each padded to the "
+        ("total_tokens",),
+        "`position * sentences + sentence` for each token, sentence by sentence, each padded to the "
         "longest with any valid index",
         "`gather.indices` behind a `char_lm`",
         "language_model",
@@ -71,8 +83,8 @@ _TABLE = (
     ),
     Rule(
         "words",
-        1,
-        "[total_tokens]: the row of each token in the table, sentence by sentence, padded with 0; the vocabulary and "
+        ("total_tokens",),
+        "the row of each token in the table, sentence by sentence, padded with 0; the vocabulary and "
         "its rule are in `assembler.vocabularies`",
         "`embedding.words`",
         "vocabulary",
@@ -80,8 +92,8 @@ _TABLE = (
     ),
     Rule(
         "subtokens",
-        2,
-        "[pieces, subtokens]: the ids of each sentence's subtokens, special ones included, padded behind; the "
+        ("pieces", "subtokens"),
+        "the ids of each sentence's subtokens, special ones included, padded behind; the "
         "tokeniser is in `assembler.tokenizers`, and an overlong sentence is several pieces",
         "`transformer.subtokens`",
         "tokenizer",
@@ -89,16 +101,16 @@ _TABLE = (
     ),
     Rule(
         "subtoken_mask",
-        2,
-        "[pieces, subtokens]: 1 where there is a subtoken, 0 behind the end of a shorter piece",
+        ("pieces", "subtokens"),
+        "1 where there is a subtoken, 0 behind the end of a shorter piece",
         "`transformer.mask`",
         "tokenizer",
         lacks="feeds no port 'mask' of a transformer, whose tokeniser would be used",
     ),
     Rule(
         "first_subtokens",
-        1,
-        "[total_tokens]: `piece * subtokens + position` of each token's first subtoken, sentence by sentence, each "
+        ("total_tokens",),
+        "`piece * subtokens + position` of each token's first subtoken, sentence by sentence, each "
         "padded to the longest; `pieces * subtokens` for a token without subtokens and as padding",
         "`subtoken_pooling.first` behind a `transformer`",
         "tokenizer",
@@ -106,16 +118,16 @@ _TABLE = (
     ),
     Rule(
         "last_subtokens",
-        1,
-        "[total_tokens]: the same for each token's last subtoken",
+        ("total_tokens",),
+        "the same for each token's last subtoken",
         "`subtoken_pooling.last` behind a `transformer`",
         "tokenizer",
         lacks="feeds no subtoken_pooling whose states are those of a transformer",
     ),
     Rule(
         "subtoken_words",
-        2,
-        "[pieces, subtokens]: `sentence * tokens + position` of the token that a subtoken is a part of; -1 for special "
+        ("pieces", "subtokens"),
+        "`sentence * tokens + position` of the token that a subtoken is a part of; -1 for special "
         "subtokens, those of the context, repeated ones of overlapping pieces, and padding",
         "`subtoken_pooling.words` behind a `transformer`",
         "tokenizer",
@@ -123,18 +135,18 @@ _TABLE = (
     ),
     Rule(
         "pieces",
-        2,
-        "[total_tokens, 2]: the rows of each token's first and last piece, sentence by sentence, padded with 0; the "
+        ("total_tokens", "2"),
+        "the rows of each token's first and last piece, sentence by sentence, padded with 0; the "
         "sentencepiece model is in `assembler.vocabularies`",
         "`piece_embedding.pieces`",
         "vocabulary",
         lacks="feeds no port 'pieces' of a piece_embedding, whose sentencepiece model would be used",
     ),
-    Rule("token_lengths", 1, "[sentences]: the tokens of each sentence", "`tagger_head.lengths`"),
+    Rule("token_lengths", ("sentences",), "the tokens of each sentence", "`tagger_head.lengths`"),
     Rule(
         "striping",
-        1,
-        "[total_embeddings]: for `k` parts over `n` rows `i * n + j`, `j` from 0 to `n - 1`, for each `j` all `i`: "
+        ("total_embeddings",),
+        "for `k` parts over `n` rows `i * n + j`, `j` from 0 to `n - 1`, for each `j` all `i`: "
         "`0, n, 1, n + 1, …` for two",
         "`gather.indices` behind a `concat` along axis 0",
         counted=True,
@@ -142,11 +154,11 @@ _TABLE = (
     ),
     Rule(
         "text",
-        2,
-        "[sentences, characters]: the Unicode code points of each sentence's tokens joined by single spaces, padded "
-        "with 0",
+        ("sentences", "characters"),
+        "the Unicode code points of each sentence's tokens joined by single spaces, padded with 0",
         "`text_tokens.text`",
         dtype="int32",
+        spaceless=True,
     ),
 )
 #: The rules by name, in the order of the documentation.

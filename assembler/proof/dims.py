@@ -8,7 +8,6 @@ from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.onnx_model.sessions import open_session, run
 from assembler.runtime.context import InContext
-from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
@@ -109,4 +108,4 @@ def _sentence_cases(path: Path, sentences: Sequence[Sequence[str]]) -> Iterator[
     for size in dict.fromkeys(shapes.most(size) for size in _SIZES):
         batch = [InContext(tuple(token for token in tokens if token)) for tokens in short[:size]]
         whole = shapes.whole(batch)
-        yield f"{len(whole)} sentences", shapes.fitted(encode(interface, whole), len(whole))
+        yield f"{len(whole)} sentences", shapes.filled(whole)

@@ -19,8 +19,8 @@ from assembler.onnx_model.sessions import first_line, open_session, run
 from assembler.parts.registry import built_in_kinds
 from assembler.proof.noise import AT_MOST
 from assembler.proof.stepwise import gap
+from assembler.proof.text_inputs import declared_shapes
 from assembler.runtime.context import InContext
-from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.tasks import TokenTask
@@ -193,16 +193,14 @@ def _inputs(
     )
     known = {output.name for output in interface.outputs if output.gives} | tokens
     known |= {task.probabilities for task in about.tasks if not isinstance(task, TokenTask)}
-    declared = {name: tuple(dim if isinstance(dim, int) else None for dim in entry.type.dims or ())
-                for name, entry in spec.inputs.items()}  # fmt: skip
-    shapes = FixedShapes.declared(interface, declared, spec.name)
+    shapes = FixedShapes.declared(interface, declared_shapes(spec), spec.name)
     chosen = handful(references.sentences)
     size = shapes.most(len(chosen))
     for batch, wanted in ((chosen[:size], known), (chosen[-1:], None)):
         whole = shapes.whole([InContext(tuple(words)) for words in batch])
-        feeds = shapes.fitted(encode(interface, whole), len(whole))
+        feeds = shapes.filled(whole)
         counts = [len(sentence.tokens) for sentence in whole]
-        yield feeds, known if shapes.shapes else wanted, counts, tokens
+        yield feeds, known if shapes.sizes else wanted, counts, tokens
 
 
 def _plain(spec: Spec, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -22,7 +22,8 @@ from assembler.proof.requirements import require_comparable, require_fills
 from assembler.proof.samples import REPEATED, encoder_sentences, proof_text, vocabulary_sentences
 from assembler.proof.stepwise import Stepwise
 from assembler.proof.tag_reference import TagReference, compared_in
-from assembler.proof.text_reference import TextReference, expressible, fixed_batch, spans_of
+from assembler.proof.text_inputs import expressible, fixed_shapes
+from assembler.proof.text_reference import TextReference, spans_of
 from assembler.sources.vocabulary_cut import sentences_that_keep
 from assembler.surgery.emission import emit_parts
 from assembler.weights.encoders import EncoderWeights
@@ -132,14 +133,15 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     """
     spec = wiring.spec
     require_room(spec)
-    text = proof_text(spec, lambda given: expressible(wiring, given))
+    shapes = fixed_shapes(wiring, sources)
+    text = proof_text(spec, lambda given: expressible(wiring, shapes, given))
     sentences: Sequence[Sequence[str]] = text.sentences
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
     tags: tuple[TagReference, ...] = ()
     texts: tuple[TextReference, ...] = ()
     if tasks:
         require_fills(wiring)
-        sentences = expressible(wiring, _readable(tasks, sources, sentences))
+        sentences = expressible(wiring, shapes, _readable(tasks, sources, sentences))
     sentences, left_out = _kept(spec, sentences, sources)
     if tasks:
         measured: Sequence[MeasuredText | None] = [None] * len(tasks)
@@ -151,8 +153,11 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
         texts = tuple(
             TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
         )
-    gold = GoldReference.of(spec, tasks, lambda given: _gold_kept(wiring, tasks[0], given, sources))
-    coverage = _coverage(wiring, text, sentences, tasks, tags)
+    gold = GoldReference.of(
+        spec, tasks, lambda given: expressible(wiring, shapes, _gold_kept(tasks[0], given, sources))
+    )
+    fixed = None if shapes is None else shapes.sentences
+    coverage = _coverage(wiring, (text, sentences, fixed), tasks, tags)
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
         return References(spec, sentences, tags, texts, None, left_out, coverage, gold)
     if spec.proof.against is not None and not any(
@@ -170,20 +175,19 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
 
 def _coverage(
     wiring: Wiring,
-    text: ProofText,
-    sentences: Sequence[Sequence[str]],
+    read: tuple[ProofText, Sequence[Sequence[str]], int | None],
     tasks: Sequence[SourceTask],
     tags: Sequence[TagReference],
 ) -> Coverage:
-    """Return what a comparison on the sentences covers."""
-    found = fills(wiring)
-    rules = [fill.rule for fill in found.values()]
+    """Return what a comparison covers, of the text, the sentences of it that are read, and those of every run."""
+    text, sentences, fixed = read
+    rules = [fill.rule for fill in fills(wiring).values()]
     fed = [name for name, is_fed in (("text", "text" in rules), ("values", None in rules)) if is_fed]
     fed += ["indices"] if set(rules) - {"text", None} else []
     if not tags:
         return Coverage(0, 0, (), (), "", tuple(sorted(fed)), tuple(wiring.spec.outputs))
     lossy = PROFILES[wiring.spec.profile].tags_changed is not None
-    sizes, in_words = compared_in(fixed_batch(wiring, found), lossy=lossy)
+    sizes, in_words = compared_in(fixed, lossy=lossy)
     met = []
     for task, tag in zip(tasks, tags, strict=True):
         spans = None if tag.by_sentence else sum(len(spans_of(task, each)) for each in tag.tagged)
@@ -209,13 +213,11 @@ def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) 
     return kept, len(sentences) - len(kept)
 
 
-def _gold_kept(
-    wiring: Wiring, task: SourceTask, given: Sequence[Sequence[str]], sources: OpenSources
-) -> Sequence[Sequence[str]]:
+def _gold_kept(task: SourceTask, given: Sequence[Sequence[str]], sources: OpenSources) -> Sequence[Sequence[str]]:
     """Return the sentences of gold text that source and model can both read."""
     readable = [tokens for tokens in given if task.model is None or task.model.can_read(tokens)]
     tables = [each for each in sources.weights.values() if isinstance(each, TableWeights)]
-    return sentences_that_keep(expressible(wiring, readable), tables)
+    return sentences_that_keep(readable, tables)
 
 
 def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence[Sequence[str]]) -> list[Sequence[str]]:

@@ -10,13 +10,15 @@ import numpy as np
 
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem
-from assembler.runtime.encoding import encode
-from assembler.runtime.shapes import MOST_VALUES
+from assembler.proof.text_inputs import declared_shapes
+from assembler.runtime.context import in_context
+from assembler.runtime.shapes import MOST_VALUES, FixedShapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.core.arrays import Array
+    from assembler.runtime.fill.rule import Encoded
     from assembler.runtime.interface import Interface
     from assembler.spec.model import Drawn, Input, Spec
 
@@ -80,7 +82,7 @@ def proof_inputs(
         batch = sentences[:most] if most > 1 else sentences[case : case + 1]
         arrays: dict[str, Array] = {}
         if interface is not None:
-            texts = encode(interface, batch)
+            texts = _texts(spec, interface, batch)
             arrays.update({name: array for name, array in texts.items() if spec.inputs[name].range is None})
         dims = {name: sizes[case % len(sizes)] for name, sizes in told.items()}
         for name, array in arrays.items():
@@ -113,6 +115,13 @@ def _case(
     if not any(isinstance(dim, str) for entry in spec.inputs.values() for dim in entry.type.dims or ()):
         words = f"random values {case + 1}"
     return words, {name: filled[name] for name in spec.inputs}
+
+
+def _texts(spec: Spec, interface: Interface, batch: Sequence[Sequence[str]]) -> dict[str, Encoded]:
+    """Return the inputs that are filled from text, of as many of the sentences as a run takes."""
+    shapes = FixedShapes.declared(interface, declared_shapes(spec), spec.name)
+    found = list(in_context(map(tuple, batch[: shapes.most(len(batch))]), interface.context))
+    return shapes.filled(shapes.whole(found))
 
 
 def _values(inputs: Mapping[str, Input], dims: Mapping[str, int], size: int) -> dict[str, int]:

@@ -1,16 +1,26 @@
-"""The part of a stack's interface that is filled from text, before there is a file to read it from."""
+"""The part of a stack's interface that is filled from text, before there is a file to read it from: what it can say."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from assembler.description.metadata import describe_interface, describe_tokenizers, describe_vocabularies
+from assembler.interface.fill_rules import RULES
+from assembler.runtime.context import in_context
 from assembler.runtime.interface import Interface
+from assembler.runtime.shapes import FixedShapes
 from assembler.weights.language_models import CharLmWeights
+from assembler.wiring.fills import fills
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assembler.sources.opening import OpenSources
+    from assembler.spec.model import Spec
     from assembler.wiring.graph import Wiring
+
+#: How many sentences are looked at together.
+_AT_ONCE = 64
 
 
 def text_interface(wiring: Wiring, sources: OpenSources) -> Interface | None:
@@ -28,3 +38,44 @@ def text_interface(wiring: Wiring, sources: OpenSources) -> Interface | None:
     return Interface.from_metadata(
         {**record, "inputs": known}, dictionaries, describe_vocabularies(sources), describe_tokenizers(sources)
     )
+
+
+def declared_shapes(spec: Spec) -> dict[str, tuple[int | None, ...]]:
+    """Return the sizes of each input of a spec; `None` for those that are free."""
+    return {
+        name: tuple(dim if isinstance(dim, int) else None for dim in entry.type.dims or ())
+        for name, entry in spec.inputs.items()
+    }
+
+
+def fixed_shapes(wiring: Wiring, sources: OpenSources) -> FixedShapes | None:
+    """Return the sizes that inputs which are filled from text must have, or `None` where all are free.
+
+    Raises:
+        SpecError: One input would have to be filled in two ways (W013).
+        ModelError: No run could fill the sizes (M014).
+    """
+    declared = declared_shapes(wiring.spec)
+    if not any(size is not None for name, fill in fills(wiring).items() if fill.rule for size in declared[name]):
+        return None
+    interface = text_interface(wiring, sources)
+    return None if interface is None else FixedShapes.declared(interface, declared, wiring.spec.name)
+
+
+def expressible(wiring: Wiring, shapes: FixedShapes | None, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the sentences that the model's inputs can express.
+
+    In a text, no token holds a space; and inputs of fixed sizes have no room for long sentences.
+    """
+    spaceless = any(RULES[fill.rule].spaceless for fill in fills(wiring).values() if fill.rule)
+    kept = [[*tokens] for tokens in sentences if not (spaceless and any(" " in token for token in tokens))]
+    if shapes is None:
+        return kept
+    found: list[list[str]] = []
+    for start in range(0, len(kept), _AT_ONCE):
+        some = kept[start : start + _AT_ONCE]
+        words = [tuple(token for token in tokens if token) for tokens in some]
+        full = [tokens for tokens in words if tokens]
+        room = iter(shapes.have_room([*in_context(full, shapes.interface.context)]))
+        found += [tokens for tokens, own in zip(some, words, strict=True) if not own or next(room)]
+    return found

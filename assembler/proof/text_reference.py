@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,31 +16,24 @@ from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.task_results import Slots
 from assembler.runtime.context import InContext
-from assembler.runtime.encoding import encode
-from assembler.runtime.inputs import Text
+from assembler.runtime.fill.of_sentences import Text
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.text import NULL
-from assembler.weights.language_models import CharLmWeights
-from assembler.wiring.fills import fills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from assembler.core.arrays import Array
-    from assembler.core.tensors import Dim
     from assembler.core.values import Value
     from assembler.description.source_tasks import SourceTask
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.tag_reference import TagReference
-    from assembler.runtime.encoding import Encoded
-    from assembler.runtime.interface import Interface
-    from assembler.wiring.fills import Fill
-    from assembler.wiring.graph import Wiring
+    from assembler.runtime.fill.rule import Encoded
 
 #: The sentences of a run: an odd number.
 _BATCH = 7
@@ -52,57 +44,6 @@ _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
 #: What a model can say beside tags and scores.
 _SAID = ("labels", "lengths", *_SPAN)
 _OWN = ("prediction", "scores")
-
-
-def expressible(wiring: Wiring, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return the sentences that the model's inputs can express.
-
-    In a text, no token holds a space; and inputs of fixed sizes have no room for long sentences.
-    """
-    found = fills(wiring)
-    spaceless = any(fill.rule == "text" for fill in found.values())
-    characters, count = _room(wiring, found)
-    return [
-        [*tokens]
-        for tokens in sentences
-        if not (spaceless and any(" " in token for token in tokens))
-        and len(" ".join(tokens)) <= characters
-        and sum(map(bool, tokens)) <= count
-    ]
-
-
-def _room(wiring: Wiring, found: Mapping[str, Fill]) -> tuple[float, float]:
-    """Return how many characters and tokens of a sentence have room in inputs of fixed sizes."""
-    characters = tokens = math.inf
-    batch = fixed_batch(wiring, found) or 1
-    for name, fill in found.items():
-        dims = wiring.spec.inputs[name].type.dims or ()
-        if fill.rule == "characters" and isinstance(dims[0], int):
-            characters = min(characters, dims[0] - max(_markers(wiring, subject) for subject in fill.subjects))
-        elif fill.rule == "text" and isinstance(dims[1], int):
-            characters = min(characters, dims[1])
-        elif fill.rule in {"indices", "words"} and isinstance(dims[0], int):
-            tokens = min(tokens, dims[0] // batch)
-    return characters, tokens
-
-
-def fixed_batch(wiring: Wiring, found: Mapping[str, Fill]) -> int | None:
-    """Return how many sentences every run has, or `None` for any number."""
-    return next((size for name, fill in found.items() if isinstance(size := _batch(wiring, name, fill), int)), None)
-
-
-def _batch(wiring: Wiring, name: str, fill: Fill) -> Dim:
-    """Return the size of an input that is the number of sentences."""
-    dims = wiring.spec.inputs[name].type.dims or ()
-    places = {"characters": 1, "text": 0, "token_lengths": 0, "character_lengths": 0}
-    return dims[places[fill.rule]] if fill.rule in places else None
-
-
-def _markers(wiring: Wiring, node: str) -> int:
-    weights = wiring.views[node].weights
-    if not isinstance(weights, CharLmWeights):
-        return 0
-    return len(weights.characters.start_marker) + len(weights.characters.end_marker)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,17 +92,16 @@ class TextReference:
     def _compared(self, path: Path, within: float) -> tuple[list[str], float, bool]:
         """Return what differs, the largest difference of a span's score, and whether nothing else is wrong."""
         session = Session.open(path)
-        interface = Metadata.read(session.metadata, session.file).interface
+        shapes = FixedShapes.of(Metadata.read(session.metadata, session.file).interface, session)
         wrong: list[str] = []
         largest, scores_only = 0.0, True
-        shapes = FixedShapes.of(interface, session)
         size = shapes.most(_BATCH)
         read = self._read()
         for start in range(0, len(read), size):
             places = read[start : start + size]
             batch = [[token for token in self.tag.sentences[place] if token] for place in places]
             tagged = [self.tag.tagged[place] for place in places]
-            for feeds, rows in _written(interface, shapes, batch):
+            for feeds, rows in _written(shapes, batch):
                 words, spans, gap = self._differences(session, feeds, batch, tagged, rows, within)
                 wrong += [*words, *(line for line, _ in spans)]
                 scores_only = scores_only and not words and all(placed for _, placed in spans)
@@ -210,19 +150,17 @@ def spans_of(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
     return decode_spans(tagged.labels, tagged.scores)
 
 
-def _written(
-    interface: Interface, shapes: FixedShapes, batch: Sequence[Sequence[str]]
-) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
+def _written(shapes: FixedShapes, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
     """Yield the inputs of a batch, and for each of its sentences its row there.
 
     A text is also written with spaces at its ends and two between tokens, with empty sentences around, which nothing
     of its own may come of.
     """
     whole = shapes.whole([InContext(tuple(tokens)) for tokens in batch])
-    feeds = shapes.fitted(encode(interface, whole), len(whole))
+    feeds = shapes.filled(whole)
     yield feeds, [*range(len(batch))]
-    texts = [entry.name for entry in interface.inputs if isinstance(entry, Text)]
-    if not texts or len(feeds) != len(texts) or shapes.shapes:
+    texts = [entry.name for entry in shapes.interface.inputs if isinstance(entry, Text)]
+    if not texts or len(feeds) != len(texts) or shapes.sizes:
         return
     loose = [[], *([f" {token} " for token in tokens] for tokens in batch), []]
     codes = [[ord(letter) or NULL for letter in " ".join(tokens)] for tokens in loose]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.fill.rule import Encoded
 
 _WITH_MEMORY = frozenset({"CUDAExecutionProvider", "TensorrtExecutionProvider"})
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.runtime.fields import Fields, each
-from assembler.runtime.inputs import Described, Input, read_input
+from assembler.runtime.fill.inputs import read_input
+from assembler.runtime.fill.rule import Described, Input
 from assembler.runtime.language_model import LanguageModel, language_model
 from assembler.runtime.pieces import RULE as PIECES
 from assembler.runtime.pieces import Pieces
@@ -16,6 +17,9 @@ from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from assembler.runtime.fill.batch import Batch
+    from assembler.runtime.fill.rule import Encoded
 
 _PLACE = "assembler.interface"
 
@@ -113,6 +117,14 @@ class Interface:
     def output(self, gives: str) -> str | None:
         """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
+
+    def filled(self, batch: Batch) -> dict[str, Encoded]:
+        """Return the inputs of a batch by their names.
+
+        Raises:
+            ModelError: As `encode`.
+        """
+        return {entry.name: entry.fill(batch) for entry in self.inputs}
 
     def require_libraries(self, file: str | None = None) -> None:
         """Refuse to go on without the libraries that fill the inputs.

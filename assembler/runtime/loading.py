@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.fill.rule import Encoded
 
 
 class Port(Protocol):

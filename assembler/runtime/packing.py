@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.runtime.inputs import Characters, Indices
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.encoding import Encoded
     from assembler.runtime.interface import Interface
     from assembler.runtime.language_model import LanguageModel
 
@@ -58,7 +55,7 @@ class Lanes:
 def can_pack(interface: Interface) -> bool:
     """Whether all language models of a model have a reset character, and are read by indices alone."""
     models = {model.name: model for model in interface.language_models}
-    read = {entry.language_model.name for entry in interface.inputs if isinstance(entry, Indices)}
+    read = {entry.subject for entry in interface.inputs if entry.rule == "indices"}
     return bool(models) and read == set(models) and all(model.reset is not None for model in models.values())
 
 
@@ -88,39 +85,8 @@ def _in_lanes(counted: Integers, count: int) -> Lanes:
     return Lanes(count, lane, begin, counted)
 
 
-def packed(interface: Interface, feeds: Mapping[str, Encoded]) -> dict[str, Encoded]:
-    """Return the inputs of a batch with its texts in lanes.
-
-    Args:
-        interface: The interface of a model for which `can_pack` holds.
-        feeds: What `encode` gives for the batch.
-    """
-    sentences = next(feeds[entry.name].shape[1] for entry in interface.inputs if isinstance(entry, Characters))
-    lanes = {name: arrange(lengths) for name, lengths in _lengths(interface, feeds, sentences).items()}
-    result = dict(feeds)
-    for entry in interface.inputs:
-        if isinstance(entry, Characters):
-            model = entry.language_model
-            result[entry.name] = _characters(model, lanes[model.name], feeds[entry.name].astype(np.int64, copy=False))
-        elif isinstance(entry, Indices):
-            indices = feeds[entry.name].astype(np.int64, copy=False)
-            result[entry.name] = _indices(lanes[entry.language_model.name], indices)
-    return result
-
-
-def _lengths(interface: Interface, feeds: Mapping[str, Encoded], sentences: int) -> dict[str, Integers]:
-    """Return for each language model how far each text is read: up to the last position that an index names."""
-    found: dict[str, Integers] = {}
-    for entry in interface.inputs:
-        if isinstance(entry, Indices):
-            positions, text = np.divmod(feeds[entry.name].astype(np.int64, copy=False), sentences)
-            lengths = found.setdefault(entry.language_model.name, np.ones(sentences, np.int64))
-            np.maximum.at(lengths, text, positions + 1)
-    return found
-
-
-def _characters(model: LanguageModel, lanes: Lanes, ids: Integers) -> Integers:
-    """Return the ids of `[C, S]` as `[positions, lanes]`."""
+def characters(model: LanguageModel, lanes: Lanes, ids: Integers) -> Integers:
+    """Return the ids of `[texts, characters]` as `[positions, lanes]`."""
     rows = np.full((lanes.count, lanes.length), model.padding, dtype=np.int64)
     if model.reset is not None:
         later = lanes.begin > 0
@@ -128,12 +94,11 @@ def _characters(model: LanguageModel, lanes: Lanes, ids: Integers) -> Integers:
     text = np.repeat(np.arange(len(lanes.lengths)), lanes.lengths)
     first = np.cumsum(lanes.lengths) - lanes.lengths
     position = np.arange(len(text)) - first[text]
-    rows[lanes.lane[text], lanes.begin[text] + position] = ids[position, text]
+    rows[lanes.lane[text], lanes.begin[text] + position] = ids[text, position]
     return np.ascontiguousarray(rows.T)
 
 
-def _indices(lanes: Lanes, indices: Integers) -> Integers:
-    """Return `position * S + sentence` as `position in the lane * lanes + lane`."""
-    position, text = np.divmod(indices, len(lanes.lengths))
+def indices(lanes: Lanes, position: Integers, text: Integers) -> Integers:
+    """Return a position in a text as `position in the lane * lanes + lane`."""
     moved: Integers = (lanes.begin[text] + position) * lanes.count + lanes.lane[text]
     return moved

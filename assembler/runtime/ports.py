@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.runtime.inputs import Text, Unfilled
+from assembler.runtime.fill.inputs import Unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from assembler.runtime.session import Session
 
 INT64 = "tensor(int64)"
-INT32 = "tensor(int32)"
 FLOAT32 = "tensor(float)"
 
 
@@ -38,7 +37,7 @@ def require_ports(interface: Interface, session: Session, outputs: Mapping[str, 
 
 
 def _unfit_inputs(interface: Interface, inputs: Mapping[str, str]) -> Iterator[str]:
-    filled = {entry.name: INT32 if isinstance(entry, Text) else INT64 for entry in interface.inputs}
+    filled = {entry.name: f"tensor({entry.dtype})" for entry in interface.inputs}
     for name, kind in inputs.items():
         if name not in filled:
             yield f"input '{name}' has no entry in assembler.interface, so nobody knows what fills it"

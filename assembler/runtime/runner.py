@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from assembler.runtime.batching import batches, even_size, read_sentences, require_positive, windows
 from assembler.runtime.context import in_context
-from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
-from assembler.runtime.packing import can_pack, packed
+from assembler.runtime.packing import can_pack
 from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.tokenization import tokenize
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.runtime.context import InContext
-    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.fill.rule import Encoded
     from assembler.runtime.interface import Interface
     from assembler.runtime.session import Provider
 
@@ -80,7 +79,7 @@ class Runner:
         """
         self.session, self.metadata = session, metadata
         self._shapes = FixedShapes.of(metadata.interface, session)
-        self._packs = can_pack(metadata.interface)
+        self._packs = not self._shapes.sizes and can_pack(metadata.interface)
 
     @property
     def interface(self) -> Interface:
@@ -173,11 +172,7 @@ class Runner:
                 yield running[0], running[1].result()
 
     def _feeds(self, batch: list[InContext]) -> Mapping[str, Encoded]:
-        whole = self._shapes.whole(batch)
-        feeds = encode(self.interface, whole)
-        if self._shapes.shapes:
-            return self._shapes.fitted(feeds, len(whole))
-        return packed(self.interface, feeds) if len(batch) > 1 and self._packs else feeds
+        return self._shapes.filled(self._shapes.whole(batch), lanes=len(batch) > 1 and self._packs)
 
 
 def _ignore(_finished: int) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from assembler.runtime.encoding import Encoded
+    from assembler.runtime.fill.rule import Encoded
     from assembler.runtime.loading import LoadedModel, Port
 
 Provider: TypeAlias = "str | tuple[str, dict[str, str]]"

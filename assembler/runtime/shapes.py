@@ -11,15 +11,14 @@ import numpy as np
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.runtime.context import InContext
-from assembler.runtime.inputs import CharacterLengths, Characters, Indices, Text, TokenLengths, Words
+from assembler.runtime.fill.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.encoding import Encoded
-    from assembler.runtime.inputs import Input
+    from assembler.runtime.fill.rule import Axis, Encoded, Input
     from assembler.runtime.interface import Interface
     from assembler.runtime.session import Session
 
@@ -31,6 +30,9 @@ MOST_VALUES = 1 << 26
 _MOST_SENTENCES = 1 << 16
 #: What fills a batch up: a sentence of one token, whose tags are thrown away.
 _FILLER = InContext(("x",))
+#: The axes of a batch's own; the size of each is that of all its sentences together, but for the first.
+_SENTENCES, _TOTAL = ("", "sentences"), ("", "total_tokens")
+_SMALLER = "build the model with smaller sizes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,17 @@ class FixedShapes:
     """The sizes that the inputs of a model must have.
 
     Attributes:
+        interface: The model's interface.
         sentences: The sentences of every run, or `None` for any number.
-        shapes: The inputs with a fixed size, each with its sizes; `None` for those that are free.
-        inputs: What the inputs are, by name.
+        tokens: The tokens of each, as every run lays them out, or `None` for any number.
+        sizes: The sizes of the axes that must have one.
         file: The model's file, for the problems.
     """
 
+    interface: Interface
     sentences: int | None
-    shapes: Mapping[str, Shape]
-    inputs: Mapping[str, Input]
+    tokens: int | None
+    sizes: Mapping[Axis, int]
     file: str
 
     @classmethod
@@ -58,23 +62,24 @@ class FixedShapes:
     def declared(cls, interface: Interface, declared: Mapping[str, Shape], file: str) -> FixedShapes:
         """Return the fixed sizes of inputs with these shapes.
 
+        Where the rows of all tokens, or all pieces, have a fixed number and the sentences have none, each sentence
+        runs alone.
+
         Raises:
             ModelError: M014 for sizes that no run could fill.
         """
-        inputs = {entry.name: entry for entry in interface.inputs if entry.name in declared}
-        fixed = {name: declared[name] for name in inputs if any(size is not None for size in declared[name])}
-        for name, shape in fixed.items():
-            values = math.prod(size for size in shape if size is not None)
-            if values > MOST_VALUES:
-                message = f"the input '{name}' has {values:,} values in each run; at most {MOST_VALUES:,} are filled"
-                raise ModelError(Problem("M014", message, "build the model with smaller sizes", file))
-        counts = [size for name, shape in fixed.items() if (size := _sentences(inputs[name], shape)) is not None]
-        if counts and counts[0] > _MOST_SENTENCES:
-            message = (
-                f"the model takes {counts[0]:,} sentences in each run; at most {_MOST_SENTENCES:,} are filled up to"
-            )
-            raise ModelError(Problem("M014", message, "build the model with smaller sizes", file))
-        return cls(counts[0] if counts else None, fixed, inputs, file)
+        sizes: dict[Axis, int] = {}
+        for entry in interface.inputs:
+            for axis, size in _fixed(entry, declared.get(entry.name, ()), file):
+                if sizes.setdefault(axis, size) != size:
+                    message = f"the input '{entry.name}' fixes {size} {_called(axis)}, another one {sizes[axis]}"
+                    raise _unfit(message, "give both the same sizes", file)
+        sentences = sizes.get(_SENTENCES)
+        if sentences is None and any(axis == _TOTAL or axis[1] == "pieces" for axis in sizes):
+            sentences = 1
+        total = sizes.get(_TOTAL)
+        _require_sensible(sentences, sizes, file)
+        return cls(interface, sentences, None if total is None else total // (sentences or 1), sizes, file)
 
     def most(self, batch_size: int) -> int:
         """Return how many sentences at most run together."""
@@ -85,52 +90,80 @@ class FixedShapes:
         missing = 0 if self.sentences is None else self.sentences - len(batch)
         return [*batch, *[_FILLER] * missing]
 
-    def fitted(self, feeds: Mapping[str, Encoded], sentences: int) -> dict[str, Encoded]:
+    def filled(self, whole: Sequence[InContext], *, lanes: bool = False) -> dict[str, Encoded]:
         """Return the inputs of a batch at their sizes.
 
         Args:
-            feeds: What `encode` gives for the batch.
-            sentences: Its sentences.
+            whole: What `whole` gives.
+            lanes: Whether texts share lanes, where no size is fixed.
 
         Raises:
-            ModelError: M019 for a sentence that is too long for them.
+            ModelError: As `encode`; M019 for a sentence that is too long for the sizes.
         """
-        return {
-            name: self._fit(name, array, sentences) if name in self.shapes else array for name, array in feeds.items()
-        }
+        if not self.sizes:
+            return self.interface.filled(Batch(whole, lanes=lanes))
+        batch = Batch(whole, tokens=self.tokens, sizes=self.sizes)
+        for (_, what), needed, size in self._room(batch):
+            if needed.max() > size:
+                message = f"a sentence has {needed.max()} {what}, markers included; the model takes {size}"
+                raise ModelError(Problem("M019", message, "split the sentence", self.file))
+        return self.interface.filled(batch)
 
-    def _fit(self, name: str, array: Encoded, sentences: int) -> Encoded:
-        entry, shape = self.inputs[name], self.shapes[name]
-        match entry:
-            case Characters(language_model=model):
-                return self._widened(array.T, shape[0], model.padding, "characters").T.copy()
-            case Text():
-                return self._widened(array, shape[1], 0, "characters")
-            case Indices() | Words():
-                rows = array.reshape(sentences, -1)
-                fill = np.arange(sentences)[:, np.newaxis] if isinstance(entry, Indices) else 0
-                tokens = None if shape[0] is None else shape[0] // sentences
-                return self._widened(rows, tokens, fill, "tokens").ravel()
-            case _:
-                return array
+    def have_room(self, sentences: Sequence[InContext]) -> list[bool]:
+        """Return of each sentence whether it fits the sizes.
 
-    def _widened(self, rows: Encoded, width: int | None, fill: int | NDArray[np.int64], what: str) -> Encoded:
-        """Return rows of a width, with `fill` behind what they have."""
-        if width is None or width == rows.shape[1]:
-            return rows
-        if width < rows.shape[1]:
-            message = f"a sentence has {rows.shape[1]} {what}, markers included; the model takes {width}"
-            raise ModelError(Problem("M019", message, "split the sentence", self.file))
-        behind = np.broadcast_to(np.asarray(fill, rows.dtype), (len(rows), width - rows.shape[1]))
-        return np.concatenate([rows, behind], axis=1)
+        Args:
+            sentences: Sentences with tokens, without empty ones.
+        """
+        fits = np.ones(len(sentences), dtype=np.bool_)
+        if sentences:
+            for _, needed, size in self._room(Batch(sentences)):
+                fits &= needed <= size
+        return [bool(each) for each in fits]
+
+    def _room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64], int]]:
+        """Yield the axes of fixed sizes, with what each sentence needs and may have of them."""
+        for entry in self.interface.inputs:
+            for axis, needed in entry.room(batch):
+                size = self.tokens if axis == ("", "tokens") else self.sizes.get(axis)
+                if size is not None:
+                    yield axis, needed, size // (self.sentences or 1) if axis[1] == "pieces" else size
 
 
-def _sentences(entry: Input, shape: Shape) -> int | None:
-    """Return how many sentences a shape fixes."""
-    match entry:
-        case Characters():
-            return shape[1]
-        case Text() | CharacterLengths() | TokenLengths():
-            return shape[0]
-        case _:
-            return None
+def _fixed(entry: Input, shape: Shape, file: str) -> list[tuple[Axis, int]]:
+    """Return the sizes that the shape of an input fixes."""
+    if all(size is None for size in shape):
+        return []
+    values = math.prod(size for size in shape if size is not None)
+    if values > MOST_VALUES:
+        message = f"the input '{entry.name}' has {values:,} values in each run; at most {MOST_VALUES:,} are filled"
+        raise _unfit(message, _SMALLER, file)
+    try:
+        return list(entry.fit(shape))
+    except ValueError as err:
+        message = f"the input '{entry.name}' {err}"
+        raise _unfit(message, None, file) from err
+
+
+def _require_sensible(sentences: int | None, sizes: Mapping[Axis, int], file: str) -> None:
+    """Refuse sizes without room for a sentence, or that its sentences cannot share."""
+    if sentences is not None and sentences > _MOST_SENTENCES:
+        message = f"the model takes {sentences:,} sentences in each run; at most {_MOST_SENTENCES:,} are filled up to"
+        raise _unfit(message, _SMALLER, file)
+    for axis, size in sizes.items():
+        if size < 1 or (axis == _TOTAL and size < (sentences or 1)):
+            message = f"the model takes {size} {_called(axis)} in each run, which is no sentence of one token"
+            raise _unfit(message, "build the model with larger sizes", file)
+    total = sizes.get(_TOTAL)
+    if total is not None and total % (sentences or 1):
+        message = f"the model takes {total} tokens in each run, which {sentences} sentences cannot share evenly"
+        raise _unfit(message, f"give the rows of tokens a multiple of {sentences}", file)
+
+
+def _called(axis: Axis) -> str:
+    subject, name = axis
+    return f"{name.replace('_', ' ')} of '{subject}'" if subject else name.replace("_", " ")
+
+
+def _unfit(message: str, hint: str | None, file: str) -> ModelError:
+    return ModelError(Problem("M014", message, hint, file))

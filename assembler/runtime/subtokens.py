@@ -16,20 +16,17 @@ import numpy as np
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
+from assembler.runtime.cutting import NO_WORD, Cut, Piece
 from assembler.runtime.tokenizer_bounds import unbounded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from assembler.runtime.context import InContext
     from assembler.runtime.fields import Fields
 
 _SIZES = range(2**31)
 _LONGEST_REASON = 300
-#: Stands for the word of a subtoken that belongs to no token of the sentence.
-_NO_WORD = -1
 
 
 class _Encoding(Protocol):
@@ -46,26 +43,6 @@ class _Tokenizer(Protocol):
     ) -> list[_Encoding]: ...
     def enable_truncation(self, max_length: int, *, stride: int) -> None: ...
     def num_special_tokens_to_add(self, *, is_pair: bool) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Subtokens:
-    """A batch as an encoder reads it. An overlong sentence is several pieces, one behind the other.
-
-    Attributes:
-        ids: int64 `[pieces, subtokens]`.
-        mask: int64 `[pieces, subtokens]`, 1 where there is a subtoken.
-        words: int64 `[pieces, subtokens]`, the row of the token in the grid of tokens, sentence-major; -1 for none.
-        first: int64 `[total_tokens]`, the place of each token's first subtoken in the flattened ids; behind the last
-            place for a token without subtokens and behind a sentence's end.
-        last: int64 `[total_tokens]`, the same of its last subtoken.
-    """
-
-    ids: NDArray[np.int64]
-    mask: NDArray[np.int64]
-    words: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +95,8 @@ class Subtokenizer:
             _tokenizer=tokenizer,
         )
 
-    def encode(self, sentences: Sequence[InContext]) -> Subtokens:
-        """Return a batch of sentences as the encoder reads them.
+    def cut(self, sentences: Sequence[InContext]) -> Cut:
+        """Return a batch of sentences as the pieces that the encoder reads.
 
         Raises:
             ModelError: M019 for a sentence of more subtokens than the encoder has positions.
@@ -129,12 +106,11 @@ class Subtokenizer:
             encodings = self._tokenizer.encode_batch(
                 [text for text, _ in texts], is_pretokenized=True, add_special_tokens=True
             )
-        most = max(len(sentence.tokens) for sentence in sentences)
-        rows: list[_Piece] = []
-        for number, (encoding, (_, start)) in enumerate(zip(encodings, texts, strict=True)):
+        found = []
+        for sentence, encoding, (_, start) in zip(sentences, encodings, texts, strict=True):
             pieces = [encoding, *encoding.overflowing] if self.stride else [encoding]
-            rows += self._pieces(pieces, start, len(sentences[number].tokens), number * most)
-        return self._grid(rows, most * len(sentences))
+            found.append(tuple(self._pieces(pieces, start, len(sentence.tokens))))
+        return Cut(tuple(found), self.padding)
 
     def _failed(self, why: str) -> ModelError:
         message = f"the tokeniser of the encoder '{self.name}' fails on this text: {why}"
@@ -149,7 +125,7 @@ class Subtokenizer:
             left, right = [*left, self.separator], [self.separator, *right]
         return [_whole(token) for token in (*left, *sentence.tokens, *right)], len(left)
 
-    def _pieces(self, encodings: Sequence[_Encoding], start: int, count: int, offset: int) -> Iterator[_Piece]:
+    def _pieces(self, encodings: Sequence[_Encoding], start: int, count: int) -> Iterator[Piece]:
         """Yield the pieces of one sentence, with the words of those subtokens that count.
 
         Of pieces that overlap each subtoken counts once: those at the edges of a piece count in the neighbour, where
@@ -162,41 +138,16 @@ class Subtokenizer:
                 message += f"has positions for {self.positions}"
                 raise ModelError(Problem("M019", message, "split the sentence", self.file))
             words = np.fromiter(
-                (_NO_WORD if word is None else word - start for word in encoding.word_ids), np.int64, len(encoding.ids)
+                (NO_WORD if word is None else word - start for word in encoding.word_ids), np.int64, len(encoding.ids)
             )
-            words[(words < 0) | (words >= count)] = _NO_WORD
+            words[(words < 0) | (words >= count)] = NO_WORD
             if last:
                 place = np.arange(len(words))
                 counts = (place > half) & (place < self.most - 1 - half)
                 counts |= (place <= half) if number == 0 else False
                 counts |= (place >= self.most - 1 - half) if number == last else False
-                words[~counts] = _NO_WORD
-            words[words >= 0] += offset
-            yield _Piece(encoding.ids, words)
-
-    def _grid(self, pieces: Sequence[_Piece], tokens: int) -> Subtokens:
-        shape = len(pieces), max(len(piece.ids) for piece in pieces)
-        ids = np.full(shape, self.padding, dtype=np.int64)
-        mask = np.zeros(shape, dtype=np.int64)
-        words = np.full(shape, _NO_WORD, dtype=np.int64)
-        for row, piece in enumerate(pieces):
-            ids[row, : len(piece.ids)] = piece.ids
-            mask[row, : len(piece.ids)] = 1
-            words[row, : len(piece.ids)] = piece.words
-        flat = words.ravel()
-        places = np.flatnonzero(flat != _NO_WORD)
-        first, last = np.full(tokens, flat.size, dtype=np.int64), np.full(tokens, flat.size, dtype=np.int64)
-        first[flat[places[::-1]]] = places[::-1]  # the last one written stays
-        last[flat[places]] = places
-        return Subtokens(ids, mask, words, first, last)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """The ids of one piece, and the row of the token that each stands for."""
-
-    ids: list[int]
-    words: NDArray[np.int64]
+                words[~counts] = NO_WORD
+            yield Piece(encoding.ids, words)
 
 
 def _whole(token: str) -> str:

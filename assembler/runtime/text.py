@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 NULL = 0x110000
 
 
-def encode_text(sentences: Sequence[Sequence[str]]) -> NDArray[np.int32]:
+def encode_text(sentences: Sequence[Sequence[str]], width: int = 0) -> NDArray[np.int32]:
     """Return the code points of each sentence's tokens joined by one space, int32 `[sentences, characters]`.
 
     Shorter texts are padded with 0 at their end. Halves of surrogate pairs are code points like others.
+
+    Args:
+        sentences: The tokens of each.
+        width: The characters of a row, if they are to be more than the longest text has.
 
     Raises:
         ValueError: If a token holds a space, which would make two tokens of it.
@@ -32,7 +36,7 @@ def encode_text(sentences: Sequence[Sequence[str]]) -> NDArray[np.int32]:
             raise ValueError(message)
     texts = [" ".join(sentence) for sentence in sentences]
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    filled = np.arange(lengths.max(initial=1)) < lengths[:, np.newaxis]
+    filled = np.arange(max(int(lengths.max(initial=1)), width)) < lengths[:, np.newaxis]
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<i4")
     rows = np.zeros(filled.shape, dtype=np.int32)
     rows[filled] = np.where(codes == 0, NULL, codes)

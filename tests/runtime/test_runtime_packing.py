@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assembler.runtime import Alphabet, Interface, LanguageModel, encode
-from assembler.runtime.inputs import CharacterLengths, Characters, Indices, TokenLengths
-from assembler.runtime.packing import arrange, can_pack, packed
+from assembler.runtime.context import InContext
+from assembler.runtime.fill.batch import Batch
+from assembler.runtime.fill.of_language_models import CharacterLengths, Characters, Indices
+from assembler.runtime.fill.of_sentences import TokenLengths
+from assembler.runtime.packing import arrange, can_pack
 
 LETTERS = ("<unk>", "\n", " ", "a", "b", "c", "é")
 RESET = len(LETTERS)
@@ -75,11 +78,11 @@ def test_short_texts_beside_a_long_one_share_few_lanes() -> None:
 def test_each_token_is_read_behind_the_characters_that_stand_before_it_alone(sentences: list[list[str]]) -> None:
     face = interface()
     plain = encode(face, sentences)
-    lanes = packed(face, plain)
+    lanes = face.filled(Batch([InContext(tuple(tokens)) for tokens in sentences], lanes=True))
     for name in ("fw", "bw"):
         assert history(lanes[name], lanes[f"{name}_rows"]) == history(plain[name], plain[f"{name}_rows"])
-    assert lanes["lengths"] is plain["lengths"]
-    assert lanes["character_lengths"] is plain["character_lengths"]
+    assert lanes["lengths"].tolist() == plain["lengths"].tolist()
+    assert lanes["character_lengths"].tolist() == plain["character_lengths"].tolist()
 
 
 def history(ids: np.ndarray, rows: np.ndarray) -> list[list[int]]:

@@ -16,14 +16,22 @@ from assembler import assemble, verify
 from assembler.cli.main import main
 from assembler.core.errors import ModelError
 from assembler.initialisation import write_spec
-from assembler.runtime import TextClassifier, runner
+from assembler.runtime import Tagger, TextClassifier
+from assembler.runtime.session import Session
 
+from .encoders import encoder
+from .test_pieces import pieces
 from .test_text_classifiers import classifier, models
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from flair.embeddings import DocumentEmbeddings
+    from numpy.typing import NDArray
+
+    from assembler.runtime.fill.rule import Encoded
 
     from .conftest import Bench
 
@@ -48,14 +56,15 @@ def written(bench: Bench, made: DocumentEmbeddings) -> str:
     return write_spec(str(bench.folder / "classifier.pt"), bench.folder)
 
 
-def fixed(text: str, *, sentences: int, tokens: int = TOKENS, characters: int = CHARACTERS) -> str:
-    """Return a spec whose named dims are numbers."""
-    sizes = {"characters": characters, "sentences": sentences, "total_tokens": sentences * tokens}
+def fixed(text: str, *, sentences: int, tokens: int = TOKENS) -> str:
+    """Return a spec whose named dims are numbers; a sentence is two pieces of a transformer at most."""
+    sizes = {"characters": CHARACTERS, "sentences": sentences, "total_tokens": sentences * tokens}
+    sizes |= {"pieces": 2 * sentences, "subtokens": 26}
     head, graph = text.split("\ngraph:", 1)
     for name, size in sizes.items():
         head = re.sub(rf"(shape: \[[^\]]*)\b{name}\b", rf"\g<1>{size}", head)
     assert "shape: [" in head
-    assert not re.search(r"shape: \[[^\]]*(characters|sentences|tokens)", head)
+    assert not re.search(r"shape: \[[^\]]*(characters|sentences|tokens|pieces)", head)
     return f"{head}\ngraph:{graph}"
 
 
@@ -83,6 +92,33 @@ def test_a_classifier_of_fixed_sizes_is_proven_and_classifies_the_same(bench: Be
             assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("pooling", ["first", "last", "first_last", "mean"])
+def test_a_transformer_of_fixed_sizes_is_proven_and_classifies_the_same(bench: Bench, pooling: str, count: int) -> None:
+    options = {"subtoken_pooling": pooling, "use_context": False, "allow_long_sentences": True, "longest": 26}
+    text = written(bench, DocumentPoolEmbeddings([encoder(bench.folder, "bert", **options)]))
+    long = ["Donaudampfschifffahrt", "bellt", "\u200b", "Washington"]
+    sentences = [long, ["ja"], [], ["der", "Hund"], ["x"] * 8, ["2024"] * 8]
+    expected = TextClassifier(build(bench, text, "free")).classify(sentences)
+    path = build(bench, fixed(text, sentences=count), "fixed")
+    given = TextClassifier(path).classify(sentences)
+    for ours, theirs in zip(given, expected, strict=True):
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
+    with pytest.raises(ModelError, match=r"M019 a sentence has [3-9] pieces, markers included; the model takes 2"):
+        TextClassifier(path).classify([["ja"], ["Donaudampfschifffahrt"] * 8])
+
+
+def test_word_pieces_and_an_encoder_of_fixed_sizes_tag_the_same(bench: Bench) -> None:
+    tagger = bench.tagger(pieces(bench.folder), encoder(bench.folder, "bert", use_context=False), crf=False)
+    tagger.save(bench.folder / "tagger.pt")
+    text = write_spec(str(bench.folder / "tagger.pt"), bench.folder)
+    expected = Tagger(build(bench, text, "free")).tag(SENTENCES)
+    given = Tagger(build(bench, fixed(text, sentences=3), "fixed")).tag(SENTENCES)
+    for ours, theirs in zip(given, expected, strict=True):
+        assert ours.labels == theirs.labels
+        assert ours.scores == pytest.approx(theirs.scores, abs=1e-6)
+
+
 def test_a_text_that_has_no_room_is_a_problem(bench: Bench) -> None:
     model = TextClassifier(build(bench, fixed(written(bench, document(bench, "document_pool")), sentences=2), "fixed"))
     with pytest.raises(ModelError, match=r"M019 a sentence has 9 tokens, markers included; the model takes 8"):
@@ -99,15 +135,16 @@ def test_texts_share_lanes_where_the_language_models_let_them(
     model, sentences = TextClassifier(path), [["ja"] * (1 + number % 7) for number in range(150)]
     alone = model.classify(sentences, batch_size=1)
     sizes: list[int] = []
-    packed = runner.packed
+    run = Session.run
 
-    def counted(interface, feeds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        sizes.append(len(feeds["lengths"]) if "lengths" in feeds else 0)
-        return packed(interface, feeds)
+    def counted(session: Session, names: Sequence[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
+        sizes.append(feeds["forward"].shape[1])
+        return run(session, names, feeds)
 
-    monkeypatch.setattr(runner, "packed", counted)
+    monkeypatch.setattr(Session, "run", counted)
     together = model.classify(sentences)
     assert len(sizes) == 2
+    assert max(sizes) < 75
     for one, other in zip(together, alone, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
 

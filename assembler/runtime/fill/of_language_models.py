@@ -1,0 +1,75 @@
+"""The inputs of character language models."""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from assembler.runtime.fill.rule import Input, OfTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assembler.runtime.fields import Fields
+    from assembler.runtime.fill.batch import Batch
+    from assembler.runtime.fill.rule import Axis, Described
+    from assembler.runtime.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class OfLanguageModel(Input, ABC):
+    """An input that speaks of a language model."""
+
+    language_model: LanguageModel
+
+    @property
+    def subject(self) -> str:
+        """The language model."""
+        return self.language_model.name
+
+    @classmethod
+    def read(cls, name: str, fields: Fields, known: Described) -> Self:
+        """Return the input with the language model that its fields name."""
+        return cls(name, known.models[fields.choice("language_model", known.models)])
+
+
+@dataclass(frozen=True, slots=True)
+class Characters(OfLanguageModel):
+    """An input of character ids, int64 `[characters, sentences]`."""
+
+    rule: ClassVar[str] = "characters"
+
+    def fill(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the ids, or the lanes that several texts share."""
+        return batch.framed(self.language_model).characters(batch.sizes.get((self.subject, "characters"), 0))
+
+    def room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
+        """Yield the characters, markers included."""
+        yield (self.subject, "characters"), batch.framed(self.language_model).lengths
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterLengths(OfLanguageModel):
+    """An input of text lengths that count the markers, int64 `[sentences]`."""
+
+    rule: ClassVar[str] = "character_lengths"
+
+    def fill(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the lengths."""
+        return batch.framed(self.language_model).lengths
+
+
+@dataclass(frozen=True, slots=True)
+class Indices(OfTokens, OfLanguageModel):
+    """An input of rows of hidden states, one per token, int64 `[total_tokens]`."""
+
+    rule: ClassVar[str] = "indices"
+
+    def fill(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the rows."""
+        return batch.framed(self.language_model).indices()

@@ -1,0 +1,76 @@
+"""The inputs that speak of no part: counts of tokens, an order of rows, the text itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from assembler.runtime.fill.rule import Input, OfTokens
+from assembler.runtime.text import encode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from assembler.runtime.fields import Fields
+    from assembler.runtime.fill.batch import Batch
+    from assembler.runtime.fill.rule import Axis, Described
+
+_PARTS = range(1, 1025)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLengths(Input):
+    """An input of token counts, int64 `[sentences]`."""
+
+    rule: ClassVar[str] = "token_lengths"
+
+    def fill(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the counts."""
+        return batch.counts
+
+
+@dataclass(frozen=True, slots=True)
+class Striping(OfTokens):
+    """An input of the order that interleaves `parts` blocks of rows, int64 `[parts * total_tokens]`."""
+
+    rule: ClassVar[str] = "striping"
+    parts: int
+
+    @classmethod
+    def read(cls, name: str, fields: Fields, _known: Described) -> Self:
+        """Return the input with the number of parts."""
+        return cls(name, fields.number("parts", _PARTS))
+
+    def fill(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the order."""
+        rows = np.arange(self.parts * batch.filled.size, dtype=np.int64)
+        return rows.reshape(self.parts, -1).T.ravel()
+
+    def fit(self, shape: tuple[int | None, ...]) -> Iterator[tuple[Axis, int]]:
+        """Yield how many tokens have a row in each part."""
+        for _, size in OfTokens.fit(self, shape):
+            if size % self.parts:
+                message = f"has {size} rows, which {self.parts} parts cannot share evenly"
+                raise ValueError(message)
+            yield ("", "total_tokens"), size // self.parts
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Input):
+    """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0."""
+
+    rule: ClassVar[str] = "text"
+
+    def fill(self, batch: Batch) -> NDArray[np.int32]:
+        """Return the code points."""
+        words = [each.tokens for each in batch.sentences]
+        return encode_text(words, batch.sizes.get((self.subject, "characters"), 0))
+
+    def room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
+        """Yield the characters, with a space between two tokens."""
+        yield (self.subject, "characters"), batch.widths.sum(axis=1) + batch.counts - 1

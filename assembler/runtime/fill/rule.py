@@ -1,0 +1,110 @@
+"""What every rule has by which a host fills an input."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from assembler.interface.fill_rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Self, TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assembler.runtime.fields import Fields
+    from assembler.runtime.fill.batch import Batch
+    from assembler.runtime.language_model import LanguageModel
+    from assembler.runtime.pieces import Pieces
+    from assembler.runtime.subtokens import Subtokenizer
+    from assembler.runtime.vocabulary import Vocabulary
+
+    Encoded: TypeAlias = "NDArray[np.int64] | NDArray[np.int32]"
+    #: What a size is a size of: the part that the input speaks of, empty for the whole batch, and the axis.
+    Axis: TypeAlias = "tuple[str, str]"
+
+#: The axes that all inputs of a batch share; any other is one of the part that the input speaks of.
+_SHARED = ("sentences", "total_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the metadata describe and an input may speak of, by name."""
+
+    models: Mapping[str, LanguageModel]
+    tables: Mapping[str, Vocabulary | Pieces]
+    encoders: Mapping[str, Subtokenizer]
+
+
+@dataclass(frozen=True, slots=True)
+class Input(ABC):
+    """An input of a model; the class is how it is filled.
+
+    A subclass names its row of `interface.fill_rules` and is listed in `runtime/fill/inputs.py`.
+    """
+
+    rule: ClassVar[str]
+    name: str
+
+    @property
+    def subject(self) -> str:
+        """The part that it speaks of, whose axes are its own; empty for none."""
+        return ""
+
+    @property
+    def dtype(self) -> str:
+        """Its element type."""
+        return RULES[self.rule].dtype
+
+    @classmethod
+    def read(cls, name: str, _fields: Fields, _known: Described) -> Self:
+        """Return the input that the metadata state.
+
+        Raises:
+            ModelError: M013 for a field that is missing or damaged.
+        """
+        return cls(name)
+
+    @abstractmethod
+    def fill(self, batch: Batch) -> Encoded:
+        """Return the input of a batch, at the sizes of the batch.
+
+        Raises:
+            ModelError: M018 if a library is not installed.
+        """
+
+    def fit(self, shape: tuple[int | None, ...]) -> Iterator[tuple[Axis, int]]:
+        """Yield the sizes that a shape fixes.
+
+        Raises:
+            ValueError: The input cannot have such a shape; the message says why.
+        """
+        dims = RULES[self.rule].dims
+        if len(dims) != len(shape):
+            message = f"has {len(shape)} axes, expected [{', '.join(dims)}]"
+            raise ValueError(message)
+        for dim, size in zip(dims, shape, strict=True):
+            if size is None:
+                continue
+            if dim.isdecimal():
+                if size != int(dim):
+                    message = f"has an axis of {size}, expected [{', '.join(dims)}]"
+                    raise ValueError(message)
+            else:
+                yield ("" if dim in _SHARED else self.subject, dim), size
+
+    def room(self, _batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
+        """Yield the axes of the input that the length of a sentence decides, with what each sentence needs of them."""
+        yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class OfTokens(Input, ABC):
+    """An input with a row for each token."""
+
+    def room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
+        """Yield the tokens."""
+        yield ("", "tokens"), batch.counts
