@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.core.arrays import Array, Arrays
+
+#: A model that is open here, or in the process beside ours.
+OpenSession: TypeAlias = ort.InferenceSession | IsolatedSession
 
 _FATAL_ONLY = 4  # what fails is raised; ONNX Runtime would print it as well
 
@@ -33,7 +36,7 @@ def _ort_errors() -> tuple[type[BaseException], ...]:
 _ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, OSError, *_ort_errors())
 
 
-def open_session(model: Path | bytes, what: str) -> ort.InferenceSession | IsolatedSession:
+def open_session(model: Path | bytes, what: str) -> OpenSession:
     """Open a model; in the process beside ours, where a block asks for that.
 
     Args:
@@ -57,7 +60,7 @@ def open_session(model: Path | bytes, what: str) -> ort.InferenceSession | Isola
         raise ModelError(Problem("M006", message, file=None if isinstance(model, bytes) else str(model))) from err
 
 
-def run(session: ort.InferenceSession | IsolatedSession, inputs: Arrays, what: str) -> dict[str, Array]:
+def run(session: OpenSession, inputs: Arrays, what: str) -> dict[str, Array]:
     """Run a session and return its outputs by name.
 
     Raises:

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
-from assembler.onnx_model.sessions import open_session, run
+from assembler.onnx_model.sessions import run
+from assembler.proof.batch_plan import width
 from assembler.runtime.context import InContext
 from assembler.runtime.metadata import Metadata
-from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from assembler.core.arrays import Array, Arrays
     from assembler.core.problems import Mark
     from assembler.core.tensors import Dim
+    from assembler.onnx_model.sessions import OpenSession
     from assembler.spec.model import Spec
 
     #: The dims that a tensor declares; `None` where not even their number is known.
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 #: The sentences of the runs, where inputs are filled from text: one, an odd few, more than flair's own 32.
 _SIZES = (1, 5, 33)
-#: Longer texts are left out: what they take would be padded to for all.
-_LONG = 200
 _MOST_LINES = 5
 _HINT = "nothing was written; give dims that can differ names of their own, under 'dims' of the part or in the input"
 
@@ -72,25 +70,24 @@ def require_dims(mark: Mark, wrong: Iterable[str]) -> None:
 
 
 def check_dims(
-    path: Path, spec: Spec, sentences: Sequence[Sequence[str]], cases: Sequence[tuple[str, Arrays]] | None
+    session: OpenSession, spec: Spec, sentences: Sequence[Sequence[str]], cases: Sequence[tuple[str, Arrays]] | None
 ) -> None:
     """Hold the dims of a file's inputs and outputs against runs of it.
 
     Args:
-        path: The written model.
+        session: The written model.
         spec: Its spec.
         sentences: The sentences of the proof.
         cases: Named inputs; `None` where all inputs are filled from the sentences.
 
     Raises:
         ParityError: A run contradicts a dim (P006).
-        ModelError: The model cannot be run (M006, M007, M010 to M014).
+        ModelError: The model cannot be run (M007, M012 to M014).
     """
-    session = open_session(path, "the assembled model")
     inputs: dict[str, Declared] = {port.name: port.shape for port in session.get_inputs()}
     outputs: dict[str, Declared] = {port.name: port.shape for port in session.get_outputs()}
     wrong: list[str] = []
-    for case, feeds in _sentence_cases(path, sentences) if cases is None else cases:
+    for case, feeds in _sentence_cases(session, spec.name, sentences) if cases is None else cases:
         dims = Dims(case)
         for name, declared in inputs.items():
             dims.meet(f"the input {name}", declared, feeds[name])
@@ -100,11 +97,17 @@ def check_dims(
     require_dims(spec.proof.mark, wrong)
 
 
-def _sentence_cases(path: Path, sentences: Sequence[Sequence[str]]) -> Iterator[tuple[str, Mapping[str, Array]]]:
-    session = Session.open(path)
-    interface = Metadata.read(session.metadata, session.file).interface
-    shapes = FixedShapes.of(interface, session)
-    short = [tokens for tokens in sentences if sum(map(len, tokens)) <= _LONG] or sentences[:1]
+def _sentence_cases(
+    session: OpenSession, name: str, sentences: Sequence[Sequence[str]]
+) -> Iterator[tuple[str, Mapping[str, Array]]]:
+    """Yield inputs filled from the shortest sentences, the longest of these first: what they say does not matter."""
+    interface = Metadata.read(session.get_modelmeta().custom_metadata_map, name).interface
+    declared = {
+        port.name: tuple(size if isinstance(size, int) else None for size in port.shape)
+        for port in session.get_inputs()
+    }
+    shapes = FixedShapes.declared(interface, declared, name)
+    short = sorted(sentences, key=width)[: max(_SIZES)][::-1]
     for size in dict.fromkeys(shapes.most(size) for size in _SIZES):
         batch = [InContext(tuple(token for token in tokens if token)) for tokens in short[:size]]
         whole = shapes.whole(batch)

@@ -15,7 +15,7 @@ from onnx.reference import ReferenceEvaluator
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
-from assembler.onnx_model.sessions import first_line, open_session, run
+from assembler.onnx_model.sessions import first_line, run
 from assembler.parts.registry import built_in_kinds
 from assembler.proof.noise import AT_MOST
 from assembler.proof.stepwise import gap
@@ -27,11 +27,11 @@ from assembler.runtime.tasks import TokenTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from assembler.core.arrays import Array
     from assembler.core.values import Value
     from assembler.onnx_model.model import Model
+    from assembler.onnx_model.sessions import OpenSession
     from assembler.proof.proving import References
     from assembler.spec.model import Spec
 
@@ -96,20 +96,16 @@ class Evaluated:
             return {"engine": ENGINE, "status": "not run", "reason": self.refused}
         return {"engine": ENGINE, "status": "passed", "cases": self.cases}
 
-    def prove(self, path: Path) -> str:
+    def prove(self, session: OpenSession) -> str:
         """Compare a written model, in ONNX Runtime, with what the evaluator has computed, and say what was found.
 
         Raises:
             ParityError: Something differs (P008).
-            ModelError: The model cannot be run (M006, M007).
+            ModelError: The model cannot be run (M007).
         """
         if self.refused is not None:
             return f"not run in onnx's reference evaluator: {self.refused}"
-        session, within, largest = (
-            open_session(path, "the assembled model"),
-            max(AT_MOST, self.spec.proof.scores_within),
-            0.0,
-        )
+        within, largest = max(AT_MOST, self.spec.proof.scores_within), 0.0
         for each in self.runs:
             given = run(session, each.feeds, "the assembled model")
             for name, array in each.outputs.items():

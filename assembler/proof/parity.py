@@ -32,7 +32,7 @@ class Difference:
     Attributes:
         sentence: The sentence.
         token: The token's place in it, or the class where sentences are labelled.
-        batch_size: The batch shape.
+        batch_size: The size of the batches.
         source: The source's label and score.
         model: The model's.
         by_sentence: Whether sentences are labelled.
@@ -62,13 +62,13 @@ class Comparison:
     """What a comparison found.
 
     Attributes:
-        sentences: How many were compared, in each batch shape.
+        sentences: How many were compared.
         tokens: How many tokens they have.
-        tags_changed: How many tokens got another label, over all batch shapes.
+        tags_changed: How many tokens got another label, over all batches.
         largest: The largest difference of a score.
         within: The tolerance.
         worst: The tokens that differ most, changed labels first.
-        compared: Tokens compared, over all batch shapes.
+        compared: Tokens compared, over all batches.
     """
 
     sentences: int

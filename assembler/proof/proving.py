@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import ParityError, SpecError
 from assembler.core.problems import Problem
 from assembler.description.source_tasks import source_tasks
+from assembler.onnx_model.sessions import open_session
 from assembler.passes.profiles import PROFILES
 from assembler.proof.accuracy import GoldReference
 from assembler.proof.coverage import Coverage, missing, require_coverage, task_coverage, text_coverage
@@ -93,8 +94,8 @@ class Proven:
     Attributes:
         against: The reference: the names of the models, or `each part alone`.
         cases: Sentences, or sets of inputs.
-        tokens: Tokens compared in each batch shape; 0 for stacks without tags.
-        classes: Classes of sentences compared in each batch shape; 0 for stacks that label no sentences.
+        tokens: Their tokens; 0 for stacks without tags.
+        classes: Their classes; 0 for stacks that label no sentences.
         largest: The largest difference of a score or of any output.
         tolerance: How far scores, or other outputs, were allowed to differ.
         left_out: Sentences that were left out, because a word of theirs was cut from a table.
@@ -134,6 +135,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     spec = wiring.spec
     require_room(spec)
     shapes = fixed_shapes(wiring, sources)
+    fixed = None if shapes is None else shapes.sentences
     text = proof_text(spec, lambda given: expressible(wiring, shapes, given))
     sentences: Sequence[Sequence[str]] = text.sentences
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
@@ -148,7 +150,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
         if PROFILES[spec.profile].tags_changed is not None:
             sentences, measured = measured_text(spec, tasks, sentences, sources)
         tags = tuple(
-            TagReference.of(spec, *each) for each in zip(tasks, [sentences] * len(tasks), measured, strict=True)
+            TagReference.of(spec, task, sentences, fixed, own) for task, own in zip(tasks, measured, strict=True)
         )
         texts = tuple(
             TextReference(task, tag) for task, tag in zip(tasks, tags, strict=True) if TextReference.fits(task)
@@ -156,7 +158,6 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     gold = GoldReference.of(
         spec, tasks, lambda given: expressible(wiring, shapes, _gold_kept(tasks[0], given, sources))
     )
-    fixed = None if shapes is None else shapes.sentences
     coverage = _coverage(wiring, (text, sentences, fixed), tasks, tags)
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
         return References(spec, sentences, tags, texts, None, left_out, coverage, gold)
@@ -187,7 +188,7 @@ def _coverage(
     if not tags:
         return Coverage(0, 0, (), (), "", tuple(sorted(fed)), tuple(wiring.spec.outputs))
     lossy = PROFILES[wiring.spec.profile].tags_changed is not None
-    sizes, in_words = compared_in(fixed, lossy=lossy)
+    sizes, in_words = compared_in(sentences, fixed, lossy=lossy)
     met = []
     for task, tag in zip(tasks, tags, strict=True):
         spans = None if tag.by_sentence else sum(len(spans_of(task, each)) for each in tag.tagged)
@@ -281,10 +282,11 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     found = [reference.prove(path, diagnose) for reference in references.all()]
     tagged = found[: len(references.tags)] or found
     usual = Tolerance(spec.proof.scores_within)
-    check_dims(path, spec, references.sentences, cases)
+    session = open_session(path, "the assembled model")
+    check_dims(session, spec, references.sentences, cases)
     require_coverage(spec, references.against, references.coverage)
     _, less = missing(spec, references.coverage)
-    engines = () if references.evaluated is None else (references.evaluated.prove(path),)
+    engines = () if references.evaluated is None else (references.evaluated.prove(session),)
     repeated = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
     by_parts = () if parts is None else parts.notes
     notes = (*repeated, *by_parts, *(() if parts is None or references.tags else (SHOWS,)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
+from assembler.proof.batch_plan import largest, planned, width
 from assembler.proof.budget import Count, Losses, require_kept
 from assembler.proof.measured_text import allowed_share, alone_and_together
 from assembler.proof.noise import Tolerance, excused
@@ -17,7 +18,7 @@ from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.task_results import ModelTask, source_results
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from assembler.core.values import Value
@@ -26,37 +27,30 @@ if TYPE_CHECKING:
     from assembler.proof.measured_text import MeasuredText
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.stepwise import Gap
-    from assembler.runtime.context import InContext
     from assembler.spec.model import Spec
 
-#: How many sentences are tried one by one; in the other batch shapes it is all of them.
-_ONE_BY_ONE = 24
-#: Texts of more characters are left out of batches of more than an odd few: the states of one such text take as many
-#: bytes as thirty short ones, and a batch is padded to its longest text.
-_LONG, _ODD = 200, 7
+#: Of a lossy model, texts of more characters are counted alone: a batch is padded to its longest text.
+_LONG = 200
 #: How many sentences with their tags the model carries, so that `verify` can try it anywhere.
 _GOLDEN = 8
 _GOLDEN_DIGITS = 4
 
 
-def compared_in(fixed: int | None, *, lossy: bool) -> tuple[tuple[int, ...], str]:
+def compared_in(sentences: Sequence[Sequence[str]], fixed: int | None, *, lossy: bool) -> tuple[tuple[int, ...], str]:
     """Return the batch sizes in which sentences are compared, and in words which sentences in which.
 
     Args:
+        sentences: The sentences.
         fixed: The sentences that each run of the model has, or `None` for any number.
         lossy: Whether the model is measured. The sizes of its hard sentences, on which nothing is counted, are said in
             words alone.
     """
-    most = BATCH_SIZES[-1] if fixed is None else fixed
     if lossy:
-        sizes = sorted({1, min(BATCH_SIZES[-1], most)})
+        sizes = sorted({1, min(BATCH_SIZES[-1], fixed or BATCH_SIZES[-1])})
         words = f"each fourth and those over {_LONG} characters alone, the others in batches of {sizes[-1]}"
-        return tuple(sizes), f"{words} (hard ones of {', '.join(map(str, BATCH_SIZES))})"
-    sizes = sorted({min(size, most) for size in BATCH_SIZES})
-    words = f"all in batches of {min(_ODD, most)}"
-    if most > _ODD:
-        words += f", those up to {_LONG} characters of {sizes[-1]}"
-    return tuple(sizes), words if most == 1 else f"{words}, and up to {_ONE_BY_ONE} one by one"
+        return tuple(sizes), f"{words} (hard ones in batches of like and of mixed lengths, and alone)"
+    plan = planned([width(tokens) for tokens in sentences], range(len(sentences)), fixed)
+    return plan.sizes(), str(plan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +67,7 @@ class TagReference:
         carried: The sentences that the model carries: the first few, but for halves of surrogate pairs, which the
             metadata cannot hold.
         golden: Their labels and scores, run without the others: an encoder may read the neighbours too.
+        fixed: The sentences that each run of the model has, or `None` for any number.
         measured: Which of the sentences a lossy model is measured on; `None` for an exact one.
     """
 
@@ -84,11 +79,17 @@ class TagReference:
     tagged: Sequence[TaggedTokens]
     carried: Sequence[Sequence[str]]
     golden: Sequence[TaggedTokens]
+    fixed: int | None = None
     measured: MeasuredText | None = None
 
     @classmethod
     def of(
-        cls, spec: Spec, task: SourceTask, sentences: Sequence[Sequence[str]], measured: MeasuredText | None = None
+        cls,
+        spec: Spec,
+        task: SourceTask,
+        sentences: Sequence[Sequence[str]],
+        fixed: int | None = None,
+        measured: MeasuredText | None = None,
     ) -> TagReference:
         """Run the loaded model of a task on the sentences."""
         if task.model is None:
@@ -100,7 +101,7 @@ class TagReference:
         golden: Sequence[TaggedTokens] = [tagged[place] for place in first]
         if task.model.reads_neighbours():
             golden = source_results(task.model, carried, by_sentence=by_sentence)
-        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden, measured)
+        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden, fixed, measured)
 
     def prove(self, path: Path, diagnose: Diagnosis) -> Found:
         """Compare in every batch shape; of a lossy model, measure what it changes.
@@ -112,7 +113,7 @@ class TagReference:
         """
         if self.measured is not None:
             return self._measure(path, self.measured)
-        comparison = self.compare(path, range(len(self.sentences)))
+        comparison = self.compare(self._model(path), range(len(self.sentences)))
         tolerance = Tolerance(self.spec.proof.scores_within)
         if not comparison.equal:
             if not comparison.tags_changed:
@@ -130,61 +131,54 @@ class TagReference:
         """
         judged = sorted({place for places in measured.judged.values() for place in places})
         hard = sorted({*range(len(self.sentences))} - {*judged, *measured.elsewhere})
-        found = [self._counted(path, places) for places in (judged, measured.elsewhere)]
-        gaps = [entry.largest for entry in found] + ([self.compare(path, hard).largest] if hard else [])
+        model = self._model(path)
+        found = [self._counted(model, places) for places in (judged, measured.elsewhere)]
+        gaps = [entry.largest for entry in found] + ([self.compare(model, hard).largest] if hard else [])
         counts = [Count(entry.tags_changed, entry.compared) for entry in found]
         allowed = allowed_share(self.spec) or 0.0
         on = tuple(measured.judged)
-        losses = Losses(counts[0], on, allowed, max(gaps), self._own_golden(path), counts[1])
+        losses = Losses(counts[0], on, allowed, max(gaps), self._own_golden(model), counts[1])
         require_kept(self.spec, self.against, losses, found[0].worst)
         tokens, classes = (0, found[0].compared) if self.by_sentence else (found[0].compared, 0)
         return Found(len(judged), tokens, classes, losses.largest, losses)
 
-    def _counted(self, path: Path, places: Sequence[int]) -> Comparison:
+    def _model(self, path: Path) -> ModelTask:
+        return ModelTask(path, self.task, by_sentence=self.by_sentence)
+
+    def _counted(self, model: ModelTask, places: Sequence[int]) -> Comparison:
         """Compare some of the sentences, each once, alone or in a batch."""
         is_long = [sum(map(len, tokens)) > _LONG for tokens in self.sentences]
-        model = ModelTask(path, self.task, by_sentence=self.by_sentence)
-        whole = model.placed(self.sentences)
-        entries = [self._compared(model, whole, own, size) for size, own in alone_and_together(places, is_long) if own]
-        return self._together(entries)
+        batches = [(size, [own]) for size, own in alone_and_together(places, is_long) if own]
+        return self._compared(model, places, batches)
 
-    def _own_golden(self, path: Path) -> Mapping[str, Value]:
+    def _own_golden(self, model: ModelTask) -> Mapping[str, Value]:
         """Return the record with the model's own tags of the first sentences."""
-        model = ModelTask(path, self.task, by_sentence=self.by_sentence)
         return replace(self, golden=model.run(model.placed(self.carried), len(self.carried))).record()
 
-    def compare(self, path: Path, places: Sequence[int]) -> Comparison:
-        """Run a written model on the sentences at some places, in every batch shape, and compare."""
-        model = ModelTask(path, self.task, by_sentence=self.by_sentence)
-        whole = model.placed(self.sentences)
-        comparisons = []
-        for size in BATCH_SIZES:
-            chosen = list(places)
-            if size != _ODD:  # long texts cost most of the time, and are read in one shape as in another
-                chosen = [place for place in chosen if sum(map(len, whole[place].tokens)) <= _LONG] or chosen
-            if size == 1:
-                chosen = chosen[-_ONE_BY_ONE:]  # the hard sentences, which are the last, and some of the spec's
-            comparisons.append(self._compared(model, whole, chosen, size))
-        return self._together(comparisons)
+    def compare(self, model: ModelTask, places: Sequence[int]) -> Comparison:
+        """Run a written model on the sentences at some places, in every kind of batch, and compare."""
+        plan = planned([width(tokens) for tokens in self.sentences], places, self.fixed)
+        return self._compared(model, places, [(largest(kind), kind) for kind in plan.kinds()])
 
-    def _compared(self, model: ModelTask, whole: Sequence[InContext], places: Sequence[int], size: int) -> Comparison:
-        """Compare the sentences at some places in batches of a size."""
-        sentences, tagged = [whole[place] for place in places], [self.tagged[place] for place in places]
-        results = [(size, model.run(sentences, size))]
-        within = self.spec.proof.scores_within
-        return compare([each.tokens for each in sentences], tagged, results, within, by_sentence=self.by_sentence)
-
-    def _together(self, comparisons: Sequence[Comparison]) -> Comparison:
-        """Return what several comparisons found."""
-        worst = [difference for entry in comparisons for difference in entry.worst]
+    def _compared(
+        self, model: ModelTask, places: Sequence[int], kinds: Iterable[tuple[int, Sequence[Sequence[int]]]]
+    ) -> Comparison:
+        """Compare the sentences at some places in batches, with the size of each kind."""
+        whole, found = model.placed(self.sentences), []
+        for size, batches in kinds:
+            own = [place for batch in batches for place in batch]
+            results = [each for batch in batches for each in model.run([whole[place] for place in batch], size)]
+            sides = [whole[place].tokens for place in own], [self.tagged[place] for place in own], [(size, results)]
+            found.append(compare(*sides, self.spec.proof.scores_within, by_sentence=self.by_sentence))
+        worst = [difference for entry in found for difference in entry.worst]
         return Comparison(
-            sentences=max((entry.sentences for entry in comparisons), default=0),
-            tokens=max((entry.tokens for entry in comparisons), default=0),
-            tags_changed=sum(entry.tags_changed for entry in comparisons),
-            largest=max((entry.largest for entry in comparisons), default=0.0),
+            sentences=len(places),
+            tokens=sum(len(self.tagged[place].labels) for place in places),
+            tags_changed=sum(entry.tags_changed for entry in found),
+            largest=max((entry.largest for entry in found), default=0.0),
             within=self.spec.proof.scores_within,
             worst=tuple(sorted(worst, key=lambda entry: entry.source[0] == entry.model[0]))[:5],
-            compared=sum(entry.compared for entry in comparisons),
+            compared=sum(entry.compared for entry in found),
         )
 
     def record(self) -> Mapping[str, Value]:

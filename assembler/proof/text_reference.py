@@ -10,6 +10,7 @@ import numpy as np
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.passes.profiles import PROFILES
+from assembler.proof.batch_plan import planned, width
 from assembler.proof.builtin_sample import evenly
 from assembler.proof.noise import excused
 from assembler.proof.reference import Found
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from assembler.proof.tag_reference import TagReference
     from assembler.runtime.fill.rule import Encoded
 
-#: The sentences of a run: an odd number.
-_BATCH = 7
 _MOST_LINES = 5
 #: How many of the sentences that a lossy model is measured on.
 _SOME = 64
@@ -95,10 +94,9 @@ class TextReference:
         shapes = FixedShapes.of(Metadata.read(session.metadata, session.file).interface, session)
         wrong: list[str] = []
         largest, scores_only = 0.0, True
-        size = shapes.most(_BATCH)
-        read = self._read()
-        for start in range(0, len(read), size):
-            places = read[start : start + size]
+        widths = [width(tokens) for tokens in self.tag.sentences]
+        plan = planned(widths, self._read(), shapes.sentences)
+        for places in (*plan.mixed, *plan.alike):
             batch = [[token for token in self.tag.sentences[place] if token] for place in places]
             tagged = [self.tag.tagged[place] for place in places]
             for feeds, rows in _written(shapes, batch):

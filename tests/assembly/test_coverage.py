@@ -38,7 +38,7 @@ def test_a_proof_says_what_it_covered(shop: Workshop, folder: Path, cli: Command
     shown = cli(spec, "-o", target).out
     count = 4 + BUILT_IN + len(HARD)
     assert f"covered: {count} sentences of 1 to " in shown
-    batches = "all in batches of 7, those up to 200 characters of 32, and up to 24 one by one"
+    batches = "each at least once: in batches, 3 of like length (up to 32), 3 of mixed lengths (up to 7), and 8 alone"
     assert f"{batches}; fed as indices; compared: scores, prediction" in shown
     assert "covered: upos: 4 of 5 labels" in shown
     assert "covered: 4 of the 4 sentences of sentences.txt" in shown
@@ -163,13 +163,14 @@ def test_a_lossy_build_says_in_which_batches_it_counted(
 
     def compared(self: TagReference, *given: object) -> object:
         if counting:
-            counted.add(given[-1])
+            counted.update(size for size, _ in given[-1])
         return own_compared(self, *given)
 
     monkeypatch.setattr(TagReference, "_counted", count)
     monkeypatch.setattr(TagReference, "_compared", compared)
     done = cli(shop.spec(folder), "-o", folder / "m.onnx", "--profile", "fp16")
-    said = "each fourth and those over 200 characters alone, the others in batches of 32 (hard ones of 1, 7, 32)"
+    said = "each fourth and those over 200 characters alone, the others in batches of 32"
+    said += " (hard ones in batches of like and of mixed lengths, and alone)"
     assert f" lengths), {said}; fed as " in done.out
     proof = shop.metadata(folder / "m.onnx")["proof"]
     assert {*proof["batch_sizes"]} == {*proof["covered"]["batch_sizes"]} == counted == {1, 32}
