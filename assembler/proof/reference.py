@@ -22,8 +22,8 @@ class Found:
 
     Attributes:
         cases: Sentences, or sets of inputs.
-        tokens: Tokens compared in each batch shape; 0 where no tags were.
-        classes: Classes of sentences compared in each batch shape; 0 where sentences are not labelled.
+        tokens: Their tokens; 0 where no tags were.
+        classes: Their classes; 0 where sentences are not labelled.
         largest: The largest difference of a score or of any output.
         losses: What a lossy profile has changed, within its budget.
         accuracy: What it gets right of gold text, within its budget.

@@ -104,7 +104,7 @@ class TagReference:
         return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden, fixed, measured)
 
     def prove(self, path: Path, diagnose: Diagnosis) -> Found:
-        """Compare in every batch shape; of a lossy model, measure what it changes.
+        """Compare in every kind of batch; of a lossy model, measure what it changes.
 
         Raises:
             ParityError: A label differs, or a score by more than is allowed (P001); or a lossy model was measured on
