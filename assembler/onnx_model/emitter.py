@@ -236,6 +236,31 @@ class Emitter(Operators):
         sides = [self.integers(f"{name}/{side}", [value]) for side, value in bounds]
         return self.op("Slice", [tensor, *sides], name)
 
+    def standard(
+        self,
+        op_type: str,
+        domain: str,
+        version: int,
+        inputs: Sequence[str],
+        attributes: Sequence[onnx.AttributeProto],
+        count: int,
+    ) -> list[str]:
+        """Add an operator of any domain, and return its first `count` outputs.
+
+        Args:
+            op_type: The operator.
+            domain: Its domain.
+            version: The version of the domain.
+            inputs: Its input tensors; an empty text leaves an optional one out.
+            attributes: Its attributes.
+            count: How many outputs are wanted.
+        """
+        outputs = self.ops(op_type, inputs, op_type.lower(), count)
+        self.nodes[-1].domain = domain
+        self.nodes[-1].attribute.extend(attributes)
+        self._opsets[domain] = version
+        return outputs
+
     def graft(
         self,
         graph: onnx.GraphProto,

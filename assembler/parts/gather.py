@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.core.tensors import TensorType, Variable
-from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.core.tensors import UNKNOWN, TensorType, Variable
+from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from assembler.onnx_model.emitter import Emitter
 
 
 _ROWS = Variable("rows")
 
 
+def _axis(part: PartView) -> int | None:
+    axis = part.parameters.get("axis")
+    return axis if isinstance(axis, int) else None
+
+
 def ports(part: PartView) -> Ports:
-    """States of any rank from 2 and flat indices in; rows out."""
+    """States of any rank from 2 and flat indices in, rows out; with an axis, slices along it."""
     states = part.arriving("states")
+    axis = _axis(part)
+    if axis is not None:
+        return _along(part, axis)
     rank = max(states.rank or 2, 2)
     features = states.dims[-1] if states.dims else None
     leading = tuple(Variable(f"axis_{axis}") for axis in range(rank - 1))
@@ -29,9 +39,31 @@ def ports(part: PartView) -> Ports:
     )
 
 
+def _along(part: PartView, axis: int) -> Ports:
+    states, indices = part.arriving("states"), part.arriving("indices")
+    dims = None
+    if states.dims is not None and indices.dims is not None and -len(states.dims) <= axis < len(states.dims):
+        place = axis % len(states.dims)
+        dims = (*states.dims[:place], *indices.dims, *states.dims[place + 1 :])
+    integers = indices.dtype if indices.dtype in {"int32", "int64"} else "int64"
+    inputs = (Port("states", UNKNOWN), Port("indices", TensorType(integers, None)))
+    return Ports(inputs, (Port("rows", TensorType(states.dtype, dims)),))
+
+
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of an axis that the tensor does not have."""
+    axis, rank = _axis(part), part.arriving("states").rank
+    if axis is not None and rank is not None and not -rank <= axis < rank:
+        yield Complaint(("axis",), f"there is no axis {axis}: the tensor has {rank}", f"write {-rank} to {rank - 1}")
+
+
 def build(part: PartView, emit: Emitter) -> None:
-    """Flatten all axes but the last, then gather."""
+    """Flatten all axes but the last, then gather; or gather along an axis."""
     states = emit.input("states")
+    axis = _axis(part)
+    if axis is not None:
+        emit.output("rows", emit.op("Gather", [states, emit.input("indices")], "gather", axis=axis))
+        return
     if part.arriving("states").rank != 2:  # noqa: PLR2004 - rows by features needs no flattening
         features = part.arriving("states").dims
         last = features[-1] if features and isinstance(features[-1], int) else None
@@ -56,5 +88,16 @@ KIND = Kind(
     "states the index is `position * sentences + sentence`.",
     ports=ports,
     build=build,
+    check=check,
+    parameters={
+        "axis": {
+            "type": "integer",
+            "minimum": -8,
+            "maximum": 7,
+            "description": "The axis whose slices are picked, by indices of any rank. Without, all axes but the last "
+            "are flattened.",
+            "examples": [1],
+        }
+    },
     example={"kind": "gather", "inputs": {"states": "forward_lm.states", "indices": "forwardIndices"}},
 )

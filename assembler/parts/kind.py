@@ -34,6 +34,7 @@ class Port:
         gives: For an output port that a host reads, what it finds there: `prediction`, `scores` or `labels` of each
             token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
             `span_sentence`, `_start`, `_end`, `_label` and `_score`.
+        optional: Whether an input port may be left out.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Port:
     variadic: bool = False
     fill: str | None = None
     gives: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,14 @@ class PartView:
         parameters: The node's parameters, as the schema has passed them.
         inputs: The types that arrive, by port; empty when only the ports' names are asked for.
         weights: What the source gave, or `None` before the sources are read.
+        opset: The version of the default operator domain, which the spec names.
     """
 
     node: str
     parameters: Mapping[str, Value]
     inputs: Mapping[str, Sequence[TensorType]] = field(default_factory=dict)
     weights: Weights | None = None
+    opset: int = 17
 
     def arriving(self, port: str) -> TensorType:
         """Return the type that arrives at a port, or the unknown type."""

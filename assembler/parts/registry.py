@@ -24,7 +24,7 @@ _BUILT_IN = (
     "char_lm", "transformer", "subtoken_pooling", "embedding", "piece_embedding", "gather", "concat", "tagger_head",
     "crf", "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
     "text_tokens", "text_characters", "text_indices", "labels", "spans",
-    "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant",
+    "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant", "operator",
 )  # fmt: skip
 
 #: What importing a package that is broken can raise.

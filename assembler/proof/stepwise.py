@@ -95,7 +95,9 @@ class Stepwise:
             model = single_part(self._wiring, node, self.fragments[node])
             self._sessions[node] = open_session(model, f"the part '{node}' alone")
         tensors = self.fragments[node].inputs
-        flat = {name: array for port, names in tensors.items() for name, array in zip(names, fed[port], strict=True)}
+        flat = {
+            name: array for port, names in tensors.items() for name, array in zip(names, fed.get(port, ()), strict=True)
+        }
         outputs = run(self._sessions[node], flat, f"the part '{node}' alone")
         return {name.removeprefix(OUTPUT): array for name, array in outputs.items()}
 

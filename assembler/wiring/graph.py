@@ -104,7 +104,10 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
         SpecError: With every problem of meaning (W001 to W012, W020).
     """
     given = weights or {}
-    views = {name: PartView(name, node.parameters, weights=given.get(name)) for name, node in spec.graph.items()}
+    views = {
+        name: PartView(name, node.parameters, weights=given.get(name), opset=spec.opset)
+        for name, node in spec.graph.items()
+    }
     ports = {name: _ports(node, views[name]) for name, node in spec.graph.items()}
     names: Names = resolve(spec, ports)
     edges = {name: tuple(Edge(*entry) for entry in entries) for name, entries in names.edges.items()}

@@ -216,7 +216,7 @@ def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -
                 names.hunches += [(owner, node.name) for owner in _hunch(spec, reference, names)]
             else:
                 yield reference, node.name, port, index
-    for missing in (port for port in known or () if port not in fed):
+    for missing in (port for port, entry in (known or {}).items() if port not in fed and not entry.optional):
         message = f"nothing feeds the port '{missing}' of '{node.name}' (kind '{node.kind}')"
         names.problems.append(Problem.at(node.mark, "W008", message, f"write under inputs: {missing}: …"))
 

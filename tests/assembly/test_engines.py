@@ -328,9 +328,10 @@ def test_large_numbers_may_differ_by_their_rounding_and_by_no_more(
     monkeypatch.setattr(evaluator, "_evaluator", Changed)
     by = 1 + 1e-6  # as much as another order of the additions can make
     assert shop.build(shop.spec(tmp_path, OWN)).proven is not None
-    by = 1.001
-    with pytest.raises(ParityError, match=r"P008 onnx's reference evaluator does not give what ONNX Runtime gives"):
-        shop.build(shop.spec(tmp_path, OWN))
+    by = 1.001  # of a stranger's operators we cannot tell which of the two is right, so that is said
+    proven = shop.build(shop.spec(tmp_path, OWN)).proven
+    assert proven is not None
+    assert any(note.startswith("onnx's reference evaluator gives something else: y: differs") for note in proven.notes)
 
 
 def test_what_stops_an_engine_is_read_from_the_file(shop: Workshop, folder: Path) -> None:
