@@ -1,4 +1,4 @@
-"""Whether a stored tokeniser keeps what it makes of a text in proportion to it.
+"""Whether a stored tokeniser keeps what it makes of a text, and its time, in proportion to it.
 
 The library `tokenizers` runs whatever steps its JSON lists, one after the other, on the whole text. Thirty steps that
 each write a character twice make 2^30 of one. The names of steps are those of the library's serialisation.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from assembler.runtime.tokenizer_patterns import is_bounded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -18,6 +20,8 @@ _MOST_STEPS = 16
 _MOST_GROWTH = 1000
 #: XLM-R's map of characters has 316,720 characters of Base64.
 _LONGEST_MAP = 1_000_000
+#: So much of an expression is shown.
+_SHOWN = 100
 #: U+FDFA becomes 18 characters in compatibility forms, and no character becomes more.
 _GROWTH: Mapping[str, int] = {"NFKC": 18, "NFKD": 18, "Precompiled": 18, "Nmt": 1, "ByteLevel": 2}
 _INNER: Mapping[str, str] = {"normalizer": "normalizers", "pre_tokenizer": "pretokenizers"}
@@ -35,6 +39,8 @@ def unbounded_steps(tokenizer: object) -> str | None:
             steps.append(step)
             if len(steps) > _MOST_STEPS:
                 return f"its {sort} has more than {_MOST_STEPS} steps"
+        if (pattern := next(filter(None, map(_unbounded_pattern, steps)), None)) is not None:
+            return f"its {sort} has a regular expression that no known tokeniser has, and no bound: {pattern}"
         if math.prod(map(_growth, steps)) > _MOST_GROWTH:
             return f"its {sort} can make a text more than {_MOST_GROWTH} times as long"
     return None
@@ -51,6 +57,13 @@ def _steps(step: object, inner: str) -> Iterator[Mapping[str, object]]:
         within = here.get(inner)
         if here.get("type") == "Sequence" and isinstance(within, list):
             waiting.extend(reversed(within[: _MOST_STEPS + 1]))
+
+
+def _unbounded_pattern(step: Mapping[str, object]) -> str | None:
+    """Return the beginning of a step's regular expression if nothing bounds its cost."""
+    pattern = step.get("pattern")
+    expression = pattern.get("Regex") if isinstance(pattern, dict) else None
+    return ascii(expression[:_SHOWN]) if isinstance(expression, str) and not is_bounded(expression) else None
 
 
 def _growth(step: Mapping[str, object]) -> float:
