@@ -16,6 +16,7 @@ import itertools
 import sys
 import tempfile
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,42 @@ def _words() -> Any:  # noqa: ANN401 - flair has no types here
     return found
 
 
+def _pieces(folder: Path) -> Any:  # noqa: ANN401
+    """Return a table of word pieces, whose sentencepiece model is trained on the sample."""
+    from flair.embeddings import BytePairEmbeddings
+    from sentencepiece import SentencePieceTrainer
+
+    written = io.BytesIO()
+    lines = (" ".join(words) for words in sample_sentences())
+    SentencePieceTrainer.train(
+        sentence_iterator=lines, model_writer=written, vocab_size=800, model_type="bpe", minloglevel=2
+    )
+    (folder / "pieces.spm").write_bytes(written.getvalue())
+    found = BytePairEmbeddings(name="pieces", dim=6, model_file_path=folder / "pieces.spm")
+    found.embedding.weight.data.normal_()
+    return found
+
+
+def _encoder(folder: Path) -> Any:  # noqa: ANN401
+    """Return a BERT of three layers, with word pieces that are trained on the sample."""
+    from flair.embeddings import TransformerWordEmbeddings
+    from tokenizers import BertWordPieceTokenizer
+
+    bert: Any = import_module("transformers")  # some of its functions have no types
+    pieces = BertWordPieceTokenizer(lowercase=False)
+    pieces.train_from_iterator([" ".join(words) for words in sample_sentences()], vocab_size=600, show_progress=False)
+    tokenizer = bert.BertTokenizerFast(tokenizer_object=pieces._tokenizer, model_max_length=64)  # noqa: SLF001
+    options = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40}
+    model = bert.BertModel(bert.BertConfig(len(tokenizer), max_position_embeddings=64, **options))
+    for name, parameter in model.named_parameters():
+        parameter.data.normal_(1.0 if "orm.weight" in name else 0.0, 0.25)
+    for each in (model, tokenizer):
+        each.save_pretrained(folder / "encoder")
+    found = TransformerWordEmbeddings(str(folder / "encoder"), name="encoder", allow_long_sentences=True)
+    found.fine_tune = False
+    return found.eval()
+
+
 def _tagger(*embeddings: Any, crf: bool, **options: Any) -> Any:  # noqa: ANN401
     from flair.data import Dictionary
     from flair.embeddings import StackedEmbeddings
@@ -120,12 +157,15 @@ def _specs(folder: Path, named: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     for (head, options), crf in itertools.product(_HEADS.items(), (False, True)):
         save(f"{head}, {'CRF' if crf else 'softmax'}", _tagger(*_characters(), crf=crf, **options))
     save("with words, CRF", _tagger(*_characters(), _words(), crf=True))
+    save("with word pieces, CRF", _tagger(*_characters(), _pieces(folder), crf=True))
+    save("transformer encoder, CRF", _tagger(_encoder(folder), crf=True))
+    save("transformer encoder, softmax", _tagger(_encoder(folder), crf=False, use_rnn=False))
     for name, model in _classifiers():
         save(name, model)
     files["two taggers"] = [*files["LSTM, softmax"], *files["GRU, CRF"]]
     for name, paths in files.items():
         for text in (False, True):
-            if text and (len(paths) > 1 or name.startswith(("document", "with words"))):
+            if text and (len(paths) > 1 or name.startswith(("document", "with", "transformer"))):
                 continue  # these have no interface of text
             spec = folder / f"{len(list(folder.glob('*.yaml')))}.yaml"
             spec.write_text(write_spec([str(path) for path in paths], folder, text=text), encoding="utf-8")

@@ -1,8 +1,8 @@
 """Which regular expressions of a stored tokeniser are run.
 
 The library `tokenizers` runs them with Oniguruma, which gives a match up after ten million steps, but tries anew at the
-next character: 2,000 characters took half a minute, and each doubling takes eight times as long. So an expression has to be one that released tokenisers have, or
-so plain that it costs no more than the square of a text's length.
+next character: 2,000 characters took half a minute, and each doubling takes eight times as long. So an expression has
+to be one that released tokenisers have, or so plain that it costs no more than the square of a text's length.
 """
 
 from __future__ import annotations
