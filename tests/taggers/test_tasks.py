@@ -233,6 +233,26 @@ def test_each_task_labels_flairs_own_sentences(pair: tuple[Path, Path], bench: B
         OnnxSequenceTagger.load(path, task="upos")
 
 
+def test_the_page_about_hosts_shows_how_each_task_is_used_inside_flair(
+    pair: tuple[Path, Path], bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(from flair\.data import Sentence\n.*?)```", page, re.DOTALL)
+    assemble(written(bench.folder, *pair), bench.folder / "both.onnx")
+    monkeypatch.chdir(bench.folder)
+    names: dict[str, object] = {}
+    capsys.readouterr()
+    exec(code, names)  # noqa: S102 - our own page
+    tagged = Sentence("George Washington went to Washington .")
+    for checkpoint in pair:
+        SequenceTagger.load(checkpoint).predict(tagged)
+    assert capsys.readouterr().out.splitlines() == [
+        "ner pos",
+        str(tagged.get_spans("ner")),
+        str([token.get_label("pos").value for token in tagged]),
+    ]
+
+
 def test_the_command_line_shows_every_task(
     pair: tuple[Path, Path], bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
