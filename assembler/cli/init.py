@@ -1,4 +1,4 @@
-"""`assemble init`: writes the spec of a flair tagger."""
+"""`assemble init`: writes the spec of flair checkpoints, or of exported files."""
 
 from __future__ import annotations
 
@@ -36,15 +36,17 @@ def _same(one: str, other: str) -> bool:
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 @format_option
 def command(sources: tuple[str, ...], output: Path | None, interface: str, trust: bool, force: bool, form: str) -> None:  # noqa: FBT001
-    """Write a commented, minimal spec for SOURCE: a flair checkpoint, or a name that flair knows.
+    """Write a commented, minimal spec for SOURCE: a flair checkpoint, a name that flair knows, or an ONNX file.
 
     Of several, one spec is written, whose model has the tags of each; language models and tables that several of them
-    have become one part, and run once.
+    have become one part, and run once. ONNX files are joined, in this order, where the names and types of their ports
+    agree; comments ask where they do not.
     """
     if interface == "text" and len(sources) > 1:
         message = "the text interface is that of one tagger: name one SOURCE"
         raise click.BadParameter(message, param_hint="--interface")
-    twice = next((each for each in sources if [_same(each, other) for other in sources].count(True) > 1), None)
+    flair = [each for each in sources if not each.endswith(".onnx")]  # an exported file can be two parts
+    twice = next((each for each in flair if [_same(each, other) for other in flair].count(True) > 1), None)
     if twice is not None:
         message = f"'{twice}' is named twice; a model has each source once"
         raise click.BadParameter(message, param_hint="SOURCE")

@@ -1,4 +1,4 @@
-"""Writes the spec of loaded flair checkpoints."""
+"""Writes the spec of loaded flair checkpoints, and of exported ONNX files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from assembler.core.errors import SourceError
 from assembler.core.problems import Mark, Problem
 from assembler.core.regular_files import open_regular
 from assembler.flair_checkpoints.location import RELATIVE
+from assembler.initialisation.exported import exported_spec
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
 from assembler.initialisation.naming import joined_name, stack_name
@@ -30,7 +31,7 @@ __all__ = ["write_spec"]
 def write_spec(
     locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False, name: str | None = None
 ) -> str:
-    """Return a commented, minimal spec for one or several flair checkpoints.
+    """Return a commented, minimal spec for one or several flair checkpoints, or for exported ONNX files.
 
     Args:
         locations: Local checkpoints, relative to the current folder, or names that flair knows (`name@revision`).
@@ -42,9 +43,19 @@ def write_spec(
 
     Raises:
         SourceError: A checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
-            from text alone (R005).
+            from text alone (R005); or a file is no ONNX model (R006, R012).
+        ModelError: An exported file has an input of a type that a spec cannot name (M005).
     """
     wanted = [locations] if isinstance(locations, str) else list(locations)
+    exported = [location for location in wanted if _is_exported(location)]
+    if exported:
+        if len(exported) < len(wanted) or text:
+            other = "the text interface is that of taggers" if text else "the others are no ONNX files"
+            message = f"is an ONNX file; {other}, and `init` writes no spec of both"
+            raise SourceError(Problem("R006", message, "write the spec of each, and join them by hand", exported[0]))
+        written = exported_spec([Path(location) for location in exported], folder, name)
+        parse_spec(written, str(folder / "spec.yaml"))
+        return written
     names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
     with _without_spec():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
@@ -78,19 +89,16 @@ def _spec(given: Sequence[Given], name: str) -> str:
     return language_model_spec(alone, name)
 
 
-def _refuse_model(location: str) -> None:
-    """Refuse an ONNX model, which has no layers of flair's that a spec could be made of."""
+def _is_exported(location: str) -> bool:
+    """Return whether a location is an ONNX file, which has no layers of flair's that a spec could be made of."""
     with suppress(OSError, ValueError), open_regular(location) as stream:
-        if is_model(stream.read(1)) or Path(location).suffix == ".onnx":
-            message = "is an ONNX model; `init` writes the specs of flair checkpoints"
-            hint = "the spec of ONNX files is written by hand: the README shows one under 'A stack of ONNX files'"
-            raise SourceError(Problem("R006", message, hint, location))
+        return is_model(stream.read(1)) or Path(location).suffix == ".onnx"
+    return False
 
 
 def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:
     from assembler.sources.opening import open_flair_source
 
-    _refuse_model(location)
     here = os.path.exists(location)  # noqa: PTH110 - of a name that no file can have, pathlib raises
     name, _, revision = (location, "", "") if here else location.partition("@")
     source = Source(called, "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))
