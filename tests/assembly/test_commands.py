@@ -112,7 +112,7 @@ def test_init_of_what_is_no_checkpoint_is_a_problem(tmp_path: Path, cli: Cli) ->
 @pytest.mark.parametrize(
     ("other", "name", "told"),
     [
-        ([], "text.onnx", "text.onnx: R006 is not an ONNX model: it is cut short or damaged\n"),
+        ([], "text.onnx", "text.onnx: R006 is not an ONNX model: byte 1 begins no protobuf field\n"),
         (["tagger.pt"], "built.onnx", "built.onnx: R006 is an ONNX file; the others are no ONNX files"),
         (
             ["--interface", "text"],
