@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from assembler.proof.noise import kernels_off
+from assembler.flair_checkpoints.running import kernels_off
 from assembler.runtime import Tagger
 from assembler.spec.reading import load_spec
 from assembler.workflows.assembly import wired_sources
@@ -21,7 +21,7 @@ def main() -> None:
     """Print how many sentences differ."""
     spec, path = (Path(argument) for argument in sys.argv[1:3])
     _, sources = wired_sources(load_spec(spec), trust="--trust" in sys.argv)
-    (source,) = sources.flair.values()
+    (source,) = sources.models()
     sentences = [["It", "says", character * count, "here", "."] for character in CHARACTERS for count in COUNTS]
     theirs = source.predict(sentences, 8)
     if "--kernels" in sys.argv:

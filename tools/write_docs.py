@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assembler.drawing.svg import svg
+from assembler.forms.registry import built_in_forms
 from assembler.interface.fill_rules import RULES
 from assembler.parts.registry import built_in_kinds
 from assembler.spec.reading import load_spec
-from assembler.spec.schema import build_schema
+from assembler.spec.schema import build_schema, source_of
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ it where the wiring does not.
 
 def spec_page() -> str:
     """Return the text of docs/spec.md."""
-    schema = build_schema(built_in_kinds())
+    schema = build_schema(built_in_kinds(), built_in_forms())
     properties: Json = schema["properties"]  # type: ignore[assignment]
     lines = [_INTRODUCTION, "## The keys of a spec", "", *_table(properties, schema["required"])]
     for name in ("sources", "inputs", "proof"):
@@ -138,8 +139,9 @@ def _section(schema: Json) -> list[str]:
     item = schema.get("additionalProperties")
     target = item if isinstance(item, dict) else schema
     if "then" in target:
-        for title, branch in (("A flair checkpoint", target["else"]), ("An exported subgraph", target["then"])):
-            lines += [f"{title}:", "", *_table(branch["properties"], branch["required"])]
+        for form in built_in_forms().values():
+            branch: Json = source_of(form)
+            lines += [f"{form.title[:1].upper()}{form.title[1:]}:", "", *_table(branch["properties"], [form.name])]
         return lines
     return [*lines, *_table(target["properties"], target.get("required", []))]
 

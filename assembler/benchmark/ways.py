@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from assembler.benchmark.device import require_first
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem
+from assembler.flair_checkpoints.form import FORM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from assembler.benchmark.torch_ways import Forwards
     from assembler.description.source_tasks import SourceTask
     from assembler.flair_checkpoints.source import FlairSource
+    from assembler.forms.opened import SourceModel
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
     from assembler.spec.model import Spec
@@ -46,10 +48,15 @@ def flair_source(spec: Spec, tasks: Sequence[SourceTask]) -> FlairSource:
         SpecError: No loaded tagger gives tags of tokens (W019).
     """
     source = tasks[0].model if tasks else None
-    if source is None or tasks[0].task.by_sentence:
+    if source is None or tasks[0].task.by_sentence or not _is_flairs(spec, source):
         message = "the stack has no tags of a flair tagger, so there is nothing to measure against"
         raise SpecError(Problem.at(spec.proof.mark, "W019", message))
-    return source
+    return cast("FlairSource", source)
+
+
+def _is_flairs(spec: Spec, model: SourceModel) -> bool:
+    """Return whether a model is flair's own, which nothing but its source says without an import of flair."""
+    return spec.sources[model.prefix.partition(".")[0]].form == FORM.name
 
 
 def flair_way(source: FlairSource) -> Way:

@@ -15,10 +15,11 @@ from assembler.cli.reporting import format_option, print_json
 def command(output: Path | None, form: str) -> None:  # noqa: ARG001 - a schema is JSON in any case
     """Print the JSON Schema of the spec language, installed kinds included."""
     from assembler.core.atomic_files import write_text
+    from assembler.forms.registry import forms
     from assembler.parts.registry import kinds
     from assembler.spec.schema import build_schema, schema_text
 
-    schema = build_schema(kinds())
+    schema = build_schema(kinds(), forms())
     if output is None:
         print_json(schema)
         return

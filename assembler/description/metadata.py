@@ -13,8 +13,8 @@ from assembler.core.errors import SpecError
 from assembler.core.problems import Problem, in_order
 from assembler.description.source_tasks import first_head, source_tasks
 from assembler.interface.fill_rules import RULES
+from assembler.weights.decisions import TokenLabels
 from assembler.weights.encoders import EncoderWeights
-from assembler.weights.heads import TaggerHeadWeights
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
 from assembler.wiring.fills import Fill, fills
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 #: The names of all keys begin with this.
 PREFIX = "assembler."
-#: The packages whose versions are kept: those that decide what is computed.
-_PACKAGES = ("flair-assembler", "flair", "onnx", "onnx-graphsurgeon", "onnxruntime", "torch")
+#: The packages whose versions are kept: those that decide what is computed, beside those of the sources' forms.
+_PACKAGES = ("flair-assembler", "onnx", "onnx-graphsurgeon", "onnxruntime")
 
 
 def describe(
@@ -83,7 +83,7 @@ def describe(
         },
         "parts": _parts(wiring, parameters),
         "proof": dict(proof),
-        "versions": dict(_versions(flair=bool(sources.flair))),
+        "versions": dict(_versions(sources)),
     }
     return {f"{PREFIX}{key}": _json(value) for key, value in record.items()}
 
@@ -135,7 +135,7 @@ def describe_interface(
         described[name] = entry
     tags: dict[str, Value] = {
         "label_type": head.label_type if head else "",
-        "spans": head.spans if isinstance(head, TaggerHeadWeights) else False,
+        "spans": head.spans if isinstance(head, TokenLabels) else False,
     }
     return {
         "inputs": [_input(name, fill) for name, fill in found.items()],
@@ -244,12 +244,10 @@ def _parts(wiring: Wiring, parameters: Mapping[str, int]) -> list[Value]:
     return parts
 
 
-def _versions(*, flair: bool) -> dict[str, str]:
+def _versions(sources: OpenSources) -> dict[str, str]:
     """Return the versions of the packages that took part."""
     result = {}
-    for package in _PACKAGES:
-        if package in {"flair", "torch"} and not flair:
-            continue
+    for package in (*_PACKAGES, *(package for form in sources.forms.values() for package in form.packages)):
         try:
             result[package] = metadata.version(package)
         except metadata.PackageNotFoundError:  # run from a source tree that is not installed

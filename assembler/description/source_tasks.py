@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from assembler.weights.documents import TextHeadWeights
-from assembler.weights.heads import TaggerHeadWeights
+from assembler.weights.decisions import SentenceLabels, decisions_of
 
 if TYPE_CHECKING:
     from assembler.core.values import Value
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.forms.opened import SourceModel
     from assembler.sources.opening import OpenSources
+    from assembler.weights.decisions import TokenLabels
     from assembler.wiring.graph import Wiring
     from assembler.wiring.tasks import Task
-
-#: The predicted classes that flair writes no label for, by the class of flair's (ST 551-554, nn/model.py 871 and 898).
-_SKIPPED = {"sequence_tagger": ("O", "_"), "token_classifier": ("O",), "text_classifier": ("O",)}
-
-Head: TypeAlias = "TaggerHeadWeights | TextHeadWeights"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,26 +23,26 @@ class SourceTask:
     Attributes:
         name: What hosts call it: its type of labels, or its node where two have the same type.
         task: Its node and outputs.
-        head: The head of its model, with the labels.
+        head: What its model decides: the labels, and how they are read.
         model: The loaded model, which the task is proven against; `None` where the decoder is no part of one.
     """
 
     name: str
     task: Task
-    head: Head
-    model: FlairSource | None
+    head: TokenLabels | SentenceLabels
+    model: SourceModel | None
 
     def as_dict(self) -> dict[str, Value]:
         """Return the record that the metadata holds."""
         head, outputs = self.head, dict(self.task.outputs)
         record: dict[str, Value] = {"name": self.name, "node": self.task.node, "label_type": head.label_type}
         record |= {"labels": list(head.labels), "outputs": dict(sorted(outputs.items()))}
-        if isinstance(head, TextHeadWeights):
+        if isinstance(head, SentenceLabels):
             thresholds: list[Value] = list(head.thresholds)
             several: dict[str, Value] = {"multi_label": head.multi_label, "thresholds": thresholds}
-            return record | several | {"reads": "sentences", "skipped": list(_SKIPPED["text_classifier"])}
+            return record | several | {"reads": "sentences", "skipped": list(head.skipped)}
         spans = "none" if not head.spans else head.reading
-        return record | {"reads": "tokens", "spans": spans, "skipped": list(_SKIPPED[head.reading])}
+        return record | {"reads": "tokens", "spans": spans, "skipped": list(head.skipped)}
 
 
 def source_tasks(wiring: Wiring, sources: OpenSources) -> tuple[SourceTask, ...]:
@@ -59,20 +54,21 @@ def source_tasks(wiring: Wiring, sources: OpenSources) -> tuple[SourceTask, ...]
     return tuple(SourceTask(head.label_type if unique else task.node, task, head, model) for task, head, model in known)
 
 
-def first_head(wiring: Wiring, sources: OpenSources) -> Head | None:
-    """Return the head of the first task, whose labels a host finds that knows but one; also of half a task."""
+def first_head(wiring: Wiring, sources: OpenSources) -> TokenLabels | SentenceLabels | None:
+    """Return what the first task decides, whose labels a host finds that knows but one; also of half a task."""
     first = wiring.tasks()[:1]
     return _head(wiring, sources, first[0].node)[0] if first else _only_head(sources)
 
 
-def _head(wiring: Wiring, sources: OpenSources, node: str) -> tuple[Head | None, FlairSource | None]:
-    """Return the head of the decoder's own model, which is what the proof runs; else the only head there is."""
+def _head(
+    wiring: Wiring, sources: OpenSources, node: str
+) -> tuple[TokenLabels | SentenceLabels | None, SourceModel | None]:
+    """Return what the decoder's own model decides, which the proof runs; else what the only head there is does."""
     model = sources.model_behind(wiring.spec.graph[node].weights)
-    if model is not None and model.tagger is not None:
-        return model.head(), model
-    return _only_head(sources), None
+    decisions = None if model is None else model.decisions()
+    return (_only_head(sources), None) if decisions is None else (decisions, model)
 
 
-def _only_head(sources: OpenSources) -> Head | None:
-    heads = [each for each in sources.weights.values() if isinstance(each, TaggerHeadWeights | TextHeadWeights)]
-    return heads[0] if len(heads) == 1 else None
+def _only_head(sources: OpenSources) -> TokenLabels | SentenceLabels | None:
+    found = [decisions for each in sources.weights.values() if (decisions := decisions_of(each)) is not None]
+    return found[0] if len(found) == 1 else None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flair.models import LanguageModel, TextClassifier, TokenClassifier
 
     from assembler.flair_checkpoints.loading import Labeller
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 #: The embeddings whose parts can be built.
 _SUPPORTED = (

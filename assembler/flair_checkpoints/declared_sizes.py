@@ -11,7 +11,7 @@ from assembler.flair_checkpoints.trust import damaged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 #: How often the weights of a file may share their memory: a stack may name one language model several times.
 _MOST_SHARED = 4

@@ -25,7 +25,7 @@ from assembler.flair_checkpoints.trust import damaged, refuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 #: A model with labels of its own.
 Labeller: TypeAlias = "SequenceTagger | TokenClassifier | TextClassifier"

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
 from flair.data import Sentence
 
+from assembler.forms.opened import Classified, Tagged
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from flair.embeddings import TokenEmbeddings
     from flair.models import SequenceTagger, TextClassifier, TokenClassifier
     from torch import Tensor
 
     from assembler.core.arrays import Array
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """What flair says of one sentence.
-
-    Attributes:
-        labels: A label per token, `O` included.
-        scores: Its score, per token.
-    """
-
-    labels: tuple[str, ...]
-    scores: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Classified:
-    """What flair says of one sentence as a whole.
-
-    Attributes:
-        labels: The labels that it gets, with their scores.
-        probabilities: The probability of each class, but for `O`.
-    """
-
-    labels: Mapping[str, float]
-    probabilities: Mapping[str, float]
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from assembler.flair_checkpoints.trust import damaged
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 #: What Rust code raises through Python: no Exception, and without a class that could be imported.
 _PANIC = "PanicException"
@@ -36,6 +36,26 @@ def quiet_flair(device: str = "cpu") -> Iterator[None]:
     finally:
         log.setLevel(level)
         flair.device = before
+
+
+@contextmanager
+def kernels_off() -> Iterator[None]:
+    """Let torch do without the kernels of oneDNN in the block."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # to set them warns of a GPU that is not there
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
+@contextmanager
+def other_threads() -> Iterator[None]:
+    """Let torch run with one thread in the block, or with two where it has one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2 if before == 1 else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from assembler.flair_checkpoints.embedding_sizes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 
 def check_language_model_sizes(source: Source, state: Mapping[str, Any]) -> None:

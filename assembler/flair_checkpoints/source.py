@@ -34,21 +34,26 @@ from assembler.flair_checkpoints.extraction import (
     word_table,
 )
 from assembler.flair_checkpoints.loading import load_labeller, load_language_model, stored_tasks
-from assembler.flair_checkpoints.location import fetch, local_file
-from assembler.flair_checkpoints.prediction import Classified, Tagged, classify, embed, predict, predict_tokens
-from assembler.flair_checkpoints.running import flair_at_work, quiet_flair
+from assembler.flair_checkpoints.location import fetch
+from assembler.flair_checkpoints.prediction import classify, embed, predict, predict_tokens
+from assembler.flair_checkpoints.running import flair_at_work, kernels_off, other_threads, quiet_flair
 from assembler.flair_checkpoints.trust import load_checkpoint
+from assembler.forms.opened import Joined
+from assembler.sources.location import local_file
 from assembler.sources.opened_file import OpenedFile, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from flair.models import LanguageModel
 
     from assembler.core.arrays import Array
     from assembler.flair_checkpoints.loading import Labeller
-    from assembler.spec.model import Source
+    from assembler.forms.opened import Classified, Tagged
+    from assembler.forms.source import Source
+    from assembler.weights.decisions import SentenceLabels, TokenLabels
     from assembler.weights.documents import TextHeadWeights
     from assembler.weights.heads import TaggerHeadWeights
     from assembler.weights.protocol import Weights
@@ -124,6 +129,15 @@ class FlairSource:
         """
         names = [embedding.name for embedding in self.embeddings]
         return sorted(range(len(names)), key=names.__getitem__)
+
+    def joined(self) -> Joined | None:
+        """Return in which order flair joins the embeddings."""
+        paths = tuple(f"{self.prefix}.embeddings.{place}" for place in self.order())
+        return Joined(paths, "flair sorts them by name") if paths else None
+
+    def decisions(self) -> TokenLabels | SentenceLabels | None:
+        """Return what the tagger or classifier labels; `None` of a language model."""
+        return None if self.tagger is None else self.head().decisions
 
     def paths(self) -> list[str]:
         """Return what a spec can name under `weights`."""
@@ -201,6 +215,11 @@ class FlairSource:
             raise TypeError(self.prefix)
         with quiet_flair(self.device), flair_at_work(self.source, "classify with this checkpoint"):
             return classify(self.tagger, sentences, batch_size)
+
+    def unsteady(self) -> Iterator[AbstractContextManager[None]]:
+        """Yield blocks in which torch adds up in another order: without the kernels of oneDNN, with other threads."""
+        yield kernels_off()
+        yield other_threads()
 
     def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
         """Call flair's own `predict`, for measuring."""

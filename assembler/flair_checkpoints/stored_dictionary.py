@@ -10,7 +10,7 @@ from assembler.flair_checkpoints.trust import damaged
 if TYPE_CHECKING:
     from flair.data import Dictionary
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 
 def check_dictionary(source: Source, what: str, dictionary: Dictionary, *, distinct: bool = False) -> None:

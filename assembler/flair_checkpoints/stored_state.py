@@ -21,7 +21,7 @@ from assembler.flair_checkpoints.trust import damaged, refuse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 #: What a value must be, in words, and whether it is.
 Sort: TypeAlias = "tuple[str, Callable[[object], bool]]"

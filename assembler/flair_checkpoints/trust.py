@@ -19,7 +19,7 @@ from assembler.core.problems import Problem
 from assembler.flair_checkpoints.pickles import NotPlainError, OtherFormError, RefusalError, read_checkpoint
 
 if TYPE_CHECKING:
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 
 def load_checkpoint(source: Source, stream: BinaryIO, name: str, *, trust: bool) -> object:

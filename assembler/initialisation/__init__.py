@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import SourceError
 from assembler.core.problems import Mark, Problem
 from assembler.core.regular_files import open_regular
-from assembler.flair_checkpoints.location import RELATIVE
+from assembler.forms.source import Setting, Source
 from assembler.initialisation.exported import exported_spec
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
 from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
-from assembler.spec.model import Source
+from assembler.sources.location import RELATIVE
 from assembler.spec.other_files import is_model
 from assembler.spec.reading import parse_spec
+from assembler.spec.schema import DEFAULT_OPSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from assembler.core.values import Value
 
 __all__ = ["write_spec"]
 
@@ -97,10 +100,11 @@ def _is_exported(location: str) -> bool:
 
 
 def _open(called: str, location: str, folder: Path, *, trust: bool) -> Given:
-    from assembler.sources.opening import open_flair_source
+    from assembler.flair_checkpoints.form import FORM, open_flair_source
 
     here = os.path.exists(location)  # noqa: PTH110 - of a name that no file can have, pathlib raises
     name, _, revision = (location, "", "") if here else location.partition("@")
-    source = Source(called, "flair", name, revision or None, None, convert=False, mark=Mark(location, 1, 1))
-    opened = open_flair_source(source, Path(), trust=trust)
+    options: dict[str, Value] = {"revision": revision} if revision else {}
+    source = Source(called, FORM.name, name, None, Mark(location, 1, 1), options)
+    opened = open_flair_source(source, Setting(Path(), DEFAULT_OPSET, trust))
     return Given(opened, os.path.relpath(name, folder) if Path(name).is_file() else name)

@@ -17,12 +17,13 @@ _CHARACTERS = (Variable("characters"), Variable("sentences"))
 
 def ports(part: PartView) -> Ports:
     """Character ids, time first, and their counts in; one state per character out."""
+    states = TensorType("float32", (*_CHARACTERS, part.fact("hidden_size")))
     return Ports(
         inputs=(
             Port("characters", TensorType("int64", _CHARACTERS), fill="characters"),
             Port("lengths", TensorType("int64", _CHARACTERS[1:]), fill="character_lengths"),
         ),
-        outputs=(Port("states", TensorType("float32", (*_CHARACTERS, part.fact("hidden_size")))),),
+        outputs=(Port("states", states, rows_of="characters", padded=(1, 0)),),
     )
 
 
@@ -60,6 +61,7 @@ KIND = Kind(
         }
     },
     weights=True,
+    takes="char_lm",
     example={
         "kind": "char_lm",
         "weights": "tagger.embeddings.0",

@@ -21,7 +21,7 @@ def ports(part: PartView) -> Ports:
     # Rows are the common case, so the flattest of the tensors is taken to be what was meant.
     known = min((tensor for tensor in arriving if tensor.dims), key=lambda tensor: tensor.rank or 0, default=UNKNOWN)
     if known.dims is None:
-        return Ports((Port("inputs", UNKNOWN, variadic=True),), (Port("rows", UNKNOWN),))
+        return Ports((Port("inputs", UNKNOWN, variadic=True),), (_joined(part, UNKNOWN),))
     rank = len(known.dims)
     axis = _axis(part) % rank if -rank <= _axis(part) < rank else rank - 1
     pattern: list[Dim] = [Variable("rows" if rank == _ROWS else f"axis_{index}") for index in range(rank)]
@@ -30,8 +30,12 @@ def ports(part: PartView) -> Ports:
     joined[axis] = _sum([tensor.dims[axis] if tensor.rank == rank and tensor.dims else None for tensor in arriving])
     return Ports(
         inputs=(Port("inputs", TensorType(known.dtype, tuple(pattern)), variadic=True),),
-        outputs=(Port("rows", TensorType(known.dtype, tuple(joined))),),
+        outputs=(_joined(part, TensorType(known.dtype, tuple(joined))),),
     )
+
+
+def _joined(part: PartView, type_: TensorType) -> Port:
+    return Port("rows", type_, joins="inputs", rows_of="parts" if _axis(part) == 0 else None)
 
 
 def _axis(part: PartView) -> int:

@@ -26,8 +26,8 @@ def ports(part: PartView) -> Ports:
             Port("lengths", TensorType("int64", _TOKENS[:1]), fill="token_lengths"),
         ),
         outputs=(
-            Port("scores", TensorType("float32", _TOKENS), gives="scores"),
-            Port("prediction", TensorType("int64", _TOKENS), gives="prediction"),
+            Port("scores", TensorType("float32", _TOKENS), gives="scores", padded=(0, 1)),
+            Port("prediction", TensorType("int64", _TOKENS), gives="prediction", padded=(0, 1)),
         ),
     )
 
@@ -133,6 +133,7 @@ KIND = Kind(
     ports=ports,
     build=build,
     weights=True,
+    takes="crf",
     example={
         "kind": "crf",
         "weights": "tagger.crf",

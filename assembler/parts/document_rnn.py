@@ -52,6 +52,7 @@ KIND = Kind(
     ports=ports,
     build=build,
     weights=True,
+    takes="document_rnn",
     example={
         "kind": "document_rnn",
         "weights": "classifier.document",

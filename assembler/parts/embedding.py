@@ -75,6 +75,7 @@ KIND = Kind(
         },
     },
     weights=True,
+    takes="embedding",
     check=check,
     example={"kind": "embedding", "weights": "tagger.embeddings.0", "inputs": {"words": "wordIndices"}},
 )

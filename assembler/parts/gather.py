@@ -33,7 +33,7 @@ def ports(part: PartView) -> Ports:
     return Ports(
         inputs=(
             Port("states", TensorType(None, (*leading, None) if states.rank else None)),
-            Port("indices", TensorType("int64", (_ROWS,)), fill="indices"),
+            Port("indices", TensorType("int64", (_ROWS,)), fill="indices", about="states"),
         ),
         outputs=(Port("rows", TensorType(states.dtype, (_ROWS, features))),),
     )

@@ -8,9 +8,10 @@ second: it imports onnx, numpy or torch inside its builder, if it needs them at 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from assembler.core.tensors import UNKNOWN, TensorType
+from assembler.weights.protocol import sort_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,15 @@ class Port:
             token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
             `span_sentence`, `_start`, `_end`, `_label` and `_score`.
         optional: Whether an input port may be left out.
+        about: For an input port whose `fill` speaks of the part that feeds another port: that port. Indices are places
+            in the states that come in there.
+        expects: For an input port where what a loaded model has at this place must arrive: `embeddings`, all of the
+            model's, joined in its order.
+        rows_of: For an output port, what its leading axes count: the `characters` of texts, the `subtokens` of pieces,
+            or `parts`, whose rows stand one part after the other.
+        joins: For an output port, the variadic port whose tensors stand in it one after the other.
+        padded: For an output port with numbers behind the ends of texts, which nothing reads: the axis of the texts,
+            and that of the places in a text. How many places are real say the lengths or the mask that are fed.
     """
 
     name: str
@@ -43,6 +53,11 @@ class Port:
     fill: str | None = None
     gives: str | None = None
     optional: bool = False
+    about: str | None = None
+    expects: Literal["embeddings"] | None = None
+    rows_of: Literal["characters", "subtokens", "parts"] | None = None
+    joins: str | None = None
+    padded: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,12 @@ class Kind:
         weights: Whether parts of this kind need weights.
         check: Looks at the parameters of a part and the types that arrive; what it complains of is reported as W020.
         example: A node of this kind, for the schema and the documentation.
+        takes: The sort of weights (`Weights.sort`) that its parts take; `None` for any.
+        view: What a part takes of the weights that it names, or `None` where they have no such thing; without, it takes
+            weights of the sort whole.
+        dims: The parameters with lists in which texts are names of dims of the model's inputs.
+        new_dims: The parameters with mappings whose texts are dims as well, which the inputs need not have.
+        foreign: Whether a file or a spec says which operators its parts have, so that not every engine may know them.
     """
 
     name: str
@@ -135,3 +156,14 @@ class Kind:
     weights: bool = False
     check: Callable[[PartView], Iterable[Complaint]] = _no_complaint
     example: Mapping[str, Value] = field(default_factory=dict)
+    takes: str | None = None
+    view: Callable[[Weights], Weights | None] | None = None
+    dims: tuple[str, ...] = ()
+    new_dims: tuple[str, ...] = ()
+    foreign: bool = False
+
+    def taken(self, weights: Weights) -> Weights | None:
+        """Return what a part of this kind takes of the weights that it names, or `None` if they do not fit."""
+        if self.view is not None:
+            return self.view(weights)
+        return weights if self.takes in {None, sort_of(weights)} else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.weights.heads import labels_of
 
 if TYPE_CHECKING:
     from assembler.onnx_model.emitter import Emitter
@@ -67,6 +68,8 @@ KIND = Kind(
     ports=ports,
     build=build,
     weights=True,
+    takes="tagger_head",
+    view=labels_of,
     example={
         "kind": "labels",
         "weights": "tagger.head",

@@ -131,5 +131,8 @@ KIND = Kind(
         }
     },
     weights=True,
+    new_dims=("dims",),
+    foreign=True,
+    takes="graph",
     example={"kind": "onnx", "weights": "lm", "inputs": {"ids": "forward"}},
 )

@@ -159,6 +159,7 @@ KIND = Kind(
     summary="Any standard operator of ONNX. Its ports and attributes have the names of the operator's schema.",
     ports=ports,
     build=build,
+    foreign=True,
     check=check,
     parameters={
         "op": {"type": "string", "description": "The operator.", "examples": ["Slice", "NonMaxSuppression"]},

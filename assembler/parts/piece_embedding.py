@@ -52,5 +52,6 @@ KIND = Kind(
         }
     },
     weights=True,
+    takes="piece_embedding",
     example={"kind": "piece_embedding", "weights": "tagger.embeddings.0", "inputs": {"pieces": "pieceIndices"}},
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from assembler.core.entry_points import published
 from assembler.core.errors import AssemblerError, SpecError
 from assembler.core.problems import Problem
 from assembler.parts.kind import Kind
@@ -26,9 +27,6 @@ _BUILT_IN = (
     "text_tokens", "text_characters", "text_indices", "labels", "spans",
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant", "operator",
 )  # fmt: skip
-
-#: What importing a package that is broken can raise.
-_BROKEN = (ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError, RuntimeError, OSError)
 
 _registered: dict[str, Kind] = {}
 
@@ -102,16 +100,7 @@ def built_in_kinds() -> dict[str, Kind]:
 @cache
 def _installed() -> dict[str, Kind]:
     found = built_in_kinds()
-    for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        origin = f"entry point '{entry.name}' = '{entry.value}'"
-        try:
-            kind = entry.load()
-        except _BROKEN as err:
-            message = f"{origin} of the group '{GROUP}' cannot be loaded: {err}"
-            raise SpecError(Problem("K001", message, "mend or uninstall the package that publishes it")) from err
-        if not isinstance(kind, Kind):
-            message = f"{origin} of the group '{GROUP}' is a {type(kind).__name__}, not a Kind"
-            raise SpecError(Problem("K001", message, "publish an assembler.Kind object"))
+    for origin, kind in published(GROUP, Kind, "K001"):
         _refuse_taken(kind, found, origin)
         found[kind.name] = kind
     return found

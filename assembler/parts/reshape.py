@@ -80,5 +80,6 @@ KIND = Kind(
         }
     },
     required=("shape",),
+    dims=("shape",),
     example={"kind": "reshape", "inputs": {"tensor": "striped.rows"}, "shape": ["total_tokens", 256]},
 )

@@ -33,12 +33,12 @@ def ports(part: PartView) -> Ports:
     fed: tuple[Port, ...]
     if pooling == "mean":
         fed = (
-            Port("words", TensorType("int64", _SUBTOKENS), fill="subtoken_words"),
+            Port("words", TensorType("int64", _SUBTOKENS), fill="subtoken_words", about="states"),
             Port("lengths", TensorType("int64", (Variable("sentences"),)), fill="token_lengths"),
         )
     else:
         names = ("first", "last") if pooling == "first_last" else (pooling,)
-        fed = tuple(Port(name, row, fill=f"{name}_subtokens") for name in names)
+        fed = tuple(Port(name, row, fill=f"{name}_subtokens", about="states") for name in names)
     return Ports(
         inputs=(Port("states", TensorType("float32", (*_SUBTOKENS, None))), *fed),
         # the rows of a mean are counted at the run: nothing that arrives has as many

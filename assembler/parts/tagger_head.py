@@ -20,12 +20,13 @@ def ports(part: PartView) -> Ports:
     features = part.fact("embedding_size")
     padded = part.arriving("embeddings").rank == _PADDED_RANK
     embeddings = (*_TOKENS, features) if padded else (Variable("rows"), features)
+    emissions = TensorType("float32", (*_TOKENS, part.fact("label_count")))
     return Ports(
         inputs=(
-            Port("embeddings", TensorType("float32", embeddings)),
+            Port("embeddings", TensorType("float32", embeddings), expects="embeddings"),
             Port("lengths", TensorType("int64", _TOKENS[:1]), fill="token_lengths"),
         ),
-        outputs=(*_decoded(part), Port("emissions", TensorType("float32", (*_TOKENS, part.fact("label_count"))))),
+        outputs=(*_decoded(part), Port("emissions", emissions, padded=(0, 1))),
     )
 
 
@@ -34,8 +35,8 @@ def _decoded(part: PartView) -> tuple[Port, ...]:
     if part.fact("has_crf"):
         return ()
     return (
-        Port("scores", TensorType("float32", _TOKENS), gives="scores"),
-        Port("prediction", TensorType("int64", _TOKENS), gives="prediction"),
+        Port("scores", TensorType("float32", _TOKENS), gives="scores", padded=(0, 1)),
+        Port("prediction", TensorType("int64", _TOKENS), gives="prediction", padded=(0, 1)),
     )
 
 
@@ -85,6 +86,7 @@ KIND = Kind(
         }
     },
     weights=True,
+    takes="tagger_head",
     example={
         "kind": "tagger_head",
         "weights": "tagger.head",

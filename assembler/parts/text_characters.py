@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
+from assembler.weights.language_models import characters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,6 +156,8 @@ KIND = Kind(
     build=build,
     check=check,
     weights=True,
+    takes="char_lm",
+    view=characters_of,
     example={
         "kind": "text_characters",
         "weights": "tagger.embeddings.0",

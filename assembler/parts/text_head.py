@@ -44,5 +44,6 @@ KIND = Kind(
     ports=ports,
     build=build,
     weights=True,
+    takes="text_head",
     example={"kind": "text_head", "weights": "classifier.head", "inputs": {"documents": "document.documents"}},
 )

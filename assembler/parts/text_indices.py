@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Kind, PartView, Port, Ports
+from assembler.weights.language_models import characters_of
 
 if TYPE_CHECKING:
     from assembler.onnx_model.emitter import Emitter
@@ -83,6 +84,8 @@ KIND = Kind(
     ports=ports,
     build=build,
     weights=True,
+    takes="char_lm",
+    view=characters_of,
     example={
         "kind": "text_indices",
         "weights": "tagger.embeddings.0",

@@ -16,12 +16,13 @@ _SUBTOKENS = (Variable("pieces"), Variable("subtokens"))
 
 def ports(part: PartView) -> Ports:
     """Subtoken ids and where they are real in; one state per subtoken out."""
+    states = TensorType("float32", (*_SUBTOKENS, part.fact("hidden_size")))
     return Ports(
         inputs=(
             Port("subtokens", TensorType("int64", _SUBTOKENS), fill="subtokens"),
             Port("mask", TensorType("int64", _SUBTOKENS), fill="subtoken_mask"),
         ),
-        outputs=(Port("states", TensorType("float32", (*_SUBTOKENS, part.fact("hidden_size")))),),
+        outputs=(Port("states", states, rows_of="subtokens", padded=(0, 1)),),
     )
 
 
@@ -54,6 +55,7 @@ KIND = Kind(
         }
     },
     weights=True,
+    takes="transformer",
     example={
         "kind": "transformer",
         "weights": "tagger.embeddings.0",

@@ -42,5 +42,6 @@ KIND = Kind(
     ports=ports,
     build=build,
     weights=True,
+    takes="word_layers",
     example={"kind": "word_layers", "weights": "classifier.document", "inputs": {"embeddings": "words.rows"}},
 )

@@ -13,7 +13,7 @@ from assembler.proof.reference import Found
 from assembler.proof.task_results import ModelTask
 from assembler.runtime.spans import decode_classifier_spans, decode_spans
 from assembler.spec.schema import LARGEST_CHANGE
-from assembler.weights.heads import TaggerHeadWeights
+from assembler.weights.decisions import TokenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -173,7 +173,7 @@ class GoldReference:
     @property
     def _spans(self) -> bool:
         head = self.task.head
-        return isinstance(head, TaggerHeadWeights) and head.spans
+        return isinstance(head, TokenLabels) and head.spans
 
     def _counted(self, labels: Sequence[str], *, gold: bool = False) -> Counted:
         if not self._spans:

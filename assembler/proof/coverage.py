@@ -10,7 +10,7 @@ from assembler.core.problems import Problem
 from assembler.passes.profiles import PROFILES
 from assembler.proof.task_results import NOT
 from assembler.spec.schema import LEAST
-from assembler.weights.heads import TaggerHeadWeights
+from assembler.weights.decisions import TokenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,7 +188,7 @@ def task_coverage(task: SourceTask, tagged: Sequence[TaggedTokens], spans: int |
     """
     known = set(task.head.labels)
     seen = {label for each in tagged for label in each.labels if not (task.task.by_sentence and label.startswith(NOT))}
-    given = spans if isinstance(task.head, TaggerHeadWeights) and task.head.spans else None
+    given = spans if isinstance(task.head, TokenLabels) and task.head.spans else None
     decodes = set(task.task.outputs) >= _SPAN_OUTPUTS
     return TaskCoverage(task.name, len(seen & known), len(known), given, decodes=decodes)
 

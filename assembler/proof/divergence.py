@@ -19,6 +19,7 @@ from assembler.proof.trial_cases import try_parts
 from assembler.runtime.encoding import encode
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import tensor_names
+from assembler.wiring.origins import embeddings_fed, joined_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,20 +85,22 @@ def wiring_gaps(
     Heads that are fed by an input of the model, or by inputs that are not filled from text, are passed over.
     """
     interface = text_interface(wiring, sources)
-    heads = [name for name, node in wiring.spec.graph.items() if node.kind == "tagger_head"]
     if interface is None or {entry.name for entry in interface.inputs} != set(wiring.spec.inputs):
         return []
     gaps: list[Gap] = []
-    for head in heads:
-        source = sources.model_behind(wiring.spec.graph[head].weights)
+    for edge in embeddings_fed(wiring):
+        fed = edge.reference
+        source = sources.model_behind(wiring.spec.graph[edge.node].weights)
         if source is None:
             continue
         batch = [tokens for tokens in sentences if source.can_read(tokens)][:_SENTENCES]
         values = dict(stepwise.run(encode(interface, batch)))
-        fed = wiring.feeding(head, "embeddings")[0].reference
         if fed.text not in values:
             continue
-        expected, widths = source.embedded(batch)
+        embedded = source.embedded(batch)
+        if embedded is None:
+            continue
+        expected, widths = embedded
         if values[fed.text].size != expected.size:
             gaps.append(gap(fed.text, expected, values[fed.text], within))
             continue
@@ -110,11 +113,9 @@ def wiring_gaps(
 def _slices(wiring: Wiring, fed: Reference, widths: Sequence[int], given: Array, expected: Array) -> list[Gap]:
     """Compare embedding by embedding; where a concat joins as many tensors, each has a part of its own."""
     names = [fed.text] * len(widths)
-    owner = fed.owner
-    if wiring.spec.graph[owner].kind == "concat":
-        edges = wiring.feeding(owner, "inputs")
-        if len(edges) == len(widths):
-            names = [edge.reference.text for edge in edges]
+    edges = joined_in(wiring, fed)
+    if len(edges) == len(widths):
+        names = [edge.reference.text for edge in edges]
     gaps, start = [], 0
     for name, width in zip(names, widths, strict=True):
         gaps.append(gap(name, expected[..., start : start + width], given[..., start : start + width]))

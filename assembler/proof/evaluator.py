@@ -145,7 +145,8 @@ def evaluated(model: Model, metadata: Mapping[str, str], references: References)
 
 def _all_ours(spec: Spec) -> bool:
     """Whether a stack has no part of a stranger's, and no operator that a spec names."""
-    return all(node.kind in built_in_kinds() and node.kind not in {"onnx", "operator"} for node in spec.graph.values())
+    ours = built_in_kinds()
+    return all(node.kind in ours and not ours[node.kind].foreign for node in spec.graph.values())
 
 
 def _problem(spec: Spec, lines: Sequence[str], within: float | None) -> Problem:

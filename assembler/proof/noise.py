@@ -16,8 +16,6 @@ of that tagger in float64.
 
 from __future__ import annotations
 
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,9 +23,9 @@ from assembler.proof.task_results import source_results
 from assembler.proof.tolerances import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.forms.opened import SourceModel
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
     from assembler.spec.model import Spec
@@ -74,26 +72,23 @@ def tolerance_of(spec: Spec, noise: float) -> Tolerance:
     return Tolerance(max(spec.proof.scores_within, min(AT_MOST, TIMES * noise)), noise)
 
 
-def measured_noise(model: FlairSource, sentences: Sequence[Sequence[str]], *, by_sentence: bool) -> float:
+def measured_noise(model: SourceModel, sentences: Sequence[Sequence[str]], *, by_sentence: bool) -> float:
     """Return the largest difference between the source's scores in its runs of the same sentences.
 
-    It runs in its usual batch, one by one and in flair's own 32; with one thread and with two; and without the kernels
-    of oneDNN. The usual run is compared with the others. A tagger runs once more with the sums of its CRF in float64,
-    and every run is compared with that one.
+    It runs in its usual batch, one by one and in flair's own 32; and as it can round otherwise, such as with one thread
+    and with two, and without the kernels of oneDNN. The usual run is compared with the others. A tagger runs once more
+    with the sums of its CRF in float64, and every run is compared with that one.
 
     Args:
         model: The loaded model.
         sentences: The sentences of the proof.
         by_sentence: Whether it labels sentences.
     """
-    import torch
-
     usual = source_results(model, sentences, by_sentence=by_sentence)
     others = [source_results(model, sentences, by_sentence=by_sentence, batch_size=size) for size in _BATCHES]
-    with kernels_off():
-        others.append(source_results(model, sentences, by_sentence=by_sentence))
-    with _threads(2 if torch.get_num_threads() == 1 else 1):
-        others.append(source_results(model, sentences, by_sentence=by_sentence))
+    for block in model.unsteady():
+        with block:
+            others.append(source_results(model, sentences, by_sentence=by_sentence))
     gaps = [_largest(usual, run) for run in others]
     if not by_sentence:
         exact = source_results(model, sentences, by_sentence=by_sentence, exact_sums=True)
@@ -108,29 +103,6 @@ def _largest(one: Sequence[TaggedTokens], other: Sequence[TaggedTokens]) -> floa
         for first, second in zip(one, other, strict=True)
         for a, b in zip(first.scores, second.scores, strict=True)
     )
-
-
-@contextmanager
-def kernels_off() -> Iterator[None]:
-    """Let torch do without the kernels of oneDNN in the block."""
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # to set them warns of a GPU that is not there
-        with torch.backends.mkldnn.flags(enabled=False):
-            yield
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def excused(spec: Spec, diagnose: Diagnosis, task: str, largest: float) -> Tolerance:

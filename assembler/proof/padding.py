@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assembler.wiring.origins import fed_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assembler.core.arrays import Array, Arrays
     from assembler.wiring.graph import Wiring
 
-#: The axes of what these kinds give: that of the texts, and that of the places in a text.
-_AXES = {"char_lm": (1, 0), "tagger_head": (0, 1), "crf": (0, 1), "transformer": (0, 1)}
+#: The rules of the inputs that say which places are read.
+_COUNTS = ("token_lengths", "character_lengths")
+_MASK = "subtoken_mask"
 _ROWS_RANK = 2
 
 
@@ -68,9 +71,8 @@ class Padding:
 def _masks(wiring: Wiring, values: Arrays) -> Iterator[tuple[str, tuple[int, ...], Array]]:
     """Yield tensors, the axes of texts and of places in them, and what is read there: bool [texts, places]."""
     for node in wiring.order:
-        axes = _AXES.get(wiring.spec.graph[node].kind)
-        for port in wiring.outputs[node] if axes else ():
-            text = f"{node}.{port.name}"
+        for port in wiring.outputs[node]:
+            text, axes = f"{node}.{port.name}", port.padded
             if axes and text in values and values[text].ndim > 1:
                 mask = _mask(wiring, node, values, values[text].shape[axes[1]])
                 if mask is not None:
@@ -79,16 +81,17 @@ def _masks(wiring: Wiring, values: Arrays) -> Iterator[tuple[str, tuple[int, ...
 
 
 def _mask(wiring: Wiring, node: str, values: Arrays, places: int) -> Array | None:
-    fed = {port: values.get(edge.reference.text) for port in ("lengths", "mask") for edge in wiring.feeding(node, port)}
-    lengths, mask = fed.get("lengths"), fed.get("mask")
+    fed = {fed_port(wiring, edge).fill: values.get(edge.reference.text) for edge in wiring.edges[node]}
+    mask = fed.get(_MASK)
     if mask is not None:
         return np.asarray(mask != 0)
+    lengths = next((fed[rule] for rule in _COUNTS if fed.get(rule) is not None), None)
     return None if lengths is None else np.asarray(np.arange(places) < lengths.astype(np.int64)[:, np.newaxis])
 
 
 def _rows(wiring: Wiring, node: str, mask: Array) -> Iterator[tuple[str, tuple[int, ...], Array]]:
     """Yield the embeddings of a head that come as rows: as many of each sentence as the longest has tokens."""
-    for edge in wiring.feeding(node, "embeddings"):
+    for edge in wiring.edges[node]:
         text = edge.reference.text
-        if wiring.tensors[text].rank == _ROWS_RANK:
+        if fed_port(wiring, edge).expects == "embeddings" and wiring.tensors[text].rank == _ROWS_RANK:
             yield text, (0,), mask.ravel()

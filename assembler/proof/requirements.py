@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem
+from assembler.wiring.origins import embeddings_fed
 
 if TYPE_CHECKING:
     from assembler.wiring.graph import Wiring
@@ -17,16 +18,12 @@ def require_comparable(wiring: Wiring, against: str) -> None:
     Raises:
         SpecError: No head of the reference is in the stack (W012), or an input before it cannot be filled (W017).
     """
-    heads = [
-        node
-        for node in wiring.order
-        if wiring.spec.graph[node].kind == "tagger_head" and wiring.source_of(node) == against
-    ]
-    if not heads:
+    fed = [edge for edge in embeddings_fed(wiring) if wiring.source_of(edge.node) == against]
+    if not fed:
         message = f"proof: nothing that the stack gives can be compared with '{against}': it has no head of it"
         hint = "leave 'against' out: each part is then compared with its source, run alone"
         raise SpecError(Problem.at(wiring.spec.proof.mark, "W012", message, hint))
-    if any(wiring.feeding(head, "embeddings")[0].reference.owner in wiring.spec.graph for head in heads):
+    if any(edge.reference.owner in wiring.spec.graph for edge in fed):
         require_fills(wiring)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.forms.opened import SourceModel
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime.context import InContext
     from assembler.runtime.labels import Classification
@@ -42,7 +42,7 @@ class Slots:
 
 
 def source_results(
-    model: FlairSource,
+    model: SourceModel,
     sentences: Sequence[Sequence[str]],
     *,
     by_sentence: bool,
@@ -71,7 +71,7 @@ def source_results(
 
 
 def _run(
-    model: FlairSource, sentences: Sequence[Sequence[str]], batch_size: int, *, by_sentence: bool, exact_sums: bool
+    model: SourceModel, sentences: Sequence[Sequence[str]], batch_size: int, *, by_sentence: bool, exact_sums: bool
 ) -> Sequence[TaggedTokens]:
     if not by_sentence:
         return model.predict(sentences, batch_size, exact_sums=exact_sums)

@@ -21,7 +21,7 @@ from assembler.core.regular_files import open_regular
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 #: The most bytes that a source may have: the largest encoders have some fourteen gigabytes.
 MOST_BYTES = 1 << 36

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from assembler.core.regular_files import MOST_TEXT, is_inside, open_inside, open_regular, read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from assembler.core.problems import Mark
     from assembler.parts.kind import Kind
@@ -35,7 +36,7 @@ class NamedFile:
 def named_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
     """Yield every file that a spec names: its sources, the proof's, and those of parameters of the format `path`.
 
-    A source of flair's may also be a name that flair knows, which looks like a file that is not there.
+    A source may also be a name that its form knows, which looks like a file that is not there.
     """
     for source in spec.sources.values():
         yield NamedFile(source.location, source.mark, "R001", f"the source '{source.name}'")
@@ -45,6 +46,11 @@ def named_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
         yield NamedFile(spec.proof.gold, spec.proof.gold_mark, "W031", "the gold text of the proof")
     if spec.proof.trials.cases is not None:
         yield NamedFile(spec.proof.trials.cases, spec.proof.trials.cases_mark, "W026", "the cases of the proof")
+    yield from parameter_files(spec, kinds)
+
+
+def parameter_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
+    """Yield the files that parameters of the format `path` name."""
     for node in spec.graph.values():
         for key, schema in kinds[node.kind].parameters.items():
             location = node.parameters.get(key)
@@ -53,7 +59,19 @@ def named_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
                 yield NamedFile(location, mark, "W021", f"the file '{key}' of '{node.name}'")
 
 
-def open_named(spec: Spec, location: str, most: int | None = None) -> BinaryIO:
+class Confined(Protocol):
+    """Where the files of a spec are: a spec, or the setting of its sources."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths are relative to."""
+
+    @property
+    def confined(self) -> bool:
+        """Whether no file outside the folder may be opened."""
+
+
+def open_named(spec: Confined, location: str, most: int | None = None) -> BinaryIO:
     """Open a file that a spec names, as the spec may be read: of a stranger's, nothing outside its folder.
 
     Raises:

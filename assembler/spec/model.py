@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.forms.source import Setting
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -12,30 +14,8 @@ if TYPE_CHECKING:
     from assembler.core.problems import Mark
     from assembler.core.tensors import TensorType
     from assembler.core.values import Value
+    from assembler.forms.source import Source
     from assembler.spec.yaml_text import Document
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where weights come from.
-
-    Attributes:
-        name: The name the graph uses.
-        form: `flair` (a checkpoint) or `onnx` (an exported subgraph).
-        location: A path relative to the spec, or for flair also a name that flair knows.
-        revision: The revision of a hub model, or `None`.
-        sha256: The digest that the file must have, in lower-case hex, or `None`.
-        convert: Whether an ONNX file of another opset is converted.
-        mark: Where the location stands.
-    """
-
-    name: str
-    form: str
-    location: str
-    revision: str | None
-    sha256: str | None
-    convert: bool
-    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +210,7 @@ class Spec:
     folder: Path
     document: Document
     confined: bool = False
+
+    def setting(self, *, trust: bool = False) -> Setting:
+        """Return what its sources are read in."""
+        return Setting(self.folder, self.opset, trust, self.confined)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 from assembler.core.errors import SpecError
 from assembler.core.problems import in_order
 from assembler.core.tensors import TensorType
+from assembler.forms.registry import COMMON, forms
+from assembler.forms.source import Source
 from assembler.parts.registry import kinds
-from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Source, Spec
-from assembler.spec.schema import DEFAULT_OPSET, DEFAULT_PROFILE, build_schema
+from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Spec
+from assembler.spec.schema import DEFAULT_OPSET, DEFAULT_PROFILE, build_schema, form_key
 from assembler.spec.trials import read_trials
 from assembler.spec.violations import schema_problems
 from assembler.spec.yaml_text import Document, parse, read_text
@@ -45,7 +47,7 @@ def parse_spec(text: str, file: str) -> Spec:
     """Read a spec from its text; `file` names it in problems, and its folder is where relative paths start."""
     document = parse(text, file)
     known = kinds()
-    problems = in_order(schema_problems(document, build_schema(known), known))
+    problems = in_order(schema_problems(document, build_schema(known, forms()), known, forms()))
     if problems:
         raise SpecError(*problems)
     return _spec(document)
@@ -96,15 +98,14 @@ def _optional_text(value: Value) -> str | None:
 
 def _source(document: Document, name: str, value: Value) -> Source:
     entries = _mapping(value)
-    form = "onnx" if "onnx" in entries else "flair"
+    form = form_key(entries, forms())
     return Source(
         name=name,
         form=form,
         location=str(entries[form]),
-        revision=_optional_text(entries.get("revision")),
         sha256=_optional_text(entries.get("sha256")),
-        convert=entries.get("convert") is True,
         mark=document.mark(("sources", name, form)),
+        options={key: item for key, item in entries.items() if key not in {form, *COMMON}},
     )
 
 

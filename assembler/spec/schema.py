@@ -1,4 +1,4 @@
-"""The JSON Schema of the spec language, put together from the kinds' own fragments, and the check against it."""
+"""The JSON Schema of the spec language, put together from fragments of kinds and forms, and the check against it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from assembler.passes.profiles import PROFILES
 from assembler.spec.trials import trials_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from assembler.core.values import Value
+    from assembler.forms.form import SourceForm
     from assembler.parts.kind import Kind
 
 #: The version of the spec language.
@@ -39,8 +40,8 @@ REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$(?!\n)"
 _FREE: Mapping[str, Value] = {"^x-": {"description": "Free for you: the assembler does not read it."}}
 
 
-def build_schema(kinds: Mapping[str, Kind]) -> dict[str, Value]:
-    """Return the JSON Schema (draft 2020-12) of a stack spec for the given kinds."""
+def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> dict[str, Value]:
+    """Return the JSON Schema (draft 2020-12) of a stack spec for the given kinds and forms of source."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "stack.v1.schema.json",
@@ -81,7 +82,7 @@ def build_schema(kinds: Mapping[str, Kind]) -> dict[str, Value]:
                 + ".",
                 "examples": ["cpu"],
             },
-            "sources": _map("Where weights come from, by name.", _source(), {"tagger": {"flair": "de-pos.pt"}}),
+            "sources": _map("Where weights come from, by name.", _source(forms), {"tagger": {"flair": "de-pos.pt"}}),
             "inputs": _map(
                 "The model's named dynamic inputs, in this order.",
                 _input(),
@@ -119,49 +120,42 @@ def _map(
     }
 
 
-def _source() -> dict[str, Value]:
-    common: dict[str, Value] = {
-        "sha256": {
-            "type": "string",
-            "pattern": r"^[0-9a-f]{64}$(?!\n)",
-            "description": "The digest that the file must have. `assemble` prints the digest of what it read.",
-            "examples": ["5d0c3a17" + "0" * 56],
-        },
-    }
-    flair: dict[str, Value] = {
-        "flair": _text(
-            "A flair checkpoint: a path relative to this file, or a name that flair knows.", "weights/demo-pos.pt"
-        ),
-        "revision": _text("The revision of a hub model, so that an update on the hub changes nothing.", "refs/pr/4"),
-        **common,
-    }
-    onnx: dict[str, Value] = {
-        "onnx": _text("An exported subgraph: a path relative to this file.", "lm.onnx"),
-        "convert": {
-            "type": "boolean",
-            "default": False,
-            "description": "Convert the file to the spec's opset where it has another one.",
-            "examples": [True],
-        },
-        **common,
-    }
+def form_key(entries: Iterable[str], forms: Iterable[str]) -> str:
+    """Return the form of a source with some keys: the first of the forms if there is the key of none."""
+    default, *others = forms
+    return next((name for name in others if name in entries), default)
+
+
+def _source(forms: Mapping[str, SourceForm]) -> dict[str, Value]:
+    default, *others = forms.values()
+    chosen = source_of(default)
+    for form in reversed(others):
+        chosen = {"if": {"required": [form.name]}, "then": source_of(form), "else": chosen}
     return {
         "type": "object",
-        "description": "One source: a flair checkpoint or an ONNX file.",
-        "examples": [{"flair": "de-pos.pt"}, {"onnx": "lm.onnx"}],
-        "if": {"required": ["onnx"]},
-        "then": {
-            "required": ["onnx"],
-            "properties": onnx,
-            "additionalProperties": False,
-            "patternProperties": dict(_FREE),
+        "description": f"One source: {' or '.join(form.title for form in forms.values())}.",
+        "examples": [dict(form.example) for form in forms.values()],
+        **chosen,
+    }
+
+
+def source_of(form: SourceForm) -> dict[str, Value]:
+    """Return the schema of the sources of one form."""
+    return {
+        "title": form.title,
+        "required": [form.name],
+        "properties": {
+            form.name: dict(form.location),
+            **{name: dict(schema) for name, schema in form.keys.items()},
+            "sha256": {
+                "type": "string",
+                "pattern": r"^[0-9a-f]{64}$(?!\n)",
+                "description": "The digest that the file must have. `assemble` prints the digest of what it read.",
+                "examples": ["5d0c3a17" + "0" * 56],
+            },
         },
-        "else": {
-            "required": ["flair"],
-            "properties": flair,
-            "additionalProperties": False,
-            "patternProperties": dict(_FREE),
-        },
+        "additionalProperties": False,
+        "patternProperties": dict(_FREE),
     }
 
 

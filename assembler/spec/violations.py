@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from jsonschema import Draft202012Validator, validators
@@ -27,16 +28,35 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
     ),
 )
 
+#: How many keys lead to a source.
+_SOURCE = 2
 
-def schema_problems(document: Document, schema: Mapping[str, Value], kinds: Iterable[str]) -> list[Problem]:
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a wrong name can have meant.
+
+    Attributes:
+        kinds: The kinds of part.
+        forms: The forms of source.
+        guesses: What may still be spent on guesses.
+    """
+
+    kinds: Known
+    forms: tuple[str, ...]
+    guesses: Guesses
+
+
+def schema_problems(
+    document: Document, schema: Mapping[str, Value], kinds: Iterable[str], forms: Iterable[str]
+) -> list[Problem]:
     """Return every violation of the schema, each at its place (S001 to S005)."""
     validator = _Validator(cast("dict[str, object]", schema))
-    names = Known(kinds)
-    guesses = Guesses()
+    names = _Names(Known(kinds), tuple(forms), Guesses())
     problems: list[Problem] = []
     for error in validator.iter_errors(document.root):
         for leaf in _leaves(error):
-            problems.extend(_problems(leaf, document, names, guesses))
+            problems.extend(_problems(leaf, document, names))
     return problems
 
 
@@ -56,23 +76,23 @@ def _path(error: ValidationError) -> KeyPath:
     return tuple(error.absolute_path)
 
 
-def _problems(error: ValidationError, document: Document, kinds: Known, guesses: Guesses) -> Iterator[Problem]:
+def _problems(error: ValidationError, document: Document, names: _Names) -> Iterator[Problem]:
     path = _path(error)
     where = _where(path)
     if error.validator == "additionalProperties":
-        yield from _unknown_keys(error, document, path, guesses)
+        yield from _unknown_keys(error, document, path, names)
     elif error.validator == "required":
-        yield from _missing_key(error, document, path, where)
+        yield from _missing_key(error, document, path, names)
     elif path and path[-1] == "kind" and error.validator in {"enum", "type"}:
         got = error.instance
-        hint = guesses.suggest(str(got), kinds, what="known kinds")
+        hint = names.guesses.suggest(str(got), names.kinds, what="known kinds")
         yield Problem.at(document.mark(path), "S005", f"{where}: there is no kind {_show(got)}", hint)
     elif error.validator == "type":
         message = f"{where}: got {_describe(error.instance)}, expected {_expected(error.validator_value)}"
         yield Problem.at(document.mark(path), "S003", message)
     else:
         mark = _value_mark(error, document, path)
-        yield Problem.at(mark, "S004", f"{where}: {_rule(error)}", _rule_hint(error, guesses))
+        yield Problem.at(mark, "S004", f"{where}: {_rule(error)}", _rule_hint(error, names.guesses))
 
 
 def _value_mark(error: ValidationError, document: Document, path: KeyPath) -> Mark:
@@ -82,30 +102,35 @@ def _value_mark(error: ValidationError, document: Document, path: KeyPath) -> Ma
     return document.mark(path)
 
 
-def _unknown_keys(error: ValidationError, document: Document, path: KeyPath, guesses: Guesses) -> Iterator[Problem]:
+def _unknown_keys(error: ValidationError, document: Document, path: KeyPath, names: _Names) -> Iterator[Problem]:
     schema = cast("dict[str, dict[str, Value]]", error.schema)
     known = schema.get("properties", {})
-    names = Known(known)
+    given = cast("dict[str, Value]", error.instance)
+    meant = Known([*known, *(names.forms if _is_formless(path, given, names.forms) else ())])
     where = _where(path)
-    for key in cast("dict[str, Value]", error.instance):
+    for key in given:
         if key not in known and not re.match("^x-", key):
             mark = document.key_mark((*path, key))
-            hint = guesses.suggest(key, names, what="keys here") + " (keys that begin with 'x-' are free)"
+            hint = names.guesses.suggest(key, meant, what="keys here") + " (keys that begin with 'x-' are free)"
             yield Problem.at(mark, "S001", f"{where}: unknown key '{key}'", hint)
 
 
-def _missing_key(error: ValidationError, document: Document, path: KeyPath, where: str) -> Iterator[Problem]:
+def _missing_key(error: ValidationError, document: Document, path: KeyPath, names: _Names) -> Iterator[Problem]:
     required = cast("list[str]", error.validator_value)
     schema = cast("dict[str, dict[str, dict[str, Value]]]", error.schema)
     for key in required:
         if key not in cast("dict[str, Value]", error.instance) and f"{key!r}" in error.message:
             example = schema.get("properties", {}).get(key, {}).get("examples")
             hint = f"for example: {key}: {_show(example[0])}" if isinstance(example, list) and example else None
-            if key == "flair":
-                message = f"{where}: needs a key 'flair' or 'onnx'"
-            else:
-                message = f"{where}: the key '{key}' is missing"
+            message = f"{_where(path)}: the key '{key}' is missing"
+            if _is_formless(path, cast("dict[str, Value]", error.instance), names.forms):
+                message = f"{_where(path)}: needs a key {' or '.join(map(repr, names.forms))}"
             yield Problem.at(document.key_mark(path), "S002", message, hint)
+
+
+def _is_formless(path: KeyPath, given: Mapping[str, Value], forms: Iterable[str]) -> bool:
+    """Return whether a place is a source that has the key of no form."""
+    return len(path) == _SOURCE and path[0] == "sources" and not any(form in given for form in forms)
 
 
 def _where(path: KeyPath) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from assembler.weights.decisions import SentenceLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +23,8 @@ class WordLayersWeights:
         second: The layer behind a ReLU, or `None` where the mode is linear.
         reference: Runs the loaded model itself.
     """
+
+    sort: ClassVar[str] = "word_layers"
 
     first: Array
     second: Linear | None
@@ -45,6 +49,8 @@ class DocumentRnnWeights:
         recurrent: The recurrent layers, one or two directions each.
         reference: Runs the loaded model itself.
     """
+
+    sort: ClassVar[str] = "document_rnn"
 
     embedding_size: int
     reprojection: Linear | None
@@ -79,12 +85,19 @@ class TextHeadWeights:
         reference: Runs the loaded model itself.
     """
 
+    sort: ClassVar[str] = "text_head"
+
     linear: Linear
     labels: tuple[str, ...]
     label_type: str
     multi_label: bool
     thresholds: tuple[float, ...]
     reference: Callable[[Arrays], Arrays]
+
+    @property
+    def decisions(self) -> SentenceLabels:
+        """What it decides."""
+        return SentenceLabels(self.labels, self.label_type, self.multi_label, self.thresholds)
 
     def facts(self) -> Mapping[str, int]:
         """Return `document_size` and `label_count`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +115,8 @@ class EncoderWeights:
         subtokens: How a host makes the input.
         reference: Runs the loaded model itself.
     """
+
+    sort: ClassVar[str] = "transformer"
 
     words: Array
     positions: Array

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from assembler.weights.decisions import TokenLabels, decisions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
+    from assembler.weights.decisions import Reading
     from assembler.weights.layers import Linear, Recurrent
+    from assembler.weights.protocol import Weights
+
+#: The predicted classes that flair writes no label for, by the class of flair's (ST 551-554, nn/model.py 871 and 898).
+_SKIPPED: Mapping[Reading, tuple[str, ...]] = MappingProxyType(
+    {"sequence_tagger": ("O", "_"), "token_classifier": ("O",)}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +39,8 @@ class TaggerHeadWeights:
         reading: The class of flair's whose rules make labels and spans of the predicted classes.
     """
 
+    sort: ClassVar[str] = "tagger_head"
+
     embedding_size: int
     reprojection: Linear | None
     recurrent: Recurrent | None
@@ -38,7 +50,12 @@ class TaggerHeadWeights:
     spans: bool
     has_crf: bool
     reference: Callable[[Arrays], Arrays]
-    reading: Literal["sequence_tagger", "token_classifier"] = "sequence_tagger"
+    reading: Reading = "sequence_tagger"
+
+    @property
+    def decisions(self) -> TokenLabels:
+        """What is decided from its emissions, by itself or by a CRF."""
+        return TokenLabels(self.labels, self.label_type, self.spans, _SKIPPED[self.reading], self.reading)
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`, `label_count`, and `has_crf` as 0 or 1."""
@@ -59,6 +76,8 @@ class CrfWeights:
         stop: The class id of its STOP.
         reference: Runs the loaded model itself.
     """
+
+    sort: ClassVar[str] = "crf"
 
     transitions: Array
     start: int
@@ -87,3 +106,9 @@ class LabelWeights:
     def run(self, _inputs: Arrays) -> Arrays | None:
         """Return nothing: flair decodes inside of a whole run."""
         return None
+
+
+def labels_of(weights: Weights) -> LabelWeights | None:
+    """Return the labels of a part that decides on labels of tokens, or `None` of another."""
+    decisions = decisions_of(weights)
+    return LabelWeights(decisions.labels) if isinstance(decisions, TokenLabels) else None

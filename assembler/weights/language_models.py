@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
     from assembler.weights.layers import Linear, Recurrent
+    from assembler.weights.protocol import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class CharLmWeights:
         reference: Runs the loaded model itself.
     """
 
+    sort: ClassVar[str] = "char_lm"
+
     embedding: Array
     recurrent: Recurrent
     projection: Linear | None
@@ -78,3 +81,9 @@ class CharacterWeights:
     def run(self, _inputs: Arrays) -> Arrays | None:
         """Return nothing: flair makes the input of its language models inside of a whole run."""
         return None
+
+
+def characters_of(weights: Weights) -> CharacterWeights | None:
+    """Return how the input of a language model is made, or `None` of weights that say nothing of it."""
+    characters = getattr(weights, "characters", None)
+    return CharacterWeights(characters) if isinstance(characters, Characters) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +65,8 @@ class TableWeights:
         cut: What was cut, or `None` where the table is the source's own.
     """
 
+    sort: ClassVar[str] = "embedding"
+
     table: Array
     words: Words
     reference: Callable[[Arrays], Arrays]
@@ -108,6 +110,8 @@ class PieceWeights:
         words: How a host finds the rows.
         reference: Runs the loaded model itself.
     """
+
+    sort: ClassVar[str] = "piece_embedding"
 
     table: Array
     words: PieceModel

@@ -9,43 +9,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
-from assembler.wiring.fills import joined_embeddings
+from assembler.wiring.origins import embedded_by, embeddings_fed, joined_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from assembler.wiring.graph import Wiring
+    from assembler.forms.opened import Joined
+    from assembler.wiring.graph import Edge, Wiring
 
 
 def order_problems(
-    wiring: Wiring, orders: Mapping[str, Sequence[int]], same: Mapping[str, str] | None = None
+    wiring: Wiring, orders: Mapping[str, Joined], same: Mapping[str, str] | None = None
 ) -> list[Problem]:
     """Return a problem (W015) for each `concat` before a head whose order is not its tagger's.
 
     Args:
         wiring: The wiring.
-        orders: For each loaded model, by its name in the spec, the places of its embeddings in the order in which it
-            joins them.
+        orders: For each loaded model, by its name in the spec, the order in which it joins its embeddings.
         same: For embeddings that several models have alike the name of one of them.
     """
     problems = []
-    for head, node in wiring.spec.graph.items():
-        if node.kind != "tagger_head" or node.weights is None:
-            continue
-        source = node.weights.rpartition(".")[0]
-        for edge in wiring.feeding(head, "embeddings"):
-            concat = edge.reference.owner
-            if concat in wiring.spec.graph and wiring.spec.graph[concat].kind == "concat":
-                problems += _compare(wiring, concat, source, orders.get(source, ()), same or {})
+    for edge in embeddings_fed(wiring):
+        source = (wiring.spec.graph[edge.node].weights or "").rpartition(".")[0]
+        edges = joined_in(wiring, edge.reference)
+        if edges and source in orders:
+            problems += _compare(wiring, edges, source, orders[source], same or {})
     return problems
 
 
-def _compare(wiring: Wiring, concat: str, source: str, order: Sequence[int], same: Mapping[str, str]) -> list[Problem]:
-    named = [f"{source}.embeddings.{index}" for index in order]
-    expected = [same.get(path, path) for path in named]
-    edges = wiring.feeding(concat, "inputs")
+def _compare(
+    wiring: Wiring, edges: Sequence[Edge], source: str, order: Joined, same: Mapping[str, str]
+) -> list[Problem]:
+    concat = edges[0].node
+    expected = [same.get(path, path) for path in order.paths]
     given: dict[str, str] = {}
-    for edge, models in zip(edges, joined_embeddings(wiring, concat), strict=True):
+    for edge in edges:
+        models = embedded_by(wiring, edge.reference.owner)
         if len(models) != 1:
             return []  # a layout of the spec author's own; the proof tells whether it is right
         path = str(wiring.spec.graph[models[0]].weights)
@@ -53,10 +52,10 @@ def _compare(wiring: Wiring, concat: str, source: str, order: Sequence[int], sam
     if len(given) != len(edges) or not set(given) <= set(expected) or list(given) == expected:
         return []
     mark = edges[0].reference.mark
-    missing = [path for path, known in zip(named, expected, strict=True) if known not in given]
+    missing = [path for path, known in zip(order.paths, expected, strict=True) if known not in given]
     if missing:
         message = f"{concat}: the tagger '{source}' also reads {', '.join(missing)}"
         return [Problem.at(mark, "W015", message, "give each embedding of the tagger a part, and join them all")]
     right = ", ".join(given[path] for path in expected)
     message = f"{concat}: the tagger '{source}' joins its embeddings in another order"
-    return [Problem.at(mark, "W015", message, f"flair sorts them by name; write inputs: [{right}]")]
+    return [Problem.at(mark, "W015", message, f"{order.rule}; write inputs: [{right}]")]

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.interface.fill_rules import RULES
+from assembler.wiring.origins import fed_port, joined_in, port_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from assembler.parts.kind import Port
+    from assembler.spec.model import Reference
     from assembler.wiring.graph import Edge, Wiring
-
-
-#: Rules that speak of the encoder whose states are pooled.
-_OF_POOLING = ("first_subtokens", "last_subtokens", "subtoken_words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +47,31 @@ def _fill(wiring: Wiring, name: str) -> Fill:
     subjects = tuple(dict.fromkeys(subject for fill in matching for subject in fill.subjects))
     parts = max((fill.parts for fill in matching), default=0)
     if rule == "striping" and not parts:
-        parts = sum(node.kind == "char_lm" for node in wiring.spec.graph.values())
+        parts = sum(map(reads_characters, wiring.outputs.values()))
     return Fill(rule, subjects, parts)
 
 
 def _at(wiring: Wiring, edge: Edge) -> Fill:
     """Return what the port at the end of an edge says of the input that feeds it."""
-    port = next(port for port in wiring.inputs[edge.node] if port.name == edge.port)
-    if port.fill == "indices":
-        return _rows(wiring, edge.node)
-    if port.fill in _OF_POOLING:
-        encoder = wiring.feeding(edge.node, "states")[0].reference.owner
-        node = wiring.spec.graph.get(encoder)
-        return Fill(port.fill, (encoder,)) if node is not None and node.kind == "transformer" else Fill(None)
+    port = fed_port(wiring, edge)
     rule = RULES.get(port.fill or "")
-    return Fill(port.fill, (edge.node,) if rule is not None and rule.subject is not None else ())
+    if port.about is None:
+        return Fill(port.fill, (edge.node,) if rule is not None and rule.subject is not None else ())
+    states = wiring.feeding(edge.node, port.about)[0].reference
+    given = port_of(wiring, states)
+    rows = None if given is None else given.rows_of
+    if port.fill == "indices":
+        return _rows(wiring, states, rows)
+    return Fill(port.fill, (states.owner,)) if rows == "subtokens" else Fill(None)
 
 
-def _rows(wiring: Wiring, node: str) -> Fill:
-    """Return what indices into the states of a `gather` mean: a position in a text, or a row of joined parts."""
-    source = wiring.feeding(node, "states")[0].reference.owner
-    if source not in wiring.spec.graph:
-        return Fill(None)
-    kind = wiring.spec.graph[source].kind
-    if kind == "char_lm":
-        return Fill("indices", (source,))
-    if kind == "concat" and wiring.views[source].parameters.get("axis", -1) == 0:
-        return Fill("striping", parts=len(wiring.feeding(source, "inputs")))
-    return Fill(None)
+def _rows(wiring: Wiring, states: Reference, rows: str | None) -> Fill:
+    """Return what indices into states mean: a position in a text, or a row of joined parts."""
+    if rows == "characters":
+        return Fill("indices", (states.owner,))
+    return Fill("striping", parts=len(joined_in(wiring, states))) if rows == "parts" else Fill(None)
 
 
-def joined_embeddings(wiring: Wiring, node: str) -> list[tuple[str, ...]]:
-    """Return for each tensor that a `concat` joins the nodes with weights behind it, which are those of embeddings."""
-    return [_behind(wiring, edge.reference.owner) for edge in wiring.feeding(node, "inputs")]
-
-
-def _behind(wiring: Wiring, owner: str) -> tuple[str, ...]:
-    if owner not in wiring.spec.graph:
-        return ()
-    if wiring.spec.graph[owner].weights is not None:
-        return (owner,)
-    # what computes the indices of a gather has weights in its name too, but no vectors come from it
-    edges = (edge for edge in wiring.edges[owner] if edge.port != "indices")
-    found = (model for edge in edges for model in _behind(wiring, edge.reference.owner))
-    return tuple(dict.fromkeys(found))
+def reads_characters(outputs: Iterable[Port] | None) -> bool:
+    """Return whether a part with some output ports is a language model: its rows are characters."""
+    return any(port.rows_of == "characters" for port in outputs or ())

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Guesses, Known, Problem, listed, suggest
+from assembler.forms.registry import form_of, forms
 from assembler.interface.fill_rules import RULES
+from assembler.parts.registry import kinds
+from assembler.wiring.fills import reads_characters
 from assembler.wiring.trials import bounds, trials_problems
 from assembler.wiring.weight_paths import weights_problems
 
@@ -149,16 +152,18 @@ def _fill_has_part(
     fill = spec.inputs[name].fill
     wanted = "indices" if fill == "striping" else fill
     fitting = [
-        node for node, port in fed for known in ports[node].inputs or () if known.name == port and known.fill == wanted
+        (node, known.about)
+        for node, port in fed
+        for known in ports[node].inputs or ()
+        if known.name == port and known.fill == wanted
     ]
     if fill not in {"indices", "striping"}:
         return bool(fitting)
-    owners = [ref.owner for node in fitting for ref, _, port, _ in names.edges[node] if port == "states"]
-    behind = [spec.graph[owner] for owner in owners if owner in spec.graph]
+    states = [ref for node, about in fitting for ref, _, port, _ in names.edges[node] if port == about]
+    rows = {out.rows_of for ref in states if ref.owner in ports for out in ports[ref.owner].outputs or ()}
     if fill == "indices":  # states that nothing feeds are a problem of their own
-        return any(node.kind == "char_lm" for node in behind) or len(owners) < len(fitting)
-    joined = any(node.kind == "concat" and node.parameters.get("axis", -1) == 0 for node in behind)
-    return joined or any(node.kind == "char_lm" for node in spec.graph.values())
+        return "characters" in rows or len(states) < len(fitting)
+    return "parts" in rows or any(reads_characters(known.outputs) for known in ports.values())
 
 
 def _against(spec: Spec) -> Iterator[Problem]:
@@ -166,21 +171,20 @@ def _against(spec: Spec) -> Iterator[Problem]:
     if against is not None and against not in spec.sources:
         hint = suggest(against, spec.sources, what="sources")
         yield Problem.at(spec.proof.mark, "W012", f"proof: there is no source '{against}'", hint)
-    elif against is not None and spec.sources[against].form != "flair":
-        message = (
-            f"proof: '{against}' is of the form '{spec.sources[against].form}', only a flair model can be a reference"
-        )
-        yield Problem.at(
-            spec.proof.mark, "W012", message, "leave 'against' out: exported subgraphs are run alone for comparison"
-        )
+    elif against is not None and not (form := form_of(spec.sources[against])).reference:
+        able = " or ".join(each.name for each in forms().values() if each.reference)
+        message = f"proof: '{against}' is of the form '{form.name}', only a {able} model can be a reference"
+        hint = "leave 'against' out: exported subgraphs are run alone for comparison"
+        yield Problem.at(spec.proof.mark, "W012", message, hint)
 
 
 def named_dims(spec: Spec) -> set[str]:
     """Return the names that a spec gives to dims: of its inputs, and of what its exported subgraphs leave open."""
     named = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
     for node in spec.graph.values():
-        dims = node.parameters.get("dims")
-        named |= {name for name in dims.values() if isinstance(name, str)} if isinstance(dims, dict) else set()
+        for key in kinds()[node.kind].new_dims:
+            dims = node.parameters.get(key)
+            named |= {name for name in dims.values() if isinstance(name, str)} if isinstance(dims, dict) else set()
     return named
 
 
@@ -188,12 +192,13 @@ def _dims(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
     known = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
     names = Known(known)
     for node in spec.graph.values():
-        shape = node.parameters.get("shape")
-        for index, name in enumerate(shape if node.kind == "reshape" and isinstance(shape, list) else ()):
-            if isinstance(name, str) and name not in known:
-                mark = spec.document.mark(("graph", node.name, "shape", index))
-                hint = guesses.suggest(name, names, what="dims of the inputs")
-                yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{name}'", hint)
+        for key in kinds()[node.kind].dims:
+            listed = node.parameters.get(key)
+            for index, name in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(name, str) and name not in known:
+                    mark = spec.document.mark(("graph", node.name, key, index))
+                    hint = guesses.suggest(name, names, what="dims of the inputs")
+                    yield Problem.at(mark, "W011", f"{node.name}: no input has a dim '{name}'", hint)
 
 
 def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -> Iterator[Entry]:

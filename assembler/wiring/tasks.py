@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
+from assembler.forms.registry import form_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 _WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
 #: What the part gives that decides. Others say more of what it has decided: labels in words, spans.
 _DECIDED = frozenset({"prediction", "scores", "probabilities"})
-
-#: The parts of a model that know its labels.
-_HEADS = frozenset({"head", "crf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +82,10 @@ def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> d
     return said
 
 
-def _model_and_part(weights: str) -> tuple[str, str]:
-    model, _, part = weights.rpartition(".")
-    return model, part
+def _knows_labels(spec: Spec, weights: str) -> bool:
+    """Return whether weights are those of a part which knows the labels of its model."""
+    source = spec.sources.get(weights.partition(".")[0])
+    return source is not None and weights.rpartition(".")[2] in form_of(source).heads
 
 
 def foreign_decisions(spec: Spec, edges: Mapping[str, Sequence[Edge]]) -> Iterator[Problem]:
@@ -96,8 +95,8 @@ def foreign_decisions(spec: Spec, edges: Mapping[str, Sequence[Edge]]) -> Iterat
             decider = spec.graph.get(edge.reference.owner)
             if edge.port != "prediction" or node.weights is None or decider is None or decider.weights is None:
                 continue
-            (own, part), (others, deciding) = (_model_and_part(each) for each in (node.weights, decider.weights))
-            if own != others and {part, deciding} <= _HEADS:
+            own, others = (each.rpartition(".")[0] for each in (node.weights, decider.weights))
+            if own != others and all(_knows_labels(spec, each) for each in (node.weights, decider.weights)):
                 message = (
                     f"{name}: has the labels of '{own}', but the classes of '{decider.name}' are those of '{others}'"
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import ModelError, SourceError, SpecError
 from assembler.core.problems import Problem, in_order
 from assembler.core.regular_files import is_utf8
+from assembler.forms.registry import form_of
+from assembler.parts.registry import kinds
 from assembler.passes.profiles import PROFILES
+from assembler.spec.files import parameter_files
 from assembler.spec.reading import load_spec
 from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from assembler.core.atomic_files import Stage
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.forms.opened import Joined
     from assembler.onnx_model.model import Model
     from assembler.onnx_model.serialisation import Layout
     from assembler.proof.proving import Proven, References
@@ -104,7 +107,7 @@ def assemble(
 
 def _beside(spec: Spec) -> AbstractContextManager[object]:
     """Have models loaded and run in a process beside ours if strangers exported parts of them, which can kill it."""
-    if all(source.form != "onnx" for source in spec.sources.values()):
+    if not any(form_of(source).isolated for source in spec.sources.values()):
         return nullcontext()
     from assembler.isolation.scope import isolated
 
@@ -181,26 +184,13 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
         yield spec.folder / spec.proof.gold, "holds the gold text of the proof"
     if spec.proof.trials.cases is not None:
         yield spec.folder / spec.proof.trials.cases, "holds the cases of the proof"
-    for node in spec.graph.values():
-        if node.kind == "embedding" and isinstance(kept := node.parameters.get("keep"), str):
-            yield spec.folder / kept, f"holds the words that '{node.name}' keeps"
+    for file in parameter_files(spec, kinds()):
+        yield spec.folder / file.location, f"is {file.what}"
     for source in spec.sources.values():
         path = spec.folder / source.location
         yield path, "is a source of the spec"
-        if source.form == "onnx":
-            for data in _external_data(path):
-                yield path.parent / data, f"holds the weights of the source '{source.name}'"
-
-
-def _external_data(path: Path) -> list[str]:
-    """Return the files of external data that an ONNX file names; what is wrong with it is told when it is read."""
-    from assembler.core.regular_files import open_regular
-    from assembler.onnx_file.external_data import external_data
-    from assembler.onnx_file.header import Allowance
-
-    with suppress(OSError, ValueError), open_regular(path) as stream:
-        return sorted({data.location for data in external_data(stream, Allowance())})
-    return []
+        for companion in form_of(source).companions(path):
+            yield companion, f"holds the weights of the source '{source.name}'"
 
 
 def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Model, References | None, dict[str, str]]:
@@ -248,25 +238,24 @@ def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:
     if problems:
         raise SpecError(*in_order(problems))
     wiring = wire(spec, sources.weights)
-    models = [model for source in sources.flair.values() for model in source.models()]
-    orders = {model.prefix: model.order() for model in models}
-    problems = order_problems(wiring, orders, _same_parts(models) if len(models) > 1 else {})
+    models = sources.models()
+    orders = {model.prefix: order for model in models if (order := model.joined()) is not None}
+    problems = order_problems(wiring, orders, _same_parts(sources, orders.values()) if len(models) > 1 else {})
     if problems:
         raise SpecError(*in_order(problems))
     return wiring, sources
 
 
-def _same_parts(models: Sequence[FlairSource]) -> dict[str, str]:
+def _same_parts(sources: OpenSources, orders: Iterable[Joined]) -> dict[str, str]:
     """Return for each embedding the first that has the same weights, so that models can share one part."""
     from assembler.weights.fingerprint import fingerprint
 
     first: dict[str, str] = {}
     same = {}
-    for model in models:
-        for path in model.paths():
-            weights = model.weights(path) if ".embeddings." in path else None
-            if weights is not None:
-                same[path] = first.setdefault(fingerprint(weights), path)
+    for path in (path for order in orders for path in order.paths):
+        weights = sources.opened[path.partition(".")[0]].weights(path)
+        if weights is not None:
+            same[path] = first.setdefault(fingerprint(weights), path)
     return same
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import AssemblerError
 from assembler.core.problems import Problem, in_order
 from assembler.core.regular_files import is_inside, leads_outside
-from assembler.flair_checkpoints.location import is_name, unpinned
+from assembler.forms.registry import form_of
 from assembler.parts.registry import kinds
 from assembler.proof.gold_text import read_gold
+from assembler.sources.location import unpinned
 from assembler.sources.opening import open_headers
 from assembler.spec.files import named_files
 from assembler.spec.reading import load_spec
@@ -125,11 +126,12 @@ def spec_files(path: Path, *, strict: bool = False) -> tuple[list[Path], list[Pr
 
 
 def _absent_sources(spec: Spec) -> list[str]:
-    """Return a note for each checkpoint that the spec names by a path, where there is none."""
+    """Return a note for each source that is named by a path and only looked for, where there is none."""
     notes = []
     for source in spec.sources.values():
         path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
-        if source.form != "flair" or is_name(source) or _closed(spec, source.location):
+        form = form_of(source)
+        if form.peek is not None or form.is_name(source) or _closed(spec, source.location):
             continue
         if not os.path.exists(path):  # noqa: PTH110 - never raises
             notes.append(f"{spec.document.file}: the source '{source.name}' is not looked at: {path} is not here")

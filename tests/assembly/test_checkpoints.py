@@ -21,8 +21,8 @@ from flair.embeddings.token import HashEmbeddings
 
 from assembler.core.errors import AssemblerError, SourceError
 from assembler.core.problems import Mark
-from assembler.sources.opening import open_flair_source
-from assembler.spec.model import Source
+from assembler.flair_checkpoints.form import open_flair_source
+from assembler.forms.source import Setting, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +43,13 @@ class Attack:
 
 
 def source(path: Path, sha256: str | None = None) -> Source:
-    return Source("tagger", "flair", str(path), None, sha256, convert=False, mark=Mark("stack.yaml", 4, 20))
+    return Source("tagger", "flair", str(path), sha256, Mark("stack.yaml", 4, 20))
 
 
 def problem(path: Path, *, trust: bool = False, sha256: str | None = None) -> str:
     """Open a checkpoint that must be refused, and return the text of the problem."""
     with pytest.raises(SourceError) as caught:
-        open_flair_source(source(path, sha256), Path(), trust=trust)
+        open_flair_source(source(path, sha256), Setting(Path(), 17, trust=trust))
     text = str(caught.value)
     assert text.startswith("stack.yaml:4:20: ")
     return text.removeprefix("stack.yaml:4:20: ")
@@ -68,7 +68,7 @@ def test_an_object_that_runs_code_runs_nothing(tmp_path: Path, protocol: int, *,
     assert not touched.exists()
     # the attack itself is real: trust lets it run
     with pytest.raises(SourceError):
-        open_flair_source(source(path), Path(), trust=True)
+        open_flair_source(source(path), Setting(Path(), 17, trust=True))
     assert touched.exists()
 
 
@@ -247,7 +247,7 @@ def test_a_truncated_checkpoint_is_a_problem(checkpoint: Path, tmp_path: Path, s
 def code_of_refusal(path: Path) -> str | None:
     """Open a checkpoint and return the code of its problem, or `None`; any other error is a bug."""
     try:
-        opened = open_flair_source(source(path), Path(), trust=False)
+        opened = open_flair_source(source(path), Setting(Path(), 17, trust=False))
         for part in opened.paths():
             opened.weights(part)
     except SourceError as err:
@@ -737,13 +737,13 @@ def test_a_part_that_the_checkpoint_lacks_is_a_problem(shop: Workshop, folder: P
 def test_without_flair_a_checkpoint_is_a_problem_that_names_the_package(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    for module in [name for name in sys.modules if name.startswith("assembler.sources.flair_")]:
+    for module in [name for name in sys.modules if name.startswith("assembler.flair_checkpoints.")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(
         SourceError, match=f"R008 source 'tagger': reading a flair checkpoint needs the package '{package}'"
     ):
-        open_flair_source(source(checkpoint), Path(), trust=False)
+        open_flair_source(source(checkpoint), Setting(Path(), 17, trust=False))
 
 
 # --- exported subgraphs

@@ -22,10 +22,10 @@ from assembler import assemble
 from assembler.core.errors import SourceError
 from assembler.core.problems import Mark
 from assembler.flair_checkpoints import stored_state
+from assembler.flair_checkpoints.form import open_flair_source
 from assembler.flair_checkpoints.running import flair_at_work
+from assembler.forms.source import Setting, Source
 from assembler.initialisation import write_spec
-from assembler.sources.opening import open_flair_source
-from assembler.spec.model import Source
 
 from .forms import DICTIONARY, ORDERED, REBUILD, Raw, a_pickle, call, dictionary, old_form, tensor, written, zip_form
 
@@ -64,12 +64,12 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def source(path: Path) -> Source:
-    return Source("tagger", "flair", str(path), None, None, convert=False, mark=Mark("stack.yaml", 4, 20))
+    return Source("tagger", "flair", str(path), None, Mark("stack.yaml", 4, 20))
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(SourceError) as caught:
-        open_flair_source(source(path), Path(), trust=False)
+        open_flair_source(source(path), Setting(Path(), 17, trust=False))
     return str(caught.value).removeprefix("stack.yaml:4:20: ")
 
 
@@ -155,7 +155,7 @@ def test_a_tar_archive_touches_no_file(tmp_path: Path, kind: bytes, *, trust: bo
         archive.addfile(member)
     before = victim.stat()
     with pytest.raises(SourceError, match="R006 source 'tagger': the checkpoint is a tar archive") as caught:
-        open_flair_source(source(tmp_path / "evil.pt"), Path(), trust=trust)
+        open_flair_source(source(tmp_path / "evil.pt"), Setting(Path(), 17, trust=trust))
     assert "save the model anew" in str(caught.value)
     after = victim.stat()
     assert (after.st_uid, after.st_mode, after.st_mtime) == (before.st_uid, before.st_mode, before.st_mtime)
@@ -303,7 +303,7 @@ def test_what_else_a_state_holds_is_not_given_to_flair(tmp_path: Path, monkeypat
         return load(state)
 
     monkeypatch.setattr(SequenceTagger, "load", seen)
-    open_flair_source(source(path), Path(), trust=False)
+    open_flair_source(source(path), Setting(Path(), 17, trust=False))
     assert set(given) == set(tagger()._get_state_dict()) - {"__cls__"}
 
 
@@ -503,7 +503,7 @@ def test_both_forms_and_protocols_make_the_same_model(tmp_path: Path, protocol: 
     torch.manual_seed(7)
     state = tagger()._get_state_dict()
     torch.save(state, path, pickle_protocol=protocol, _use_new_zipfile_serialization=archive)
-    opened = open_flair_source(source(path), Path(), trust=False)
+    opened = open_flair_source(source(path), Setting(Path(), 17, trust=False))
     assert opened.tagger is not None
     loaded = opened.tagger.state_dict()
     assert loaded.keys() == state["state_dict"].keys()

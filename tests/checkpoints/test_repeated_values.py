@@ -11,18 +11,18 @@ from flair.data import Dictionary
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Mark
+from assembler.flair_checkpoints.form import open_flair_source
 from assembler.flair_checkpoints.pickles import DamagedError
 from assembler.flair_checkpoints.rebuilding import rebuilt
 from assembler.flair_checkpoints.stored_dictionary import check_dictionary
 from assembler.flair_checkpoints.stored_encoder import encoder_refused_as_stored
-from assembler.sources.opening import open_flair_source
-from assembler.spec.model import Source
+from assembler.forms.source import Setting, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEMO = Path(__file__).parents[2] / "specs" / "weights" / "demo-pos.pt"
-SOURCE = Source("t", "flair", "x.pt", None, None, convert=False, mark=Mark("s.yaml", 1, 1))
+SOURCE = Source("t", "flair", "x.pt", None, Mark("s.yaml", 1, 1))
 
 
 def doubled(times: int, *, kind: type = list) -> object:
@@ -44,9 +44,9 @@ def in_stages(height: int) -> list[object]:
 
 
 def opened(path: Path) -> str:
-    source = Source("t", "flair", path.name, None, None, convert=False, mark=Mark("s.yaml", 1, 1))
+    source = Source("t", "flair", path.name, None, Mark("s.yaml", 1, 1))
     with pytest.raises(SourceError) as raised:
-        open_flair_source(source, path.parent, trust=False)
+        open_flair_source(source, Setting(path.parent, 17, trust=False))
     [problem] = raised.value.problems
     return f"{problem.code} {problem.message}"
 

@@ -338,7 +338,7 @@ def test_a_header_without_end_is_refused(folder: Path, monkeypatch: pytest.Monke
     assert check(written(folder)).problems == ()
     few = header.Allowance()
     few._fields = 100
-    monkeypatch.setattr("assembler.sources.opening.Allowance", lambda: few)
+    monkeypatch.setattr("assembler.onnx_subgraphs.peeking.Allowance", lambda: few)
     (wrong,) = check(written(folder)).problems
     assert wrong.code == "R012"
     assert wrong.message.endswith("is too large to be looked at: it has more fields than are read of a header")

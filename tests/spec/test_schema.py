@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 import assembler
 from assembler.core.errors import SpecError
+from assembler.forms.registry import built_in_forms
 from assembler.parts.kind import Kind, Port, Ports
 from assembler.parts.registry import built_in_kinds
 from assembler.spec.reading import parse_spec
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 KINDS = built_in_kinds()
-SCHEMA = cast("Json", build_schema(KINDS))
+FORMS = built_in_forms()
+SCHEMA = cast("Json", build_schema(KINDS, FORMS))
 FILE = Path(assembler.__file__).parent / "spec" / "stack.v1.schema.json"
 
 
@@ -70,11 +72,11 @@ def test_every_property_has_a_description_and_an_example_that_is_valid(path: str
 
 def test_the_file_that_editors_use_is_the_schema_of_the_built_in_kinds() -> None:
     """Mend it with `assemble schema -o assembler/spec/stack.v1.schema.json`, without third-party kinds installed."""
-    assert FILE.read_text(encoding="utf-8") == schema_text(build_schema(KINDS))
+    assert FILE.read_text(encoding="utf-8") == schema_text(build_schema(KINDS, FORMS))
 
 
 def test_the_text_of_the_schema_is_the_schema() -> None:
-    assert json.loads(schema_text(build_schema(KINDS))) == SCHEMA
+    assert json.loads(schema_text(build_schema(KINDS, FORMS))) == SCHEMA
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -118,7 +120,7 @@ def test_a_kind_of_a_third_party_brings_its_own_fragment() -> None:
         required=("speed",),
         example={"kind": "spin", "speed": 3, "inputs": {"tensor": "a"}},
     )
-    schema = cast("Json", build_schema({**KINDS, "spin": kind}))
+    schema = cast("Json", build_schema({**KINDS, "spin": kind}, FORMS))
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     spec: Json = {"version": 1, "name": "a", "graph": {"a": dict(kind.example)}, "outputs": {"y": "a.tensor"}}

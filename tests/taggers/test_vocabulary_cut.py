@@ -166,7 +166,7 @@ def test_a_proof_that_has_no_sentence_left_is_a_problem(bench: Bench, monkeypatc
 
 def test_the_file_of_words_is_not_overwritten(bench: Bench) -> None:
     cut(bench, bench.tagger(words()), keep(bench.folder))
-    with pytest.raises(ModelError, match=r"M009 holds the words that 'table' keeps"):
+    with pytest.raises(ModelError, match=r"M009 is the file 'keep' of 'table'"):
         assemble(bench.folder / "tagger.yaml", bench.folder / "words.txt")
     assert (bench.folder / "words.txt").read_text(encoding="utf-8") == "\n".join(KEPT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assembler.core.problems import Problem
+from assembler.forms.opened import Joined
 from assembler.spec.reading import parse_spec
 from assembler.wiring.concat_order import order_problems
 from assembler.wiring.graph import Wiring, wire
@@ -28,6 +29,11 @@ def stack(joined: list[str], count: int, more: str = "") -> Wiring:
     return wire(parse_spec("\n".join(lines), "a.yaml"))
 
 
+def orders(order: list[int]) -> dict[str, Joined]:
+    paths = tuple(f"tagger.embeddings.{place}" for place in order)
+    return {"tagger": Joined(paths, "flair sorts them by name")}
+
+
 def rows(*indices: int) -> list[str]:
     return [f"e{index}.rows" for index in indices]
 
@@ -38,30 +44,30 @@ BY_NAME = [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]
 def test_twelve_embeddings_sort_by_name_and_not_by_number() -> None:
     assert sorted(range(12), key=lambda index: f"{index}-") == BY_NAME
     wiring = stack(rows(*range(12)), 12)
-    (problem,) = order_problems(wiring, {"tagger": BY_NAME})
+    (problem,) = order_problems(wiring, orders(BY_NAME))
     mark = wiring.feeding("words", "inputs")[0].reference.mark
     right = ", ".join(rows(*BY_NAME))
     message = "words: the tagger 'tagger' joins its embeddings in another order"
     assert problem == Problem.at(mark, "W015", message, f"flair sorts them by name; write inputs: [{right}]")
-    assert order_problems(stack(rows(*BY_NAME), 12), {"tagger": BY_NAME}) == []
+    assert order_problems(stack(rows(*BY_NAME), 12), orders(BY_NAME)) == []
 
 
 def test_two_embeddings_the_wrong_way_round_are_told() -> None:
-    (problem,) = order_problems(stack(rows(0, 1), 2), {"tagger": [1, 0]})
+    (problem,) = order_problems(stack(rows(0, 1), 2), orders([1, 0]))
     assert problem.hint == "flair sorts them by name; write inputs: [e1.rows, e0.rows]"
-    assert order_problems(stack(rows(1, 0), 2), {"tagger": [1, 0]}) == []
+    assert order_problems(stack(rows(1, 0), 2), orders([1, 0])) == []
 
 
 def test_an_embedding_that_is_left_out_is_named() -> None:
-    (problem,) = order_problems(stack(rows(0, 2), 3), {"tagger": [0, 1, 2]})
+    (problem,) = order_problems(stack(rows(0, 2), 3), orders([0, 1, 2]))
     assert (problem.code, problem.message) == ("W015", "words: the tagger 'tagger' also reads tagger.embeddings.1")
     assert problem.hint == "give each embedding of the tagger a part, and join them all"
 
 
 def test_a_layout_of_the_authors_own_is_left_to_the_proof() -> None:
     joined = "  pair: {kind: concat, inputs: [e1.rows, e0.rows]}"
-    assert order_problems(stack(["pair.rows", "e2.rows"], 3, joined), {"tagger": [0, 1, 2]}) == []
-    assert order_problems(stack(rows(0, 0), 2), {"tagger": [0, 1]}) == []
+    assert order_problems(stack(["pair.rows", "e2.rows"], 3, joined), orders([0, 1, 2])) == []
+    assert order_problems(stack(rows(0, 0), 2), orders([0, 1])) == []
 
 
 def test_a_source_whose_order_is_not_known_is_not_compared() -> None:

@@ -21,14 +21,14 @@ from assembler.core.problems import Problem
 from assembler.core.regular_files import open_inside, open_regular
 from assembler.onnx_file.external_data import external_data
 from assembler.onnx_file.header import Allowance, header_problem
-from assembler.sources.onnx_bounds import require_bounded_source
+from assembler.onnx_subgraphs.bounds import require_bounded_source
 from assembler.sources.opened_file import MOST_BYTES, copied, no_room, require_digest, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assembler.forms.source import Source
     from assembler.onnx_file.external_data import ExternalData
-    from assembler.spec.model import Source
 
 #: How often all bytes of external data may be wanted: tied weights name the same ones twice or so.
 _MOST_SHARED = 8

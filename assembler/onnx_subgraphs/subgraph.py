@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
 import onnx
@@ -15,12 +15,12 @@ from onnx import helper, numpy_helper
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
-from assembler.flair_checkpoints.location import local_file
 from assembler.isolation.onnx_tools import check, converted, inlined
 from assembler.onnx_file.external_data import PATHS, ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_model.emitter import INLINE_BYTES, tensor_proto
-from assembler.sources.onnx_copy import OnnxCopy, copy_onnx
+from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx
+from assembler.sources.location import local_file
 from assembler.spec.schema import OPSETS
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.core.arrays import Array, Arrays
+    from assembler.forms.opened import SourceModel
+    from assembler.forms.source import Source
     from assembler.onnx_model.emitter import Emitter
-    from assembler.spec.model import Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +54,20 @@ class OnnxSubgraph:
     graph: onnx.GraphProto
     arrays: Mapping[str, Array]
     opsets: Mapping[str, int]
+
+    sort: ClassVar[str] = "graph"
+
+    def paths(self) -> tuple[str, ...]:
+        """Return the name of the source: it is one part."""
+        return (self.source.name,)
+
+    def weights(self, path: str) -> OnnxSubgraph | None:
+        """Return the subgraph, which is the only part."""
+        return self if path == self.source.name else None
+
+    def models(self) -> tuple[SourceModel, ...]:
+        """Return nothing: nobody knows what its outputs decide."""
+        return ()
 
     def facts(self) -> Mapping[str, int]:
         """Return nothing: the sizes are in the header."""
@@ -208,7 +223,7 @@ def _at_opset(source: Source, model: onnx.ModelProto, opset: int) -> onnx.ModelP
     if actual == opset:
         return model
     what = f"source '{source.name}': the file is at opset {actual}, the spec at {opset}"
-    if not source.convert:
+    if source.options.get("convert") is not True:
         hint = "set 'convert: true' at the source"
         if OPSETS[0] <= actual <= OPSETS[1]:
             hint = f"set 'opset: {actual}' in the spec, or 'convert: true' at the source"

@@ -11,7 +11,7 @@ from assembler.onnx_file.structure import UnboundedError, require_bounded_stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from assembler.spec.model import Source
+    from assembler.forms.source import Source
 
 
 def require_bounded_source(source: Source, path: Path, stream: BinaryIO) -> None:

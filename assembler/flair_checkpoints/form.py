@@ -1,0 +1,83 @@
+"""`flair`: a checkpoint of flair's, from a file or by a name that flair knows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from assembler.core.errors import SourceError
+from assembler.core.problems import Known, Problem
+from assembler.flair_checkpoints.location import SUFFIXES, is_name, lacking
+from assembler.forms.form import Misnamed, SourceForm
+
+if TYPE_CHECKING:
+    from assembler.core.problems import Guesses
+    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.forms.source import Setting, Source
+
+#: What a model has: a tagger, a task of several, or a language model, which is named by its source alone.
+_PATH = re.compile(r"[^.]+(\.tasks\.[^.]+)?(\.(embeddings\.(0|[1-9][0-9]*)|head|crf|document))?", re.ASCII)
+
+
+def misnamed(path: str, guesses: Guesses) -> Misnamed | None:
+    """Return what is wrong with a path that no checkpoint has."""
+    if _PATH.fullmatch(path):
+        return None
+    return Misnamed(f"no flair source has a part '{path}'", _nearest(path, guesses))
+
+
+def _nearest(path: str, guesses: Guesses) -> str:
+    """Return a hint at the path that was meant: with the number and the task of the one that was written."""
+    task = re.match(r"[^.]+\.tasks\.[^.]+(?=\.)", path)
+    model = task.group() if task else path.partition(".")[0]
+    number = re.search(r"[0-9]+$", path)
+    known = (f"embeddings.{int(number.group()) if number else 0}", "head", "crf", "document")
+    return guesses.suggest(path, Known(f"{model}.{part}" for part in known), what="its parts can be")
+
+
+def open_flair_source(source: Source, setting: Setting) -> FlairSource:
+    """Load a checkpoint, if flair is installed.
+
+    Raises:
+        SourceError: flair or torch is not installed (R008); else as `open_flair`.
+    """
+    try:
+        from assembler.flair_checkpoints.source import open_flair
+    except ModuleNotFoundError as err:
+        if err.name is None or err.name.partition(".")[0] not in {"flair", "torch"}:
+            raise
+        message = f"source '{source.name}': reading a flair checkpoint needs the package '{err.name}'"
+        hint = "install this package with its extra 'flair': pip install '.[flair]'"
+        raise SourceError(Problem.at(source.mark, "R008", message, hint)) from err
+    return open_flair(source, setting.folder, trust=setting.trust)
+
+
+FORM = SourceForm(
+    name="flair",
+    title="a flair checkpoint",
+    location={
+        "type": "string",
+        "description": "A flair checkpoint: a path relative to this file, or a name that flair knows.",
+        "examples": ["weights/demo-pos.pt"],
+    },
+    open=open_flair_source,
+    keys={
+        "revision": {
+            "type": "string",
+            "description": "The revision of a hub model, so that an update on the hub changes nothing.",
+            "examples": ["refs/pr/4"],
+        }
+    },
+    example={"flair": "de-pos.pt"},
+    gives=frozenset(
+        {"char_lm", "transformer", "embedding", "piece_embedding", "tagger_head", "crf"}
+        | {"word_layers", "document_rnn", "text_head"}
+    ),
+    reference=True,
+    heads=frozenset({"head", "crf"}),
+    packages=("flair", "torch"),
+    suffixes=SUFFIXES,
+    is_name=is_name,
+    lacking=lacking,
+    misnamed=misnamed,
+)

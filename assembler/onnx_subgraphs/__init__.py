@@ -1,0 +1,1 @@
+"""Reads exported ONNX subgraphs, a form of source."""

@@ -1,0 +1,56 @@
+"""What a part decides: labels of tokens, or labels of sentences, and how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from assembler.weights.protocol import Weights
+
+#: The rules by which spans are read from labels, by the class of flair's that has them.
+Reading: TypeAlias = Literal["sequence_tagger", "token_classifier"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLabels:
+    """A label for each token.
+
+    Attributes:
+        labels: The labels by class id.
+        label_type: What the labels are, such as `upos`.
+        spans: Whether they encode spans.
+        skipped: The labels that say that a token has none.
+        reading: The rule by which spans are read from them.
+    """
+
+    labels: tuple[str, ...]
+    label_type: str
+    spans: bool = False
+    skipped: tuple[str, ...] = ("O",)
+    reading: Reading = "sequence_tagger"
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceLabels:
+    """One label for each sentence, or several.
+
+    Attributes:
+        labels: The labels by class id.
+        label_type: What the labels are, such as `sentiment`.
+        multi_label: Whether each class has a probability of its own, or all share one.
+        thresholds: For each class what its probability must exceed, where there are several labels.
+        skipped: The labels that say that a sentence has none.
+    """
+
+    labels: tuple[str, ...]
+    label_type: str
+    multi_label: bool = False
+    thresholds: tuple[float, ...] = ()
+    skipped: tuple[str, ...] = ("O",)
+
+
+def decisions_of(weights: Weights) -> TokenLabels | SentenceLabels | None:
+    """Return what the part with these weights decides, or `None` if it decides nothing."""
+    decisions = getattr(weights, "decisions", None)
+    return decisions if isinstance(decisions, TokenLabels | SentenceLabels) else None
