@@ -167,7 +167,8 @@ def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[E
         if len(component) == 1 and not graph.has_edge(first, first):
             continue
         # A subgraph view would walk a set, so that the loop that is named would change from run to run.
-        knot: nx.DiGraph[str] = nx.DiGraph(within)
+        knot: nx.DiGraph[str] = nx.DiGraph()
+        knot.add_edges_from(within)  # given to the constructor, older versions import numpy for them
         loop = [edge[0] for edge in nx.find_cycle(knot, first)]
         start = loop.index(min(loop, key=lambda name: place[name]))
         loop = [*loop[start:], *loop[:start]]
