@@ -24,12 +24,12 @@ import numpy as np
 
 from assembler import assemble
 from assembler.initialisation import write_spec
+from assembler.interface.tasks import TokenTask
 from assembler.proof.builtin_sample import evenly, sample_sentences
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
-from assembler.runtime.tasks import TokenTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from importlib import metadata
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -128,11 +127,8 @@ def describe_interface(
     described: dict[str, Value] = {}
     fed = {subject for fill in found.values() if fill.rule == "characters" for subject in fill.subjects}
     for name, weights in models.items():
-        entry = asdict(weights.characters)
-        del entry["dictionary"]
-        if name in resets and name in fed:  # of a model that reads a text in the graph no host writes the characters
-            entry["reset"] = resets[name]
-        described[name] = entry
+        # of a model that reads a text in the graph no host writes the characters
+        described[name] = weights.characters.as_dict(resets.get(name) if name in fed else None)
     tags: dict[str, Value] = {
         "label_type": head.label_type if head else "",
         "spans": head.spans if isinstance(head, TokenLabels) else False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.interface.tasks import SentenceTask, TokenTask
 from assembler.weights.decisions import SentenceLabels, decisions_of
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ class SourceTask:
 
     def as_dict(self) -> dict[str, Value]:
         """Return the record that the metadata holds."""
-        head, outputs = self.head, dict(self.task.outputs)
-        record: dict[str, Value] = {"name": self.name, "node": self.task.node, "label_type": head.label_type}
-        record |= {"labels": list(head.labels), "outputs": dict(sorted(outputs.items()))}
+        written = self._record().as_dict()
+        return written | {"node": self.task.node, "outputs": dict(sorted(self.task.outputs.items()))}
+
+    def _record(self) -> TokenTask | SentenceTask:
+        head, outputs = self.head, self.task.outputs
+        common = self.name, head.label_type, tuple(head.labels), tuple(head.skipped)
         if isinstance(head, SentenceLabels):
-            thresholds: list[Value] = list(head.thresholds)
-            several: dict[str, Value] = {"multi_label": head.multi_label, "thresholds": thresholds}
-            return record | several | {"reads": "sentences", "skipped": list(head.skipped)}
-        spans = "none" if not head.spans else head.reading
-        return record | {"reads": "tokens", "spans": spans, "skipped": list(head.skipped)}
+            return SentenceTask(*common, head.multi_label, tuple(head.thresholds), outputs["probabilities"])
+        return TokenTask(*common, head.reading if head.spans else "none", outputs["prediction"], outputs["scores"])
 
 
 def source_tasks(wiring: Wiring, sources: OpenSources) -> tuple[SourceTask, ...]:

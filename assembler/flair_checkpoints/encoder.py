@@ -13,7 +13,8 @@ import torch
 from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
 
 from assembler.flair_checkpoints.stored_encoder import ARCHITECTURES
-from assembler.weights.encoders import Activation, EncoderLayer, EncoderWeights, Normalisation, Subtokens
+from assembler.interface.encoders import Subtokens
+from assembler.weights.encoders import Activation, EncoderLayer, EncoderWeights, Normalisation
 from assembler.weights.layers import Linear
 
 if TYPE_CHECKING:

@@ -14,10 +14,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
+from assembler.interface.language_models import Characters
+from assembler.interface.tables import PieceModel, Words
 from assembler.weights.heads import CrfWeights, TaggerHeadWeights
-from assembler.weights.language_models import Characters, CharLmWeights
+from assembler.weights.language_models import CharLmWeights
 from assembler.weights.layers import Linear, Recurrent, RecurrentDirection
-from assembler.weights.tables import PieceModel, PieceWeights, TableWeights, Words
+from assembler.weights.tables import PieceWeights, TableWeights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

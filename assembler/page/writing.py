@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import AssemblerError, ModelError
 from assembler.core.problems import Problem
+from assembler.interface.fields import Fields
 from assembler.page.folder import DESCRIPTION, WRITER, foreign, replace_folder
-from assembler.runtime.fields import Fields
 from assembler.runtime.wholeness import require_whole
 from assembler.workflows.inspection import inspect, model_entries, model_header
 

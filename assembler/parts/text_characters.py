@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from assembler.core.arrays import Array
+    from assembler.interface.language_models import Characters
     from assembler.onnx_model.emitter import Emitter
-    from assembler.weights.language_models import Characters
 
 _SENTENCES, _CHARACTERS = Variable("sentences"), Variable("text_characters")
 _INT64 = "int64"

@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
+from assembler.interface.tasks import TokenTask
 from assembler.onnx_model.sessions import first_line, run
 from assembler.parts.registry import built_in_kinds
 from assembler.proof.noise import AT_MOST
@@ -23,7 +24,6 @@ from assembler.proof.text_inputs import declared_shapes
 from assembler.runtime.context import InContext
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.shapes import FixedShapes
-from assembler.runtime.tasks import TokenTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.interface.tasks import SentenceTask
 from assembler.proof.batch_plan import like_length, width
 from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import in_context
 from assembler.runtime.tagger import Tagger
-from assembler.runtime.tasks import SentenceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

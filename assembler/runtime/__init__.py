@@ -12,6 +12,7 @@ Importing this package imports numpy; ONNX Runtime follows when the first `Tagge
 from __future__ import annotations
 
 from assembler.core.errors import ModelError
+from assembler.interface.tasks import SentenceTask, TokenTask
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import InContext
@@ -22,7 +23,6 @@ from assembler.runtime.language_model import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
-from assembler.runtime.tasks import SentenceTask, TokenTask
 from assembler.runtime.token import Token
 from assembler.runtime.tokenization import tokenize
 from assembler.runtime.vocabulary import Vocabulary

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
+from assembler.interface.tasks import SentenceTask
 from assembler.runtime.labels import Classification, ClassifiedSentence, labels_of
 from assembler.runtime.ports import FLOAT32, require_ports
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
-from assembler.runtime.tasks import SentenceTask
 
 if TYPE_CHECKING:
     import os

@@ -10,11 +10,11 @@ import numpy as np
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.runtime.fields import damaged
+from assembler.interface.fields import damaged
+from assembler.interface.tasks import TokenTask
 from assembler.runtime.ports import FLOAT32, INT64, require_ports
 from assembler.runtime.sentence import TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
-from assembler.runtime.tasks import TokenTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

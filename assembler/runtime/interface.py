@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.runtime.fields import Fields, each
+from assembler.interface.fields import Fields, each
+from assembler.interface.tables import PIECES, WORD_RULES
 from assembler.runtime.fill.inputs import read_input
 from assembler.runtime.fill.rule import Described, Input
-from assembler.runtime.language_model import LanguageModel, language_model
-from assembler.runtime.pieces import RULE as PIECES
+from assembler.runtime.language_model import LanguageModel
 from assembler.runtime.pieces import Pieces
 from assembler.runtime.subtokens import Subtokenizer
-from assembler.runtime.vocabulary import RULES as VOCABULARY_RULES
 from assembler.runtime.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Interface:
         fields = Fields.of(interface, _PLACE, file)
         alphabets = Fields.of(dictionaries, "assembler.dictionaries", file)
         declared = fields.child("language_models")
-        models = each(lambda name: language_model(name, declared.child(name), alphabets), declared.values)
+        models = each(lambda name: LanguageModel.from_metadata(name, declared.child(name), alphabets), declared.values)
         listed = Fields.of(vocabularies or {}, "assembler.vocabularies", file)
         tables = each(lambda name: _vocabulary(name, listed.child(name)), listed.values)
         cut = Fields.of(tokenizers or {}, "assembler.tokenizers", file)
@@ -107,12 +106,12 @@ class Interface:
     @property
     def context(self) -> int:
         """How many tokens of its neighbours a sentence is read with, on each side; 0 for most models."""
-        return max((encoder.context for encoder in self.tokenizers), default=0)
+        return max((encoder.about.context for encoder in self.tokenizers), default=0)
 
     @property
     def respects_documents(self) -> bool:
         """Whether the context ends where a document does, which lists of tokens do not tell."""
-        return all(encoder.documents for encoder in self.tokenizers if encoder.context)
+        return all(encoder.about.documents for encoder in self.tokenizers if encoder.about.context)
 
     def output(self, gives: str) -> str | None:
         """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
@@ -136,7 +135,7 @@ class Interface:
 
 
 def _vocabulary(name: str, fields: Fields) -> Vocabulary | Pieces:
-    if fields.choice("rule", (*VOCABULARY_RULES, PIECES)) == PIECES:
+    if fields.choice("rule", (*WORD_RULES, PIECES)) == PIECES:
         return Pieces.from_metadata(name, fields)
     return Vocabulary.from_metadata(name, fields)
 

@@ -12,7 +12,7 @@ from assembler.runtime.token import places
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.runtime.tasks import SentenceTask
+    from assembler.interface.tasks import SentenceTask
 
 
 @dataclass(frozen=True, slots=True)

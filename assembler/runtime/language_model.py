@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.interface.language_models import Characters, read_reset
 from assembler.runtime.alphabet import Alphabet
-from assembler.runtime.fields import strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.runtime.fields import Fields
-
-_DIRECTIONS = ("forward", "backward")
-_IDS = range(2**31)
+    from assembler.interface.fields import Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +48,23 @@ class LanguageModel:
         turned = (text[::-1] for text in read) if self.backward else read
         return [f"{self.start_marker}{text}{self.end_marker}" for text in turned]
 
+    @classmethod
+    def from_metadata(cls, name: str, fields: Fields, dictionaries: Fields) -> LanguageModel:
+        """Return the language model that the metadata of a model state.
 
-def language_model(name: str, fields: Fields, alphabets: Fields) -> LanguageModel:
-    """Return the language model that the metadata of a model state.
-
-    Raises:
-        ModelError: M013 for a field that is missing or damaged.
-    """
-    return LanguageModel(
-        name=name,
-        backward=fields.choice("direction", _DIRECTIONS) == "backward",
-        start_marker=fields.text("start_marker"),
-        end_marker=fields.text("end_marker"),
-        with_whitespace=fields.flag("with_whitespace"),
-        lowercase=fields.flag("lowercase"),
-        tokenized=fields.flag("tokenized") if "tokenized" in fields.values else True,
-        padding=fields.number("padding", _IDS),
-        alphabet=Alphabet(strings(alphabets.value(name), f"{alphabets.place}.{name}", alphabets.file)),
-        reset=fields.number("reset", _IDS) if "reset" in fields.values else None,
-    )
+        Raises:
+            ModelError: M013 for a field that is missing or damaged.
+        """
+        about = Characters.from_metadata(name, fields, dictionaries)
+        return cls(
+            name=name,
+            backward=about.direction == "backward",
+            start_marker=about.start_marker,
+            end_marker=about.end_marker,
+            with_whitespace=about.with_whitespace,
+            lowercase=about.lowercase,
+            tokenized=about.tokenized,
+            padding=about.padding,
+            alphabet=Alphabet(about.dictionary),
+            reset=read_reset(fields),
+        )

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.runtime.fields import Fields, damaged, strings
+from assembler.interface.fields import Fields, damaged, strings
 from assembler.runtime.interface import Interface
-from assembler.runtime.tasks import Task, read_tasks
+from assembler.runtime.tasks import read_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from assembler.interface.tasks import Task
 
 FORMAT = 1
 _PREFIX = "assembler."

@@ -5,23 +5,19 @@ TK is flair 0.15.1's embeddings/token.py.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
+from assembler.interface.tables import PieceModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.runtime.fields import Fields
+    from assembler.interface.fields import Fields
 
-#: The rule of such a vocabulary in the metadata.
-RULE = "pieces"
-_ROWS = range(2**31)
 #: What the library raises: it makes Python's own errors of the codes of its C++ part.
 _FAILURES = (RuntimeError, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
 _LONGEST = 300
@@ -68,16 +64,13 @@ class Pieces:
         Raises:
             ModelError: M013 for a field that is missing or damaged.
         """
-        text, zeros, blank = fields.text("model"), fields.flag("zeros"), fields.number("blank", _ROWS)
-        place = "model"
+        about = PieceModel.from_metadata(fields)
         try:
-            model = base64.b64decode(text, validate=True)
-            if model:
-                return cls(name, model, zeros, blank, fields.file)
-        except (binascii.Error, *_FAILURES) as err:
+            return cls(name, about.model, about.zeros, about.blank, fields.file)
+        except _FAILURES as err:
             reason = " ".join(str(err).split())[:_LONGEST]
-            raise fields.error(place, f"no sentencepiece model in base64: {reason}") from err
-        raise fields.error(place, "expected a sentencepiece model in base64, got nothing")
+            key, message = "model", f"no sentencepiece model in base64: {reason}"
+            raise fields.error(key, message) from err
 
     def require_library(self, file: str | None = None) -> None:
         """Refuse to go on without the library.

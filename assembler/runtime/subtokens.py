@@ -16,16 +16,16 @@ import numpy as np
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
+from assembler.interface.encoders import Subtokens
 from assembler.runtime.cutting import NO_WORD, Cut, Piece
 from assembler.runtime.tokenizer_bounds import unbounded_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from assembler.interface.fields import Fields
     from assembler.runtime.context import InContext
-    from assembler.runtime.fields import Fields
 
-_SIZES = range(2**31)
 _LONGEST_REASON = 300
 
 
@@ -51,23 +51,12 @@ class Subtokenizer:
 
     Attributes:
         name: The node of the spec that the encoder is.
-        padding: The id behind a shorter piece.
-        most: The most subtokens of a piece, special ones counted; 0 for no limit.
-        stride: How many subtokens the next piece of an overlong sentence repeats; 0 if it is cut instead.
-        context: How many tokens of the neighbours stand on each side.
-        separator: The token between a sentence and its context, or `None`.
-        documents: Whether the context ends where a document does.
-        positions: How many subtokens the encoder has positions for.
+        about: What the metadata say of it.
+        file: The model's file, for problems.
     """
 
     name: str
-    padding: int
-    most: int
-    stride: int
-    context: int
-    separator: str | None
-    documents: bool
-    positions: int
+    about: Subtokens
     file: str | None
     _tokenizer: _Tokenizer = field(repr=False, compare=False)
 
@@ -78,22 +67,11 @@ class Subtokenizer:
         Raises:
             ModelError: M013 for a field that is missing or damaged, M018 if the library `tokenizers` is not installed.
         """
-        most, stride = fields.number("most", _SIZES), fields.number("stride", _SIZES)
-        tokenizer = _loaded(fields)
-        if most:
-            _limit(tokenizer, most, stride, fields)
-        return cls(
-            name=name,
-            padding=fields.number("padding", _SIZES),
-            most=most,
-            stride=stride,
-            context=fields.number("context", _SIZES),
-            separator=fields.optional_text("separator"),
-            documents=fields.flag("documents"),
-            positions=fields.number("positions", _SIZES),
-            file=fields.file,
-            _tokenizer=tokenizer,
-        )
+        about = Subtokens.from_metadata(fields)
+        tokenizer = _loaded(about.tokenizer, fields)
+        if about.most:
+            _limit(tokenizer, about, fields)
+        return cls(name, about, fields.file, tokenizer)
 
     def cut(self, sentences: Sequence[InContext]) -> Cut:
         """Return a batch of sentences as the pieces that the encoder reads.
@@ -108,9 +86,9 @@ class Subtokenizer:
             )
         found = []
         for sentence, encoding, (_, start) in zip(sentences, encodings, texts, strict=True):
-            pieces = [encoding, *encoding.overflowing] if self.stride else [encoding]
+            pieces = [encoding, *encoding.overflowing] if self.about.stride else [encoding]
             found.append(tuple(self._pieces(pieces, start, len(sentence.tokens))))
-        return Cut(tuple(found), self.padding)
+        return Cut(tuple(found), self.about.padding)
 
     def _failed(self, why: str) -> ModelError:
         message = f"the tokeniser of the encoder '{self.name}' fails on this text: {why}"
@@ -119,10 +97,10 @@ class Subtokenizer:
 
     def _with_context(self, sentence: InContext) -> tuple[list[str], int]:
         """Return the text with its context, and where the sentence begins in it (TF 660-690)."""
-        left = list(sentence.left[len(sentence.left) - min(self.context, len(sentence.left)) :])
-        right = list(sentence.right[: self.context])
-        if self.separator is not None:
-            left, right = [*left, self.separator], [self.separator, *right]
+        left = list(sentence.left[len(sentence.left) - min(self.about.context, len(sentence.left)) :])
+        right = list(sentence.right[: self.about.context])
+        if self.about.separator is not None:
+            left, right = [*left, self.about.separator], [self.about.separator, *right]
         return [_whole(token) for token in (*left, *sentence.tokens, *right)], len(left)
 
     def _pieces(self, encodings: Sequence[_Encoding], start: int, count: int) -> Iterator[Piece]:
@@ -131,11 +109,11 @@ class Subtokenizer:
         Of pieces that overlap each subtoken counts once: those at the edges of a piece count in the neighbour, where
         they have more context (TF 60-84).
         """
-        half, last = self.stride // 2, len(encodings) - 1
+        half, last = self.about.stride // 2, len(encodings) - 1
         for number, encoding in enumerate(encodings):
-            if len(encoding.ids) > self.positions:
+            if len(encoding.ids) > self.about.positions:
                 message = f"a sentence of {count} tokens has {len(encoding.ids)} subtokens, the encoder '{self.name}' "
-                message += f"has positions for {self.positions}"
+                message += f"has positions for {self.about.positions}"
                 raise ModelError(Problem("M019", message, "split the sentence", self.file))
             words = np.fromiter(
                 (NO_WORD if word is None else word - start for word in encoding.word_ids), np.int64, len(encoding.ids)
@@ -143,9 +121,9 @@ class Subtokenizer:
             words[(words < 0) | (words >= count)] = NO_WORD
             if last:
                 place = np.arange(len(words))
-                counts = (place > half) & (place < self.most - 1 - half)
+                counts = (place > half) & (place < self.about.most - 1 - half)
                 counts |= (place <= half) if number == 0 else False
-                counts |= (place >= self.most - 1 - half) if number == last else False
+                counts |= (place >= self.about.most - 1 - half) if number == last else False
                 words[~counts] = NO_WORD
             yield Piece(encoding.ids, words)
 
@@ -155,7 +133,7 @@ def _whole(token: str) -> str:
     return token.encode("utf-8", "replace").decode("utf-8")
 
 
-def _loaded(fields: Fields) -> _Tokenizer:
+def _loaded(text: str, fields: Fields) -> _Tokenizer:
     try:
         library = import_module("tokenizers")
     except ImportError as err:
@@ -163,7 +141,6 @@ def _loaded(fields: Fields) -> _Tokenizer:
         hint = "install this package with its extra 'tokenizers': pip install '.[tokenizers]'"
         raise ModelError(Problem("M018", message, hint, fields.file)) from err
     key = "tokenizer"
-    text = fields.text(key)
     unbounded = unbounded_steps(_parsed(text))
     if unbounded is not None:
         raise fields.error(key, unbounded)
@@ -199,10 +176,10 @@ def _told(problem: Callable[[str], ModelError]) -> Iterator[None]:
         raise problem(" ".join(str(err).split())[:_LONGEST_REASON]) from err
 
 
-def _limit(tokenizer: _Tokenizer, most: int, stride: int, fields: Fields) -> None:
-    special = tokenizer.num_special_tokens_to_add(is_pair=False)
-    if most <= special + stride:  # on which the library panics, which is no Exception
-        key, message = "most", f"{most} subtokens leave no room beside {special} special ones and a stride of {stride}"
+def _limit(tokenizer: _Tokenizer, about: Subtokens, fields: Fields) -> None:
+    special, key = tokenizer.num_special_tokens_to_add(is_pair=False), "most"
+    if about.most <= special + about.stride:  # on which the library panics, which is no Exception
+        message = f"{about.most} subtokens leave no room beside {special} special ones and a stride of {about.stride}"
         raise fields.error(key, message)
-    with _told(lambda why: fields.error("most", f"the library 'tokenizers' does not take it: {why}")):
-        tokenizer.enable_truncation(most, stride=stride)
+    with _told(lambda why: fields.error(key, f"the library 'tokenizers' does not take it: {why}")):
+        tokenizer.enable_truncation(about.most, stride=about.stride)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from assembler.interface.tasks import TokenTask
     from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
     from assembler.runtime.runner import Progress
     from assembler.runtime.session import Provider
-    from assembler.runtime.tasks import TokenTask
 
 
 class Tagger:

@@ -10,15 +10,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from assembler.interface.tables import Words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.runtime.fields import Fields
+    from assembler.interface.fields import Fields
 
-#: `word`: as written, else lower-cased, else its digits as "#", else as "0" (TK 317-328; `\d` is any decimal digit of
-#: Unicode). `exact`: as written (TK 1156). `hash`: a digest of the text modulo the rows (TK 1243-1246).
-RULES = ("word", "exact", "hash")
-_ROWS = range(2**31)
 _DIGIT = re.compile(r"\d")
 
 
@@ -28,7 +26,7 @@ class Vocabulary:
 
     Attributes:
         name: The node of the spec that the table is.
-        rule: One of `RULES`.
+        rule: As in `interface.tables.Words`.
         words: The words by row; empty for `hash`.
         unknown: The row of a word that is not found.
         method: For `hash` the digest, by its name in `hashlib`.
@@ -54,11 +52,8 @@ class Vocabulary:
         Raises:
             ModelError: M013 for a field that is missing or damaged.
         """
-        rule = fields.choice("rule", RULES)
-        if rule == "hash":
-            method = fields.choice("method", sorted(hashlib.algorithms_available))
-            return cls(name, rule, (), 0, method, fields.number("rows", range(1, _ROWS.stop)))
-        return cls(name, rule, fields.strings("words"), fields.number("unknown", _ROWS), "", 0)
+        about = Words.from_metadata(fields)
+        return cls(name, about.rule, about.words, about.unknown, about.method, about.rows)
 
     def rows_of(self, tokens: Iterable[str]) -> list[int]:
         """Return the row of each token."""

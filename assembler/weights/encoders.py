@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
-    from assembler.core.values import Value
+    from assembler.interface.encoders import Subtokens
     from assembler.weights.layers import Linear
 
 #: `gelu` is the exact one, by the error function; `gelu_tanh` its approximation.
@@ -56,44 +56,6 @@ class EncoderLayer:
     inner: Linear
     outer: Linear
     output_norm: Normalisation
-
-
-@dataclass(frozen=True, slots=True)
-class Subtokens:
-    """How a host makes an encoder's input (flair's embeddings/transformer.py 515-640).
-
-    Attributes:
-        tokenizer: The tokeniser as the JSON of the `tokenizers` library.
-        padding: The id behind a shorter piece.
-        most: The most subtokens of a piece, special ones counted; 0 for no limit.
-        stride: How many subtokens the next piece of an overlong sentence repeats; 0 if it is cut instead.
-        context: How many tokens of the neighbouring sentences stand on each side (FLERT).
-        separator: The token between the sentence and its context, or `None`.
-        documents: Whether the context ends where a document does.
-        positions: How many subtokens the encoder has positions for.
-    """
-
-    tokenizer: str
-    padding: int
-    most: int
-    stride: int
-    context: int
-    separator: str | None
-    documents: bool
-    positions: int
-
-    def as_dict(self) -> dict[str, Value]:
-        """Return the record that the metadata holds."""
-        return {
-            "tokenizer": self.tokenizer,
-            "padding": self.padding,
-            "most": self.most,
-            "stride": self.stride,
-            "context": self.context,
-            "separator": self.separator,
-            "documents": self.documents,
-            "positions": self.positions,
-        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,9 +1,11 @@
-"""A character language model, and how a host makes its input."""
+"""A character language model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
+
+from assembler.interface.language_models import Characters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -11,31 +13,6 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array, Arrays
     from assembler.weights.layers import Linear, Recurrent
     from assembler.weights.protocol import Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Characters:
-    """How a host makes a language model's input, which decides whether the numbers match (flair's LM 110, TK 795).
-
-    Attributes:
-        dictionary: The characters by id. Only items of one code point can match; unknown ones have id 0.
-        direction: `forward`, or `backward` for models that read the text reversed by code point.
-        start_marker: Stands before the text, any length.
-        end_marker: Stands after it.
-        with_whitespace: Whether the state is taken behind a token (its following space) or at its last character.
-        lowercase: Whether the text is lower-cased for the ids (offsets come from the original text).
-        padding: The id that fills the shorter texts of a batch.
-        tokenized: Whether the tokens are joined by one space each, or by the spaces that are behind them.
-    """
-
-    dictionary: tuple[str, ...]
-    direction: Literal["forward", "backward"]
-    start_marker: str
-    end_marker: str
-    with_whitespace: bool
-    lowercase: bool
-    padding: int
-    tokenized: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
+from assembler.interface.tasks import SentenceTask
 from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_file.skeleton import read_skeleton
 from assembler.runtime.bounds import require_bounded_model
 from assembler.runtime.metadata import Metadata
-from assembler.runtime.tasks import SentenceTask
 from assembler.workflows.engines import foreign_operators, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.runtime.tasks import Task
+    from assembler.interface.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)

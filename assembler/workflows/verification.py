@@ -11,6 +11,8 @@ from google.protobuf.message import DecodeError
 
 from assembler.core.errors import ModelError, ParityError
 from assembler.core.problems import Problem
+from assembler.interface.fields import damaged
+from assembler.interface.tasks import SentenceTask
 from assembler.isolation.scope import isolated
 from assembler.onnx_model.checking import check_file
 from assembler.onnx_model.digests import content_digest
@@ -18,9 +20,7 @@ from assembler.onnx_model.model import Model
 from assembler.onnx_model.sessions import open_session
 from assembler.proof.parity import BATCH_SIZES, compare
 from assembler.proof.task_results import ModelTask
-from assembler.runtime.fields import damaged
 from assembler.runtime.metadata import Metadata
-from assembler.runtime.tasks import SentenceTask
 from assembler.spec.schema import LARGEST_TOLERANCE
 from assembler.workflows.inspection import model_entries, model_header
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assembler.interface.language_models import Characters
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface
 from assembler.runtime.text import encode_text
 from assembler.spec.reading import parse_spec
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
-from assembler.weights.language_models import Characters, CharacterWeights
+from assembler.weights.language_models import CharacterWeights
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:

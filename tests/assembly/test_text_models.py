@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from assembler.core.errors import ModelError, ParityError, SourceError, SpecError
 from assembler.initialisation import write_spec
+from assembler.interface.language_models import Characters
 from assembler.runtime import Tagger, decode_spans
 from assembler.runtime.text import encode_text
 from assembler.spec.reading import parse_spec
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
 from assembler.weights.heads import LabelWeights
-from assembler.weights.language_models import Characters, CharacterWeights
+from assembler.weights.language_models import CharacterWeights
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from sentencepiece import SentencePieceTrainer
 
 from assembler import ModelError, SourceError, SpecError, assemble
 from assembler.initialisation import write_spec
+from assembler.interface.fields import Fields
 from assembler.runtime import Tagger
-from assembler.runtime.fields import Fields
 from assembler.runtime.pieces import Pieces
 from assembler.workflows.inspection import inspect
 

@@ -140,8 +140,8 @@ def test_any_number_of_labels_above_their_thresholds(bench: Bench, thresholds: f
 
 
 def test_a_label_at_its_threshold_is_not_given() -> None:
+    from assembler.interface.tasks import SentenceTask
     from assembler.runtime.labels import labels_of
-    from assembler.runtime.tasks import SentenceTask
 
     about: dict[str, Any] = {"name": "mood", "label_type": "mood", "labels": ("A", "B", "O"), "skipped": ("O",)}
     about |= {"thresholds": (0.5, 0.25, 0.0), "probabilities": "probabilities"}

@@ -22,12 +22,12 @@ from flair.models import SequenceTagger
 from assembler import ModelError, SourceError, SpecError, assemble
 from assembler.flair import OnnxSequenceTagger
 from assembler.initialisation import write_spec
+from assembler.interface.encoders import Subtokens
+from assembler.interface.fields import Fields
 from assembler.proof.samples import encoder_sentences
 from assembler.runtime import InContext, Tagger
 from assembler.runtime.context import in_context
-from assembler.runtime.fields import Fields
 from assembler.runtime.subtokens import Subtokenizer
-from assembler.weights.encoders import Subtokens
 
 from .conftest import HARD, compare, english_sentences
 from .encoders import encoder

@@ -23,7 +23,7 @@ from assembler.runtime.fill.rule import Input
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.runtime.fields import Fields
+    from assembler.interface.fields import Fields
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Axis, Described, Encoded
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.fields import Fields
+    from assembler.interface.fields import Fields
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Axis, Described
 

@@ -1,0 +1,128 @@
+"""What a model decides, as the metadata list it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from assembler.core.values import Value
+    from assembler.interface.fields import Fields
+
+#: How the labels of tokens are read as spans: by flair's SequenceTagger, by its TokenClassifier, or not at all.
+SPAN_RULES = ("sequence_tagger", "token_classifier", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTask:
+    """A class and its score for each token.
+
+    Attributes:
+        name: What it is called, unique in the model.
+        label_type: The flair label type.
+        labels: The label of each class by its id.
+        skipped: The labels that flair does not write on a token.
+        spans: One of `SPAN_RULES`.
+        prediction: The output with the class of each token, int64 `[sentences, tokens]`.
+        scores: The output with the score of that class, float32 `[sentences, tokens]`.
+    """
+
+    name: str
+    label_type: str
+    labels: tuple[str, ...]
+    skipped: tuple[str, ...]
+    spans: str
+    prediction: str
+    scores: str
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return what the metadata hold of it; of its outputs, those that every host reads."""
+        outputs: dict[str, Value] = {"prediction": self.prediction, "scores": self.scores}
+        return _common(self) | {"reads": "tokens", "spans": self.spans, "outputs": outputs}
+
+    @classmethod
+    def from_metadata(cls, fields: Fields) -> TokenTask:
+        """Return the task of an entry of the metadata.
+
+        Raises:
+            ModelError: M013 for a field that is missing or damaged.
+        """
+        name, label_type, labels, skipped, outputs = _read(fields)
+        spans = fields.choice("spans", SPAN_RULES)
+        return cls(name, label_type, labels, skipped, spans, outputs.text("prediction"), outputs.text("scores"))
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceTask:
+    """Labels for each sentence as a whole.
+
+    Attributes:
+        name: What it is called, unique in the model.
+        label_type: The flair label type.
+        labels: The label of each class by its id.
+        skipped: The labels that flair does not write on a sentence.
+        multi_label: Whether a sentence has any number of labels, or the one of the most probable class.
+        thresholds: For each class what its probability must exceed, where there are any number of labels.
+        probabilities: The output with the probability of each class, float32 `[sentences, classes]`.
+    """
+
+    name: str
+    label_type: str
+    labels: tuple[str, ...]
+    skipped: tuple[str, ...]
+    multi_label: bool
+    thresholds: tuple[float, ...]
+    probabilities: str
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return what the metadata hold of it; of its outputs, the one that every host reads."""
+        own: dict[str, Value] = {"multi_label": self.multi_label, "thresholds": list(self.thresholds)}
+        return _common(self) | own | {"reads": "sentences", "outputs": {"probabilities": self.probabilities}}
+
+    @classmethod
+    def from_metadata(cls, fields: Fields) -> SentenceTask:
+        """Return the task of an entry of the metadata.
+
+        Raises:
+            ModelError: M013 for a field that is missing or damaged.
+        """
+        name, label_type, labels, skipped, outputs = _read(fields)
+        thresholds = fields.numbers("thresholds")
+        if len(thresholds) != len(labels):
+            key, message = "thresholds", f"expected one for each of {len(labels)} labels, got {len(thresholds)}"
+            raise fields.error(key, message)
+        several = fields.flag("multi_label")
+        return cls(name, label_type, labels, skipped, several, thresholds, outputs.text("probabilities"))
+
+
+Task: TypeAlias = TokenTask | SentenceTask
+
+
+def read_task(fields: Fields) -> Task:
+    """Return the task of an entry of the metadata.
+
+    Raises:
+        ModelError: M013 for a field that is missing or damaged.
+    """
+    _read(fields)
+    on_tokens = fields.choice("reads", ("tokens", "sentences")) == "tokens"
+    return TokenTask.from_metadata(fields) if on_tokens else SentenceTask.from_metadata(fields)
+
+
+def _common(task: Task) -> dict[str, Value]:
+    return {
+        "name": task.name,
+        "label_type": task.label_type,
+        "labels": list(task.labels),
+        "skipped": list(task.skipped),
+    }
+
+
+def _read(fields: Fields) -> tuple[str, str, tuple[str, ...], tuple[str, ...], Fields]:
+    """Return name, type of labels, labels, skipped ones, and outputs."""
+    name, label_type = fields.text("name"), fields.text("label_type")
+    labels, skipped, outputs = fields.strings("labels"), fields.strings("skipped"), fields.child("outputs")
+    if not labels:
+        key, message = "labels", "there are none"
+        raise fields.error(key, message)
+    return name, label_type, labels, skipped, outputs
