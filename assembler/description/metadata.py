@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem, in_order
 from assembler.description.source_tasks import first_head, source_tasks
-from assembler.interface.fill_rules import RULES
+from assembler.interface.ports import InputEntry, Output, Tags
 from assembler.weights.decisions import TokenLabels
 from assembler.weights.encoders import EncoderWeights
 from assembler.weights.language_models import CharLmWeights
@@ -129,26 +129,17 @@ def describe_interface(
     for name, weights in models.items():
         # of a model that reads a text in the graph no host writes the characters
         described[name] = weights.characters.as_dict(resets.get(name) if name in fed else None)
-    tags: dict[str, Value] = {
-        "label_type": head.label_type if head else "",
-        "spans": head.spans if isinstance(head, TokenLabels) else False,
-    }
+    spans = head.spans if isinstance(head, TokenLabels) else False
+    tags = Tags(head.label_type if head else "", spans=spans)
     return {
-        "inputs": [_input(name, fill) for name, fill in found.items()],
-        "outputs": [{"name": name, "gives": wiring.gives(name)} for name in wiring.spec.outputs],
+        "inputs": [
+            InputEntry(name, fill.rule, next(iter(fill.subjects), ""), fill.parts).as_dict()
+            for name, fill in found.items()
+        ],
+        "outputs": [Output(name, wiring.gives(name)).as_dict() for name in wiring.spec.outputs],
         "language_models": described,
-        "tags": tags,
+        "tags": tags.as_dict(),
     }
-
-
-def _input(name: str, fill: Fill) -> dict[str, Value]:
-    entry: dict[str, Value] = {"name": name, "fill": fill.rule}
-    rule = RULES.get(fill.rule or "")
-    if rule is not None and rule.subject is not None and fill.subjects:
-        entry[rule.subject] = fill.subjects[0]
-    if rule is not None and rule.counted:
-        entry["parts"] = fill.parts
-    return entry
 
 
 def _refuse_ambiguous(wiring: Wiring, found: Mapping[str, Fill], models: Mapping[str, CharLmWeights]) -> None:

@@ -12,12 +12,13 @@ Importing this package imports numpy; ONNX Runtime follows when the first `Tagge
 from __future__ import annotations
 
 from assembler.core.errors import ModelError
+from assembler.interface.ports import Tags
 from assembler.interface.tasks import SentenceTask, TokenTask
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
-from assembler.runtime.interface import Interface, Tags
+from assembler.runtime.interface import Interface
 from assembler.runtime.labels import Classification, ClassifiedSentence, Label
 from assembler.runtime.language_model import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.interface.fields import Fields, each
+from assembler.interface.ports import Output, Tags
 from assembler.interface.tables import PIECES, WORD_RULES
 from assembler.runtime.fill.inputs import read_input
 from assembler.runtime.fill.rule import Described, Input
@@ -21,22 +22,6 @@ if TYPE_CHECKING:
     from assembler.runtime.fill.rule import Encoded
 
 _PLACE = "assembler.interface"
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """An output and what it gives, as `parts.kind.Port` lists it, or `None` where no host knows."""
-
-    name: str
-    gives: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """What the labels are: the flair label type, and whether they are read as spans."""
-
-    label_type: str
-    spans: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +82,11 @@ class Interface:
             {encoder.name: encoder for encoder in encoders},
         )
         inputs = each(lambda entry: read_input(entry, known), fields.objects("inputs"))
-        outputs = each(_output, fields.objects("outputs"))
+        outputs = each(Output.from_metadata, fields.objects("outputs"))
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
-        return cls(inputs, outputs, models, tables, encoders, _tags(fields))
+        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields))
 
     @property
     def context(self) -> int:
@@ -138,17 +123,6 @@ def _vocabulary(name: str, fields: Fields) -> Vocabulary | Pieces:
     if fields.choice("rule", (*WORD_RULES, PIECES)) == PIECES:
         return Pieces.from_metadata(name, fields)
     return Vocabulary.from_metadata(name, fields)
-
-
-def _output(fields: Fields) -> Output:
-    return Output(fields.text("name"), fields.optional_text("gives"))
-
-
-def _tags(fields: Fields) -> Tags | None:
-    if fields.values.get("tags") in (None, {}):
-        return None
-    tags = fields.child("tags")
-    return Tags(tags.text("label_type"), tags.flag("spans"))
 
 
 def _distinct(names: Iterable[str], fields: Fields, key: str) -> None:

@@ -156,7 +156,7 @@ def _require_sensible(sentences: int | None, sizes: Mapping[Axis, int], file: st
             raise _unfit(message, "build the model with larger sizes", file)
     total = sizes.get(_TOTAL)
     if total is not None and total % (sentences or 1):
-        message = f"the model takes {total} tokens in each run, which {sentences} sentences cannot share evenly"
+        message = f"the model takes {total} total tokens in each run, which {sentences} sentences cannot share evenly"
         raise _unfit(message, f"give the rows of tokens a multiple of {sentences}", file)
 
 

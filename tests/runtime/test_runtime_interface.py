@@ -13,11 +13,11 @@ from sentencepiece import SentencePieceTrainer
 
 from assembler.core.errors import ModelError
 from assembler.interface.fill_rules import RULES
+from assembler.interface.ports import Output
 from assembler.runtime import Interface, Tags, encode
 from assembler.runtime.fill.inputs import Unfilled
 from assembler.runtime.fill.of_language_models import CharacterLengths, Characters, Indices
 from assembler.runtime.fill.of_sentences import Striping, TokenLengths
-from assembler.runtime.interface import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

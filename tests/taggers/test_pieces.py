@@ -20,6 +20,7 @@ from assembler.initialisation import write_spec
 from assembler.interface.fields import Fields
 from assembler.runtime import Tagger
 from assembler.runtime.pieces import Pieces
+from assembler.runtime.session import Session
 from assembler.workflows.inspection import inspect
 
 from .conftest import HARD, ROOT, compare
@@ -212,3 +213,26 @@ def test_a_damaged_sentencepiece_model_is_a_problem_at_once() -> None:
     )
     with pytest.raises(ModelError, match=r"m.onnx: M013 p.model: no sentencepiece model in base64"):
         Pieces.from_metadata("p", fields)
+
+
+def test_word_pieces_beside_language_models_leave_them_their_lanes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagger = bench.tagger(pieces(bench.folder), FlairEmbeddings(bench.language_model(), name="forward"), crf=False)
+    tagger.save(bench.folder / "tagger.pt")
+    spec = bench.folder / "tagger.yaml"
+    spec.write_text(write_spec(str(bench.folder / "tagger.pt"), bench.folder), encoding="utf-8")
+    model = Tagger(assemble(spec, bench.folder / "tagger.onnx", profile="cpu").path)
+    fed, run = [], Session.run
+
+    def watched(session, names, feeds):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        fed.append(feeds)
+        return run(session, names, feeds)
+
+    monkeypatch.setattr(Session, "run", watched)
+    sentences = [["ja"] * (1 + number % 9) for number in range(100)]
+    together = model.tag(sentences)
+    alone = model.tag(sentences, batch_size=1)
+    assert [each.labels for each in together] == [each.labels for each in alone]
+    characters = model.interface.inputs[[entry.rule for entry in model.interface.inputs].index("characters")].name
+    assert fed[0][characters].shape[1] < 100

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.interface.fill_rules import RULES
+from assembler.interface.ports import InputEntry, rule_of
 from assembler.runtime.fill.of_encoders import (
     FirstSubtokens,
     LastSubtokens,
@@ -83,6 +84,8 @@ def read_input(fields: Fields, known: Described) -> Input:
     Raises:
         ModelError: M013 for a field that is missing or damaged.
     """
-    name, rule = fields.text("name"), fields.optional_text("fill")
-    kind = INPUTS.get(rule or "")
-    return Unfilled(name, rule) if kind is None else kind.read(name, fields, known)
+    kind = INPUTS.get(rule_of(fields) or "")
+    if kind is None:
+        entry = InputEntry.from_metadata(fields)
+        return Unfilled(entry.name, entry.rule)
+    return kind.of(InputEntry.from_metadata(fields, kind.subjects(known)), known)

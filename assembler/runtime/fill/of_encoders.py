@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 from assembler.runtime.fill.rule import Input, OfTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Self
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from assembler.interface.fields import Fields
+    from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Axis, Described
     from assembler.runtime.subtokens import Subtokenizer
@@ -33,9 +33,14 @@ class OfEncoder(Input, ABC):
         return self.tokenizer.name
 
     @classmethod
-    def read(cls, name: str, fields: Fields, known: Described) -> Self:
-        """Return the input with the tokeniser of the encoder that its fields name."""
-        return cls(name, known.encoders[fields.choice("tokenizer", known.encoders)])
+    def subjects(cls, known: Described) -> Collection[str]:
+        """Return the encoders."""
+        return known.encoders
+
+    @classmethod
+    def of(cls, entry: InputEntry, known: Described) -> Self:
+        """Return the input of an entry of the metadata."""
+        return cls(entry.name, known.encoders[entry.subject])
 
 
 @dataclass(frozen=True, slots=True)

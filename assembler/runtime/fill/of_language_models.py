@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 from assembler.runtime.fill.rule import Input, OfTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Self
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from assembler.interface.fields import Fields
+    from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Axis, Described
     from assembler.runtime.language_model import LanguageModel
@@ -33,9 +33,14 @@ class OfLanguageModel(Input, ABC):
         return self.language_model.name
 
     @classmethod
-    def read(cls, name: str, fields: Fields, known: Described) -> Self:
-        """Return the input with the language model that its fields name."""
-        return cls(name, known.models[fields.choice("language_model", known.models)])
+    def subjects(cls, known: Described) -> Collection[str]:
+        """Return the language models."""
+        return known.models
+
+    @classmethod
+    def of(cls, entry: InputEntry, known: Described) -> Self:
+        """Return the input of an entry of the metadata."""
+        return cls(entry.name, known.models[entry.subject])
 
 
 @dataclass(frozen=True, slots=True)

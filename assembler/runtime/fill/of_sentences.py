@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assembler.interface.fields import Fields
+    from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Axis, Described
-
-_PARTS = range(1, 1025)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,9 @@ class Striping(OfTokens):
     parts: int
 
     @classmethod
-    def read(cls, name: str, fields: Fields, _known: Described) -> Self:
-        """Return the input with the number of parts."""
-        return cls(name, fields.number("parts", _PARTS))
+    def of(cls, entry: InputEntry, _known: Described) -> Self:
+        """Return the input of an entry of the metadata."""
+        return cls(entry.name, entry.parts)
 
     def fill(self, batch: Batch) -> NDArray[np.int64]:
         """Return the order."""

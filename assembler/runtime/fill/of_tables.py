@@ -11,11 +11,12 @@ from assembler.runtime.fill.rule import OfTokens
 from assembler.runtime.pieces import Pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from numpy.typing import NDArray
 
-    from assembler.interface.fields import Fields
+    from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Described
     from assembler.runtime.vocabulary import Vocabulary
@@ -29,10 +30,14 @@ class Words(OfTokens):
     vocabulary: Vocabulary
 
     @classmethod
-    def read(cls, name: str, fields: Fields, known: Described) -> Self:
-        """Return the input with the vocabulary that its fields name."""
-        found = {table: each for table, each in known.tables.items() if not isinstance(each, Pieces)}
-        return cls(name, found[fields.choice("vocabulary", found)])
+    def subjects(cls, known: Described) -> Mapping[str, Vocabulary]:
+        """Return the vocabularies of words."""
+        return {table: each for table, each in known.tables.items() if not isinstance(each, Pieces)}
+
+    @classmethod
+    def of(cls, entry: InputEntry, known: Described) -> Self:
+        """Return the input of an entry of the metadata."""
+        return cls(entry.name, cls.subjects(known)[entry.subject])
 
     def fill(self, batch: Batch) -> NDArray[np.int64]:
         """Return the rows."""
@@ -49,10 +54,14 @@ class PieceRows(OfTokens):
     pieces: Pieces
 
     @classmethod
-    def read(cls, name: str, fields: Fields, known: Described) -> Self:
-        """Return the input with the word pieces that its fields name."""
-        found = {table: each for table, each in known.tables.items() if isinstance(each, Pieces)}
-        return cls(name, found[fields.choice("vocabulary", found)])
+    def subjects(cls, known: Described) -> Mapping[str, Pieces]:
+        """Return the models of word pieces."""
+        return {table: each for table, each in known.tables.items() if isinstance(each, Pieces)}
+
+    @classmethod
+    def of(cls, entry: InputEntry, known: Described) -> Self:
+        """Return the input of an entry of the metadata."""
+        return cls(entry.name, cls.subjects(known)[entry.subject])
 
     def fill(self, batch: Batch) -> NDArray[np.int64]:
         """Return the rows of the first and of the last piece."""

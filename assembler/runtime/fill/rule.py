@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 from assembler.interface.fill_rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Self, TypeAlias
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from assembler.interface.fields import Fields
+    from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.language_model import LanguageModel
     from assembler.runtime.pieces import Pieces
@@ -60,13 +60,14 @@ class Input(ABC):
         return RULES[self.rule].dtype
 
     @classmethod
-    def read(cls, name: str, _fields: Fields, _known: Described) -> Self:
-        """Return the input that the metadata state.
+    def subjects(cls, _known: Described) -> Collection[str]:
+        """Return the parts that an input of the rule may speak of."""
+        return ()
 
-        Raises:
-            ModelError: M013 for a field that is missing or damaged.
-        """
-        return cls(name)
+    @classmethod
+    def of(cls, entry: InputEntry, _known: Described) -> Self:
+        """Return the input of an entry of the metadata, which speaks of one of `subjects`."""
+        return cls(entry.name)
 
     @abstractmethod
     def fill(self, batch: Batch) -> Encoded:
