@@ -38,9 +38,9 @@ def allowed(source: Array, within: float) -> np.ndarray[tuple[int, ...], np.dtyp
     name = source.dtype.name
     if name not in RELATIVE:
         return np.zeros(source.shape, np.float64)
-    size = np.abs(source.astype(np.float64))
-    size[~np.isfinite(size)] = 0.0
-    return max(within, _LEAST.get(name, 0.0)) + RELATIVE[name] * size
+    values = source.astype(np.float64)
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    return np.asarray(max(within, _LEAST.get(name, 0.0)) + RELATIVE[name] * size)
 
 
 def shown(within: float, dtypes: frozenset[str] | set[str]) -> str:
