@@ -99,11 +99,13 @@ def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - arrays, or lists of th
     if isinstance(one, list | tuple):
         return isinstance(other, list | tuple) and len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, Mapping):
-        return one == other
+        return bool(one == other)
     one, other = np.asarray(one), np.asarray(other)
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
-    return bool(one.tolist() == other.tolist()) if one.dtype.kind in "OUS" else one.tobytes() == other.tobytes()
+    if one.dtype.kind in "OUS":
+        return [*map(str, one.flat)] == [*map(str, other.flat)]
+    return bool(one.tobytes() == other.tobytes())
 
 
 def close(given: Any, wanted: Any, case: Case) -> bool:  # noqa: ANN401 - arrays, or lists of them
@@ -111,8 +113,10 @@ def close(given: Any, wanted: Any, case: Case) -> bool:  # noqa: ANN401 - arrays
     if wanted is None:
         return True
     if isinstance(wanted, list | tuple):
-        return isinstance(given, list | tuple) and len(given) == len(wanted) and all(
-            close(a, b, case) for a, b in zip(given, wanted, strict=True)
+        return (
+            isinstance(given, list | tuple)
+            and len(given) == len(wanted)
+            and all(close(a, b, case) for a, b in zip(given, wanted, strict=True))
         )
     given, wanted = np.asarray(given), np.asarray(wanted)
     if given.shape != wanted.shape:
@@ -156,9 +160,8 @@ def _built(folder: Path, paths: Sequence[Path], feeds: Mapping[str, Any], alone:
     target = folder / "stack.onnx"
     target.unlink(missing_ok=True)
     try:
-        text = exported_spec(paths, folder, "stack")
-        if len(paths) > 1:  # no edges: each is fed by the inputs
-            text = parallel(text, feeds)
+        text = exported_spec(paths[:1], folder, "stack")
+        text = parallel(text) if len(paths) > 1 else text
         (folder / "stack.yaml").write_text(text, encoding="utf-8")
         assemble(folder / "stack.yaml", target, proof=False)
         given = run(open_session(target, "the stack"), _renamed(feeds, target), "the stack")
@@ -174,20 +177,19 @@ def _built(folder: Path, paths: Sequence[Path], feeds: Mapping[str, Any], alone:
     return "exact", ""
 
 
-def parallel(text: str, feeds: Mapping[str, Any]) -> str:
-    """Return a spec in which no part feeds another: the second part is fed as the first is."""
-    lines = text.splitlines()
-    first = [line for line in lines if line.startswith("      ")][: len(feeds)]
-    result, seen = [], 0
-    outputs: list[str] = []
-    for line in lines:
-        if line.startswith("      "):
-            seen += 1
-            result.append(line if seen <= len(first) else first[(seen - 1) % len(first)])
-        else:
-            result.append(line)
-    del outputs
-    return "\n".join(result) + "\n"
+def parallel(text: str) -> str:
+    """Return a spec with a second part that is fed as the only one is, and gives its outputs again."""
+    head, _, rest = text.partition("graph:\n")
+    graph, _, outputs = rest.partition("outputs:\n")
+    part = graph.replace("\n  model:\n", "\n  model_2:\n", 1)
+    again = "".join(f"  {_doubled(line)}\n" for line in outputs.splitlines())
+    return f"{head}graph:\n{graph}{part}outputs:\n{outputs}{again}"
+
+
+def _doubled(line: str) -> str:
+    name, _, reference = line.strip().rpartition(": ")
+    name = f'{name[:-1]}_2"' if name.endswith('"') else f"{name}_2"
+    return f"{name}: {reference.replace('model.', 'model_2.', 1)}"
 
 
 def _renamed(feeds: Mapping[str, Any], target: Path) -> dict[str, Any]:
@@ -217,7 +219,9 @@ def main() -> None:
     if arguments.older is not None:
         names = {case.name for case in cases}
         older = [case for folder in sorted(arguments.older.glob("*/*")) for case in folder_case(folder)]
-        cases += [Case(f"{case.name} (older)", *[getattr(case, f) for f in ("model", "inputs", "outputs")]) for case in older]
+        cases += [
+            Case(f"{case.name} (older)", *[getattr(case, f) for f in ("model", "inputs", "outputs")]) for case in older
+        ]
         del names
     cases = [case for case in cases if arguments.only in case.name][:: arguments.every]
     outcomes: list[Outcome] = []

@@ -22,7 +22,7 @@ def command(spec: Path, output: Path | None, form: str) -> None:
     """Draw the parts of SPEC and their typed edges. No weights are read."""
     from assembler.core.atomic_files import write_text
     from assembler.drawing.mermaid import mermaid
-    from assembler.sources.opening import open_headers
+    from assembler.sources.opening import at_common_opset, open_headers
     from assembler.spec.reading import load_spec
     from assembler.wiring.graph import wire
 
@@ -30,7 +30,8 @@ def command(spec: Path, output: Path | None, form: str) -> None:
         message = f"'{output}' ends in '{output.suffix}', expected .svg or .mmd"
         raise click.BadParameter(message, param_hint="-o")
     read = load_spec(spec)
-    wiring = wire(read, open_headers(read)[0])
+    headers, _ = open_headers(read)
+    wiring = wire(at_common_opset(read, headers), headers)
     if output is None:
         text = mermaid(wiring)
         if form == "json":

@@ -50,9 +50,11 @@ class Setting:
         opset: The ONNX opset that the model is emitted at.
         trust: Whether what can run code when it is read may be read.
         confined: Whether no file outside the folder may be opened (`check --strict`).
+        proven: Whether the model will be compared with what the source itself gives.
     """
 
     folder: Path
     opset: int
     trust: bool = False
     confined: bool = False
+    proven: bool = True

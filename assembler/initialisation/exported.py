@@ -14,7 +14,6 @@ from assembler.core.problems import Problem
 from assembler.core.tensors import DTYPES, TensorType, Variable
 from assembler.initialisation.naming import joined_name, quoted, stack_name
 from assembler.onnx_file.header import OnnxHeader, read_header
-from assembler.spec.schema import DEFAULT_OPSET, OPSETS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -65,11 +64,9 @@ def exported_spec(paths: Sequence[Path], folder: Path, name: str | None = None) 
     for file in files:
         joined.add(file)
     called = stack_name(name) if name is not None else joined_name(path.name.removesuffix(".onnx") for path in paths)
-    opset = max((min(file.header.opset or DEFAULT_OPSET, OPSETS[1]) for file in files), default=DEFAULT_OPSET)
     lines = [
         "version: 1",
         f"name: {quoted(called)}",
-        f"opset: {max(opset, OPSETS[0])}",
         "",
         "sources:",
         *(f"  {file.node}: {{onnx: {quoted(file.location)}}}" for file in files),

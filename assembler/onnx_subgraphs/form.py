@@ -37,7 +37,7 @@ def companions(path: Path) -> list[Path]:
 def _open(source: Source, setting: Setting) -> OnnxSubgraph:
     from assembler.onnx_subgraphs.subgraph import open_onnx
 
-    return open_onnx(source, setting.folder, setting.opset)
+    return open_onnx(source, setting)
 
 
 FORM = SourceForm(
@@ -52,8 +52,8 @@ FORM = SourceForm(
     keys={
         "convert": {
             "type": "boolean",
-            "default": False,
-            "description": "Convert the file to the spec's opset where it has another one.",
+            "description": "Whether the file is converted where operators of it differ at the opset of the stack. "
+            "Without, it is converted upward if the build is proven.",
             "examples": [True],
         }
     },

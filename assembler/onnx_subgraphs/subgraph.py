@@ -15,13 +15,13 @@ from onnx import helper, numpy_helper
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
-from assembler.isolation.onnx_tools import check, converted, inlined
+from assembler.isolation.onnx_tools import check, inlined
 from assembler.onnx_file.external_data import PATHS, ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_model.emitter import INLINE_BYTES, tensor_proto
 from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx
+from assembler.onnx_subgraphs.opsets import at_opset
 from assembler.sources.location import local_file
-from assembler.spec.schema import OPSETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array, Arrays
     from assembler.forms.opened import SourceModel
-    from assembler.forms.source import Source
+    from assembler.forms.source import Setting, Source
     from assembler.onnx_model.emitter import Emitter
 
 
@@ -95,19 +95,14 @@ def _marked(source: Source) -> Iterator[None]:
         raise ModelError(*problems) from err
 
 
-def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
+def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
     """Load an exported subgraph.
-
-    Args:
-        source: The source in the spec.
-        folder: The folder that its path is relative to.
-        opset: The opset of the spec, which the file must have unless the source says `convert: true`.
 
     Raises:
         SourceError: R001, R002, R005, R006, R013, R014.
-        ModelError: Another opset (M001), or no way to convert it (M002).
+        ModelError: Another opset that it may not be converted from (M001), or cannot be (M002).
     """
-    path = local_file(source, folder)
+    path = local_file(source, setting.folder)
     if path is None:  # an onnx source is always a path
         raise AssertionError(source)
     copy = copy_onnx(source, path)
@@ -138,7 +133,8 @@ def open_onnx(source: Source, folder: Path, opset: int) -> OnnxSubgraph:
                 f"the functions of {path.name}",
                 unusable,
             )
-    model = _at_opset(source, model, opset)
+    with _marked(source):
+        model = at_opset(source, model, setting)
     used = _domains(model.graph)
     opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain in used}
     graph, arrays = _split(model.graph)
@@ -215,35 +211,6 @@ def _unusable(source: Source, path: Path, reason: str) -> SourceError:
     reason = (reason.strip() or "no reason is given").splitlines()[0]
     message = f"source '{source.name}': {path.name} is not an ONNX model that can be used: {reason}"
     return SourceError(Problem.at(source.mark, "R006", message))
-
-
-def _at_opset(source: Source, model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    """Return the model at the opset of the spec; an opset is never relabelled."""
-    actual = next((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), opset)
-    if actual == opset:
-        return model
-    what = f"source '{source.name}': the file is at opset {actual}, the spec at {opset}"
-    if source.options.get("convert") is not True:
-        hint = "set 'convert: true' at the source"
-        if OPSETS[0] <= actual <= OPSETS[1]:
-            hint = f"set 'opset: {actual}' in the spec, or 'convert: true' at the source"
-        raise ModelError(Problem.at(source.mark, "M001", what, hint))
-    with _marked(source):
-        return converted(
-            model,
-            opset,
-            f"the conversion of source '{source.name}'",
-            lambda reason: ModelError(Problem("M002", f"{what}, and {_blocking_node(model, reason)}")),
-        )
-
-
-def _blocking_node(model: onnx.ModelProto, reason: str) -> str:
-    """Return which node blocks a conversion: the converter names its operator, at most."""
-    for node in model.graph.node:
-        if node.op_type and node.op_type in reason.replace(":", " ").split():
-            name = node.name or ", ".join(node.output)
-            return f"the node '{name}' ({node.op_type}) cannot be converted: {reason}"
-    return f"it cannot be converted: {reason}"
 
 
 #: Element types that numpy has itself, byte for byte; others stay in the graph as they are.

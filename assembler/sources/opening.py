@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem, in_order, suggest
 from assembler.forms.registry import form_of, reading
 from assembler.parts.registry import kinds
+from assembler.spec.schema import OPSETS
 from assembler.weights.protocol import sort_of
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ class OpenSources:
         return {name: source.digest for name, source in sorted(self.opened.items())}
 
 
-def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
+def open_sources(spec: Spec, *, trust: bool, proven: bool = True) -> OpenSources:
     """Read every source of a spec.
 
     Args:
         spec: The spec.
         trust: Whether object pickles, which can run code, may be read.
+        proven: Whether what is built will be compared with the sources.
 
     Raises:
         SpecError: The words to keep of a table cannot be told (W021).
@@ -69,7 +71,7 @@ def open_sources(spec: Spec, *, trust: bool) -> OpenSources:
     opened: dict[str, OpenedSource] = {}
     for name, source in spec.sources.items():
         with reading(source):
-            opened[name] = form_of(source).open(source, spec.setting(trust=trust))
+            opened[name] = form_of(source).open(source, spec.setting(trust=trust, proven=proven))
     problems: list[Problem] = []
     weights: dict[str, Weights] = {}
     for node in spec.graph.values():
@@ -145,6 +147,26 @@ def open_headers(spec: Spec) -> tuple[dict[str, Weights], list[str]]:
     if problems:
         raise SourceError(*in_order(problems))
     return headers, notes
+
+
+@runtime_checkable
+class _WithOpset(Protocol):
+    """Weights that are a graph at some opset; 0 where the file does not say."""
+
+    @property
+    def opset(self) -> int: ...
+
+
+def at_common_opset(spec: Spec, headers: Mapping[str, Weights]) -> Spec:
+    """Return the spec with an opset, where it names none: the newest of its exported subgraphs.
+
+    A file need not be converted where it stands alone, and what is converted is so upward.
+    """
+    opsets = [each.opset for each in headers.values() if isinstance(each, _WithOpset) and each.opset]
+    asked = any(source.options.get("convert") is True for source in spec.sources.values())
+    if spec.opset_told or asked or not opsets:
+        return spec
+    return replace(spec, opset=min(max(*opsets, OPSETS[0]), OPSETS[1]))
 
 
 def _peeked(spec: Spec, problems: list[Problem]) -> dict[str, Weights | str]:

@@ -196,6 +196,7 @@ class Spec:
         folder: The folder that paths are relative to.
         document: The text that all this was read from.
         confined: Whether no file outside the folder may be opened (`check --strict`).
+        opset_told: Whether the spec itself names the opset.
     """
 
     name: str
@@ -210,7 +211,8 @@ class Spec:
     folder: Path
     document: Document
     confined: bool = False
+    opset_told: bool = True
 
-    def setting(self, *, trust: bool = False) -> Setting:
+    def setting(self, *, trust: bool = False, proven: bool = True) -> Setting:
         """Return what its sources are read in."""
-        return Setting(self.folder, self.opset, trust, self.confined)
+        return Setting(self.folder, self.opset, trust, self.confined, proven)

@@ -76,6 +76,7 @@ def _spec(document: Document) -> Spec:
         proof=_proof(document, _mapping(root.get("proof"))),
         folder=Path(document.file).parent,
         document=document,
+        opset_told="opset" in root,
     )
 
 

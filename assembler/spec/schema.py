@@ -24,7 +24,7 @@ VERSION = 1
 #: The opset that models are emitted at where the spec does not say.
 DEFAULT_OPSET = 17
 #: The opsets that every kind of ours can be emitted at.
-OPSETS = (13, 22)
+OPSETS = (13, 28)
 #: The largest tolerance of scores that a spec may allow.
 LARGEST_TOLERANCE = 0.1
 #: The largest share of tags that a spec may let a lossy profile change, and of accuracy that it may let it lose. With
@@ -71,7 +71,8 @@ def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> 
                 "minimum": OPSETS[0],
                 "maximum": OPSETS[1],
                 "default": DEFAULT_OPSET,
-                "description": "The version of ONNX's operators that the model uses.",
+                "description": "The version of ONNX's operators that the model uses. Without, it is the newest that an "
+                "exported subgraph of the stack has, else the default.",
                 "examples": [DEFAULT_OPSET],
             },
             "profile": {

@@ -18,6 +18,7 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.onnx_model.emitter import element_number
 from assembler.onnx_model.model import Model
+from assembler.onnx_model.opsets import changed_operators
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
 
 if TYPE_CHECKING:
@@ -137,16 +138,26 @@ def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
 
 
 def _opsets(fragments: Mapping[str, Fragment]) -> dict[str, int]:
-    """Return the version of each operator domain; one model has one."""
-    versions: dict[str, tuple[int, str]] = {}
+    """Return the version of each operator domain; one model has one, the newest that a part has.
+
+    Raises:
+        ModelError: An operator of a part is another one at that version (M003).
+    """
+    newest: dict[str, tuple[int, str]] = {}
     for node, fragment in fragments.items():
         for domain, version in fragment.opsets.items():
-            known, other = versions.setdefault(domain, (version, node))
-            if known != version:
+            if version > newest.get(domain, (0, ""))[0]:
+                newest[domain] = (version, node)
+    for node, fragment in fragments.items():
+        for domain, version in fragment.opsets.items():
+            wanted, other = newest[domain]
+            changed = changed_operators(fragment.graph, domain, version, wanted) if version != wanted else []
+            if changed:
                 where = f"operator domain '{domain or 'ai.onnx'}'"
-                message = f"'{other}' uses version {known} of the {where}, '{node}' uses version {version}"
-                raise ModelError(Problem("M003", message, "export both parts with one version of the domain"))
-    return {domain: version for domain, (version, _) in sorted(versions.items())}
+                message = f"'{node}' uses version {version} of the {where}, '{other}' uses version {wanted}"
+                hint = f"export both parts with one version of the domain: {', '.join(changed)} differ between these"
+                raise ModelError(Problem("M003", message, hint))
+    return {domain: version for domain, (version, _) in sorted(newest.items())}
 
 
 def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelProto:

@@ -204,7 +204,8 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     from assembler.surgery.emission import emit_parts
     from assembler.surgery.joining import join
 
-    wiring, sources = wired_sources(spec, trust=trust)
+    wiring, sources = wired_sources(spec, trust=trust, proven=proof)
+    spec = wiring.spec
     reference = None
     if proof:
         say("running the source")
@@ -222,18 +223,24 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
     return label(model, with_digests(model, metadata)), reference, sources.digests()
 
 
-def wired_sources(spec: Spec, *, trust: bool) -> tuple[Wiring, OpenSources]:
+def wired_sources(spec: Spec, *, trust: bool, proven: bool = True) -> tuple[Wiring, OpenSources]:
     """Read the sources of a spec, and wire it again with the sizes they have.
+
+    Args:
+        spec: The spec.
+        trust: Whether object pickles, which can run code, may be read.
+        proven: Whether what is built will be compared with the sources.
 
     Raises:
         SpecError: The sources do not fit the spec: sizes (W004, W016) or the order of a concat (W015).
         SourceError, ModelError: As `open_sources`.
     """
-    from assembler.sources.opening import open_headers, open_sources
+    from assembler.sources.opening import at_common_opset, open_headers, open_sources
 
     headers, _ = open_headers(spec)
+    spec = at_common_opset(spec, headers)
     wire(spec, headers)
-    sources = open_sources(spec, trust=trust)
+    sources = open_sources(spec, trust=trust, proven=proven)
     problems = _declared_sizes(spec, sources)
     if problems:
         raise SpecError(*in_order(problems))

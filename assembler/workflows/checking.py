@@ -16,7 +16,7 @@ from assembler.forms.registry import form_of
 from assembler.parts.registry import kinds
 from assembler.proof.gold_text import read_gold
 from assembler.sources.location import unpinned
-from assembler.sources.opening import open_headers
+from assembler.sources.opening import at_common_opset, open_headers
 from assembler.spec.files import named_files
 from assembler.spec.reading import load_spec
 from assembler.wiring.graph import wire
@@ -85,7 +85,7 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
         try:
             headers, left = open_headers(spec)
             notes += [*left, *_absent_sources(spec)]
-            wire(spec, headers)
+            wire(at_common_opset(spec, headers), headers)
             if spec.proof.gold is None or not _closed(spec, spec.proof.gold):
                 read_gold(spec)
         except AssemblerError as err:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.onnx_model.renaming import rename_tensors
+from assembler.onnx_subgraphs.opsets import plain_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,16 +137,43 @@ def test_operators_of_another_domain_are_kept(shop: Workshop, tmp_path: Path) ->
     np.testing.assert_array_equal(shop.run(built, {"x": ROWS})["result"], alone(shop, tmp_path / "m.onnx", {"x": ROWS}))
 
 
-def test_two_versions_of_one_domain_cannot_be_joined(shop: Workshop, tmp_path: Path) -> None:
-    for name, version in (("a", 2), ("b", 3)):
+def two_of_a_domain(shop: Workshop, folder: Path, versions: tuple[int, int], first: str) -> Path:
+    """Write a stack of two files that have another version of ai.onnx.ml each."""
+    second = 'y = ai.onnx.ml.Normalizer <norm = "L1"> (x)'
+    for name, version, text in zip("ab", versions, (first or second, second), strict=True):
         model = shop.model(
             f"""<ir_version: 8, opset_import: ["": 17, "ai.onnx.ml": {version}]>
-            g (float[n, 4] x) => (float[n, 4] y) {{ y = ai.onnx.ml.Normalizer <norm = "L1"> (x) }}"""
+            g (float[n, 4] x) => (float[n, 4] y) {{ {text} }}"""
         )
-        onnx.save(model, tmp_path / f"{name}.onnx")
-    words = "M003 'first' uses version 2 of the operator domain 'ai.onnx.ml', 'second' uses version 3"
-    with pytest.raises(ModelError, match=words):
-        shop.build(shop.spec(tmp_path, TWO))
+        onnx.save(model, folder / f"{name}.onnx")
+    return shop.spec(folder, TWO)
+
+
+@pytest.mark.parametrize("versions", [(2, 3), (3, 2), (1, 5)])
+def test_parts_with_two_versions_of_a_domain_are_joined_where_no_operator_differs(
+    shop: Workshop, tmp_path: Path, versions: tuple[int, int]
+) -> None:
+    built = shop.build(two_of_a_domain(shop, tmp_path, versions, ""))
+    assert built.proven is not None
+    imports = {entry.domain: entry.version for entry in onnx.load(built.path).opset_import}
+    assert imports["ai.onnx.ml"] == max(versions)
+
+
+def test_an_operator_that_another_version_of_its_domain_has_not_got_is_named(shop: Workshop, tmp_path: Path) -> None:
+    trees = """t = ai.onnx.ml.TreeEnsembleRegressor <n_targets = 1, nodes_treeids = [0], nodes_nodeids = [0],
+        nodes_featureids = [0], nodes_values = [0.0], nodes_modes = ["LEAF"], nodes_truenodeids = [0],
+        nodes_falsenodeids = [0], target_treeids = [0], target_nodeids = [0], target_ids = [0], target_weights = [1.0]
+        > (x)
+        y = Add(x, t)"""
+    with pytest.raises(ModelError) as caught:
+        shop.build(two_of_a_domain(shop, tmp_path, (3, 5), trees))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == (
+        "M003",
+        "'first' uses version 3 of the operator domain 'ai.onnx.ml', 'second' uses version 5",
+    )
+    assert problem.hint is not None
+    assert problem.hint.endswith("TreeEnsembleRegressor differ between these")
 
 
 # Names that the assembler itself gives: inputs and outputs of the stack, prefixed tensors, its own Identity nodes.
@@ -354,20 +382,53 @@ def test_nothing_is_printed_by_the_tools_below(
 # --- opsets
 
 
-def test_another_opset_is_refused_and_never_relabelled(shop: Workshop, tmp_path: Path) -> None:
-    spec = one(shop, tmp_path, shop.model(
-        '<ir_version: 8, opset_import: ["": 13]> g (float[n, 4] x) => (float[n, 4] y) { y = Softmax(x) }'))  # fmt: skip
-    with pytest.raises(ModelError, match="M001 source 'm': the file is at opset 13, the spec at 17") as caught:
-        shop.build(spec)
-    assert "hint: set 'opset: 13' in the spec, or 'convert: true' at the source" in str(caught.value)
+def test_an_older_file_is_converted_and_proven_and_without_a_proof_refused(shop: Workshop, tmp_path: Path) -> None:
+    spec = one(shop, tmp_path, linear_at(11), opset="17")
+    built = shop.build(spec)
+    assert built.proven is not None
+    flat = np.exp(ROWS - ROWS.max())  # until opset 12, Softmax flattens from the axis on
+    np.testing.assert_allclose(shop.run(built.path, {"x": ROWS})["result"], flat / flat.sum(), rtol=0, atol=1e-6)
+    built.path.unlink()
+    words = "M001 source 'm': the file is at opset 11, the stack at 17, where Softmax differs"
+    with pytest.raises(ModelError, match=words) as caught:
+        shop.build(spec, proof=False)
+    assert "hint: without a proof, set 'convert: true' at the source" in str(caught.value)
     assert f"{spec}:4:21: M001" in str(caught.value)
     assert not spec.with_suffix(".onnx").exists()
 
 
-def test_an_opset_that_no_spec_may_set_is_not_suggested(shop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="M001") as caught:
-        shop.build(one(shop, tmp_path, linear_at(11)))
-    assert caught.value.problems[0].hint == "set 'convert: true' at the source"
+def test_a_newer_file_is_never_relabelled_for_an_older_stack(shop: Workshop, tmp_path: Path) -> None:
+    model = exported([helper.make_node("ReduceSum", ["x"], ["y"], name="sum", noop_with_empty_axes=1)], [], 13)
+    assert shop.build(one(shop, tmp_path, model, opset="17")).proven is not None
+    model = exported([helper.make_node("Gelu", ["x"], ["y"], name="gelu")], [], 20)
+    with pytest.raises(ModelError, match="M001 source 'm': the file is at opset 20, the stack at 17") as caught:
+        shop.build(one(shop, tmp_path, model, opset="17"))
+    assert caught.value.problems[0].hint == "set 'opset: 20' in the spec, or 'convert: true' at the source"
+
+
+def test_operators_that_are_the_same_at_both_opsets_need_no_conversion(shop: Workshop, tmp_path: Path) -> None:
+    model = shop.model(
+        '<ir_version: 8, opset_import: ["": 13]> g (float[n, 4] x) => (float[n, 4] y) { y = Softmax(x) }'
+    )
+    for opset in ("17", "22"):
+        built = shop.build(one(shop, tmp_path, model, opset=opset), proof=False).path
+        assert onnx.load(built).opset_import[0].version == int(opset)
+
+
+@pytest.mark.parametrize(("opsets", "wanted"), [((13,), 13), ((11,), 13), ((23,), 23), ((13, 18), 18)])
+def test_a_stack_that_names_no_opset_has_the_newest_of_its_files(
+    shop: Workshop, tmp_path: Path, opsets: tuple[int, ...], wanted: int
+) -> None:
+    for name, opset in zip("ab", (opsets * 2)[:2], strict=True):
+        onnx.save(linear_at(opset), tmp_path / f"{name}.onnx")
+    built = shop.build(shop.spec(tmp_path, TWO.replace("opset: <opset>\n", "")))
+    assert built.proven is not None
+    assert onnx.load(built.path).opset_import[0].version == wanted
+
+
+def test_what_the_converter_says_names_no_file_of_its_source() -> None:
+    reason = "/onnx/version_converter/BaseConverter.h:68: adapter_lookup: Assertion `false` failed: No Adapter for X."
+    assert plain_reason(reason) == "No Adapter for X."
 
 
 def linear_at(opset: int) -> onnx.ModelProto:
@@ -387,7 +448,7 @@ def test_the_node_that_blocks_a_conversion_is_named(shop: Workshop, tmp_path: Pa
         """<ir_version: 8, opset_import: ["": 17]> g (float[n, 4] x) => (float[n, 4] y) <float[4] s = {1, 1, 1, 1}>
         { t = Relu(x) [encoder_norm] y = LayerNormalization(t, s) }"""
     )
-    words = "M002 source 'm': the file is at opset 17, the spec at 13, and the node 'encoder_norm' "
+    words = "M002 source 'm': the file is at opset 17, the stack at 13, and the node 'encoder_norm' "
     with pytest.raises(ModelError, match=words + r"\(LayerNormalization\) cannot be converted"):
         shop.build(one(shop, tmp_path, model, more=", convert: true", opset="13"))
 

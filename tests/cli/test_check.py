@@ -252,7 +252,9 @@ print("modules", *sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 def test_check_imports_neither_onnx_torch_flair_nor_numpy() -> None:
-    command = [sys.executable, "-c", _PROGRAM, str(ROOT / "specs"), str(BAD), str(GOOD)]
+    """But for a spec with a part of the kind `operator`, which needs the schemas that onnx has of its operators."""
+    good = [path for path in sorted(GOOD.glob("*.yaml")) if "kind: operator" not in path.read_text(encoding="utf-8")]
+    command = [sys.executable, "-c", _PROGRAM, str(ROOT / "specs"), str(BAD), *map(str, good)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     code, modules = run.stdout.splitlines()[-2:]
     assert code == "code 1"

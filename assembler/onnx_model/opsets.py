@@ -1,0 +1,67 @@
+"""Versions of operator domains: which of them a graph can be told to have without a change of any operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+from onnx import defs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from onnx.defs import OpSchema
+
+
+def newest_opset() -> int:
+    """Return the newest opset that the installed onnx knows."""
+    return int(defs.onnx_opset_version())
+
+
+def changed_operators(graph: onnx.GraphProto, domain: str, version: int, wanted: int) -> list[str]:
+    """Return the operators of a domain in a graph that are not the same at two versions of it.
+
+    An operator is the same where both versions have one schema: ONNX gives it a new one with each change. Of other
+    domains than the default one it may be a wider one too, which takes more attributes and types, for the converter
+    knows only the default domain. Graphs that are nested are looked at as well.
+    """
+    changed = {
+        node.op_type
+        for node in _nodes(graph)
+        if node.domain in _names(domain) and not _same(node.op_type, domain, version, wanted)
+    }
+    return sorted(changed)
+
+
+def _names(domain: str) -> frozenset[str]:
+    return frozenset({"", "ai.onnx"}) if domain in {"", "ai.onnx"} else frozenset({domain})
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _nodes(nested)
+
+
+def _same(operator: str, domain: str, version: int, wanted: int) -> bool:
+    try:
+        before, after = (defs.get_schema(operator, number, domain) for number in (version, wanted))
+    except defs.SchemaError:
+        return False
+    if before.since_version == after.since_version:
+        return not after.deprecated
+    return domain not in {"", "ai.onnx"} and version < wanted and _is_wider(before, after)
+
+
+def _is_wider(before: OpSchema, after: OpSchema) -> bool:
+    """Return whether a schema takes and gives all that an older one does."""
+    if after.deprecated or len(before.inputs) > len(after.inputs) or len(before.outputs) != len(after.outputs):
+        return False
+    for name, attribute in before.attributes.items():
+        if name not in after.attributes or after.attributes[name].type != attribute.type:
+            return False
+    added = [after.attributes[name] for name in after.attributes if name not in before.attributes]
+    ports = zip((*before.inputs, *before.outputs), (*after.inputs, *after.outputs), strict=False)
+    return not any(each.required for each in added) and all(set(one.types) <= set(two.types) for one, two in ports)
