@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from assembler.core.errors import ModelError
 from assembler.runtime import InContext, Interface
+from assembler.runtime.cutting import Cut, Piece
 from assembler.runtime.shapes import FixedShapes
 
 if TYPE_CHECKING:
@@ -83,3 +85,13 @@ def test_sizes_that_no_run_could_fill_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match=f"m.onnx: M014 .*{message}"):
         shapes(metadata, **given)
+
+
+def test_pieces_that_fill_a_batch_up_are_copies_that_stand_for_no_token() -> None:
+    cut = Cut([[Piece([5, 6, 7], np.array([-1, 0, -1]))], [Piece([5, 8], np.array([0, 1]))]], padding=9)
+    found = cut.grid(tokens=3, count=4, length=5)
+    assert found.ids.tolist() == [[5, 6, 7, 9, 9], [5, 8, 9, 9, 9], [5, 6, 7, 9, 9], [5, 6, 7, 9, 9]]
+    assert found.mask.sum(axis=1).tolist() == [3, 2, 3, 3]  # a piece without a subtoken has no attention to share out
+    assert found.words.tolist() == [[-1, 0, -1, -1, -1], [3, 4, -1, -1, -1], [-1] * 5, [-1] * 5]
+    assert found.first.tolist() == [1, 20, 20, 5, 6, 20]
+    assert (cut.counts().tolist(), cut.lengths().tolist()) == ([1, 1], [3, 2])
