@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from assembler.core.errors import AssemblerError, ModelError, ParityError, SourceError, SpecError
     from assembler.core.problems import Problem
     from assembler.core.tensors import TensorType, Variable
+    from assembler.forms.form import Misnamed, SourceForm
+    from assembler.forms.opened import Classified, Joined, OpenedSource, SourceModel, Tagged
+    from assembler.forms.source import Setting, Source
+    from assembler.interface.tables import Words
     from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
     from assembler.parts.registry import register
+    from assembler.sources.location import local_file
+    from assembler.sources.opened_file import open_source
     from assembler.spec.model import Spec
     from assembler.spec.reading import load_spec
+    from assembler.weights.decisions import SentenceLabels, TokenLabels
+    from assembler.weights.protocol import Weights
+    from assembler.weights.tables import TableWeights
     from assembler.workflows.assembly import Assembled, assemble
     from assembler.workflows.checking import Checked, check
     from assembler.workflows.verification import Verified, verify
@@ -29,23 +38,39 @@ __all__ = [
     "Assembled",
     "AssemblerError",
     "Checked",
+    "Classified",
     "Complaint",
+    "Joined",
     "Kind",
+    "Misnamed",
     "ModelError",
+    "OpenedSource",
     "ParityError",
     "PartView",
     "Port",
     "Ports",
     "Problem",
+    "SentenceLabels",
+    "Setting",
+    "Source",
     "SourceError",
+    "SourceForm",
+    "SourceModel",
     "Spec",
     "SpecError",
+    "TableWeights",
+    "Tagged",
     "TensorType",
+    "TokenLabels",
     "Variable",
     "Verified",
+    "Weights",
+    "Words",
     "assemble",
     "check",
     "load_spec",
+    "local_file",
+    "open_source",
     "register",
     "verify",
 ]
@@ -56,6 +81,15 @@ _HOMES = {
     "assembler.core.errors": ("AssemblerError", "ModelError", "ParityError", "SourceError", "SpecError"),
     "assembler.parts.kind": ("Complaint", "Kind", "PartView", "Port", "Ports"),
     "assembler.parts.registry": ("register",),
+    "assembler.forms.form": ("Misnamed", "SourceForm"),
+    "assembler.forms.opened": ("Classified", "Joined", "OpenedSource", "SourceModel", "Tagged"),
+    "assembler.forms.source": ("Setting", "Source"),
+    "assembler.sources.location": ("local_file",),
+    "assembler.sources.opened_file": ("open_source",),
+    "assembler.interface.tables": ("Words",),
+    "assembler.weights.tables": ("TableWeights",),
+    "assembler.weights.decisions": ("SentenceLabels", "TokenLabels"),
+    "assembler.weights.protocol": ("Weights",),
     "assembler.core.problems": ("Problem",),
     "assembler.spec.model": ("Spec",),
     "assembler.spec.reading": ("load_spec",),

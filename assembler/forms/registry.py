@@ -50,8 +50,12 @@ def built_in_forms() -> Mapping[str, SourceForm]:
 
 
 @contextmanager
-def reading(source: Source) -> Iterator[None]:
+def reading(source: Source, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Name the form and the source when code of another package's form fails in the block.
+
+    Args:
+        source: The source.
+        passing: What the block may raise because of what it was asked; the caller looks after that.
 
     Raises:
         SourceError: It has raised something (K006). Errors in forms of our own are bugs, and pass through.
@@ -61,7 +65,7 @@ def reading(source: Source) -> Iterator[None]:
     except AssemblerError:
         raise
     except Exception as err:
-        if source.form in built_in_forms():
+        if source.form in built_in_forms() or isinstance(err, passing):
             raise
         message = f"source '{source.name}': the form '{source.form}', of another package, fails: "
         message += f"{type(err).__name__}: {err}"

@@ -14,6 +14,7 @@ import numpy as np
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
+from assembler.forms.registry import reading
 from assembler.onnx_model.sessions import first_line, open_session, run
 from assembler.proof.tolerances import allowed
 from assembler.surgery.single import OUTPUT, single_part
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from assembler.core.arrays import Array, Arrays
+    from assembler.forms.source import Source
     from assembler.isolation.session import IsolatedSession
     from assembler.onnx_model.emitter import Fragment
     from assembler.runtime.engine import ort
     from assembler.wiring.graph import Wiring
+
+#: What torch raises, and numpy, on sizes or ids that do not fit a part.
+_MISFITS = (RuntimeError, ValueError, IndexError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +81,19 @@ class Stepwise:
                 values[f"{node}.{port}"] = array
                 yield f"{node}.{port}", array
 
+    def _source_of(self, node: str) -> Source:
+        return self._wiring.spec.sources[self._wiring.source_of(node) or ""]
+
     def _part(self, node: str, fed: Mapping[str, list[Array]]) -> Mapping[str, Array]:
         weights = self._wiring.views[node].weights
         if weights is not None:
             try:
-                given = weights.run({port: arrays[0] for port, arrays in fed.items()})
+                with reading(self._source_of(node), passing=_MISFITS):
+                    given = weights.run({port: arrays[0] for port, arrays in fed.items()})
             except ModelError as err:  # of a source; it does not know of which part
                 problems = (replace(each, message=f"the part '{node}': {each.message}") for each in err.problems)
                 raise ModelError(*problems) from err
-            except (RuntimeError, ValueError, IndexError) as err:  # torch's, on sizes or ids that do not fit the part
+            except _MISFITS as err:
                 shapes = ", ".join(f"{port} {arrays[0].dtype}{list(arrays[0].shape)}" for port, arrays in fed.items())
                 message = f"the source does not run the part '{node}' on {shapes}: {first_line(err)}"
                 hint = "give the inputs of the spec a 'range', or dims of one name, that fit what they feed"

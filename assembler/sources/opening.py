@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem, in_order, suggest
 from assembler.forms.registry import form_of, reading
-from assembler.parts.registry import kinds
+from assembler.parts.registry import kinds, running
+from assembler.sources.guarding import guarded
 from assembler.spec.schema import OPSETS
 from assembler.weights.protocol import sort_of
 
@@ -71,14 +72,14 @@ def open_sources(spec: Spec, *, trust: bool, proven: bool = True) -> OpenSources
     opened: dict[str, OpenedSource] = {}
     for name, source in spec.sources.items():
         with reading(source):
-            opened[name] = form_of(source).open(source, spec.setting(trust=trust, proven=proven))
+            found = form_of(source).open(source, spec.setting(trust=trust, proven=proven))
+            opened[name] = guarded(source, found)
     problems: list[Problem] = []
     weights: dict[str, Weights] = {}
     for node in spec.graph.values():
         if node.weights is not None:
             name = node.weights.partition(".")[0]
-            with reading(spec.sources[name]):
-                given = _part(node, opened[name], problems)
+            given = _part(node, opened[name], problems)
             if given is not None:
                 weights[node.name] = _as_told(spec, node, given)
     if problems:
@@ -102,9 +103,11 @@ def _part(node: Node, source: OpenedSource, problems: list[Problem]) -> Weights 
         problems.append(Problem.at(node.weights_mark, "R007", message, suggest(path, source.paths(), what="its parts")))
         return None
     kind = kinds()[node.kind]
-    seen = kind.taken(given)
+    with running(node):
+        seen = kind.taken(given)
     if seen is None:
-        message = f"{node.name}: '{path}' is a part of kind '{sort_of(given)}', not '{kind.takes}'"
+        sort = sort_of(given) or type(given).__name__
+        message = f"{node.name}: '{path}' is a part of kind '{sort}', not '{kind.takes or kind.name}'"
         hint = f"parts of this checkpoint: {', '.join(source.paths())}"
         problems.append(Problem.at(node.weights_mark, "R007", message, hint))
     return seen

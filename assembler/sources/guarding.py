@@ -1,0 +1,114 @@
+"""Sources and models of another package's form: what they raise, or give too little of, is a problem of theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
+from assembler.forms.registry import built_in_forms, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from assembler.core.arrays import Array
+    from assembler.forms.opened import Classified, Joined, OpenedSource, SourceModel, Tagged
+    from assembler.forms.source import Source
+    from assembler.weights.decisions import SentenceLabels, TokenLabels
+    from assembler.weights.protocol import Weights
+
+_Result = TypeVar("_Result")
+
+
+def guarded(source: Source, opened: OpenedSource) -> OpenedSource:
+    """Return an opened source whose faults are problems; one of our own forms as it is."""
+    return opened if source.form in built_in_forms() else _Source(source, opened)
+
+
+def _faulty(source: Source, what: str) -> SourceError:
+    message = f"source '{source.name}': the form '{source.form}', of another package, {what}"
+    return SourceError(Problem.at(source.mark, "K006", message, "report it to the author of the form"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An opened source."""
+
+    source: Source
+    opened: OpenedSource
+
+    @property
+    def digest(self) -> str:
+        with reading(self.source):
+            return self.opened.digest
+
+    def paths(self) -> Sequence[str]:
+        with reading(self.source):
+            return self.opened.paths()
+
+    def weights(self, path: str) -> Weights | None:
+        with reading(self.source):
+            return self.opened.weights(path)
+
+    def models(self) -> Sequence[SourceModel]:
+        with reading(self.source):
+            return [_Model(self.source, model) for model in self.opened.models()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A loaded model."""
+
+    source: Source
+    model: SourceModel
+
+    @property
+    def prefix(self) -> str:
+        with reading(self.source):
+            return self.model.prefix
+
+    def decisions(self) -> TokenLabels | SentenceLabels | None:
+        with reading(self.source):
+            return self.model.decisions()
+
+    def joined(self) -> Joined | None:
+        with reading(self.source):
+            return self.model.joined()
+
+    def can_read(self, sentence: Sequence[str]) -> bool:
+        with reading(self.source):
+            return self.model.can_read(sentence)
+
+    def reads_neighbours(self) -> bool:
+        with reading(self.source):
+            return self.model.reads_neighbours()
+
+    def predict(
+        self, sentences: Sequence[Sequence[str]], batch_size: int, *, exact_sums: bool = False
+    ) -> Sequence[Tagged]:
+        with reading(self.source):
+            found = self._each(sentences, self.model.predict(sentences, batch_size, exact_sums=exact_sums))
+        for tokens, tagged in zip(sentences, found, strict=True):
+            wanted = sum(map(bool, tokens))
+            if not len(tagged.labels) == len(tagged.scores) == wanted:
+                raise _faulty(self.source, f"gives {len(tagged.labels)} labels for a sentence of {wanted} tokens")
+        return found
+
+    def classify(self, sentences: Sequence[Sequence[str]], batch_size: int) -> Sequence[Classified]:
+        with reading(self.source):
+            return self._each(sentences, self.model.classify(sentences, batch_size))
+
+    def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]] | None:
+        with reading(self.source):
+            return self.model.embedded(sentences)
+
+    def unsteady(self) -> Sequence[AbstractContextManager[None]]:
+        with reading(self.source):
+            return [*self.model.unsteady()]
+
+    def _each(self, sentences: Sequence[Sequence[str]], found: Sequence[_Result]) -> Sequence[_Result]:
+        if len(found) != len(sentences):
+            raise _faulty(self.source, f"gives {len(found)} results for {len(sentences)} sentences")
+        return found
