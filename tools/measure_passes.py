@@ -11,28 +11,36 @@ import argparse
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assembler import assemble
 from assembler.passes.profiles import PROFILES, Profile
 from assembler.runtime import Tagger
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.passes.profiles import Pass
+
 Sentences = list[list[str]]
 
 
-def steps(profile: Profile) -> dict[str, tuple[str, ...]]:
-    """Return the passes up to each, by the name of the last one."""
-    names = {"none": ()} | {
-        entry.partition(":")[0]: profile.passes[: place + 1] for place, entry in enumerate(profile.passes)
-    }
-    return dict(names)
+def steps(profile: Profile) -> dict[str, Sequence[Pass]]:
+    """Return the passes up to each, by the module of the last one."""
+    passes = profile.passes()
+    found: dict[str, Sequence[Pass]] = {"none": ()}
+    for place, step in enumerate(passes, 1):
+        found[step.__module__.rpartition(".")[2]] = passes[:place]
+    return found
 
 
 def built(spec: Path, profile: Profile, folder: Path) -> dict[str, Path]:
     """Build a model for each step, without proofs: the whole profile's is proven by `assemble bench`."""
     models = {}
     for name, passes in steps(profile).items():
-        PROFILES[name] = Profile(name, "", passes, profile.tags_changed)
+        PROFILES[name] = Profile(name, "", partial(tuple, passes), profile.tags_changed)
         try:
             models[name] = assemble(spec, folder / f"{name}.onnx", profile=name, proof=False).path
         finally:

@@ -1,80 +1,39 @@
-"""Emits the operators of one part as a fragment: an ONNX graph with named ports, its weights held beside it.
-
-Large weights are not copied into the graph: an initializer in the graph is a stub, its array stands in
-`Fragment.weights` until the file is written. A stack of several hundred megabytes so exists once.
-"""
+"""Emits the operators of one part as a fragment: an ONNX graph with named ports, its weights held beside it."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
+
+from assembler.onnx_model.fragment import Fragment, element_number, tensor_proto
+from assembler.onnx_model.graph import tensor_names
+from assembler.onnx_model.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from assembler.core.arrays import Array
-
-#: An initializer of at most this many bytes stands in the graph itself, where shape inference can read it.
-INLINE_BYTES = 1024
-
-#: The location that a stub names instead of a file.
-STUB = "weights"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fragment:
-    """One part as ONNX, before it is joined.
-
-    Attributes:
-        graph: Nodes, initializers (stubs for large ones) and value infos. Its inputs and outputs are left empty.
-        weights: The arrays of the stubs, by initializer name.
-        inputs: The tensors that each input port stands for.
-        outputs: The tensor that each output port gives.
-        opsets: The version of each operator domain.
-    """
-
-    graph: onnx.GraphProto
-    weights: Mapping[str, Array]
-    inputs: Mapping[str, tuple[str, ...]]
-    outputs: Mapping[str, str]
-    opsets: Mapping[str, int]
-
-    def weight_count(self) -> int:
-        """Return how many weights the part has: values of large initializers, and of small ones that are real."""
-        real = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
-        initializers = self.graph.initializer
-        return sum(math.prod(t.dims) for t in initializers if t.name in self.weights or t.data_type in real)
-
-
-def element_number(dtype: str) -> int:
-    """Return ONNX's number of an element type that a spec can name."""
-    return int(onnx.TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())))
-
-
-def tensor_proto(name: str, array: Array) -> onnx.TensorProto:
-    """Return an initializer: whole if it is small or holds text, a stub otherwise."""
-    if array.dtype.kind in "OUS" or array.nbytes <= INLINE_BYTES:
-        return numpy_helper.from_array(array, name)
-    stub = onnx.TensorProto(name=name, dims=array.shape, data_type=helper.np_dtype_to_tensor_dtype(array.dtype))
-    stub.data_location = onnx.TensorProto.EXTERNAL
-    stub.external_data.add(key="location", value=STUB)
-    return stub
+    from assembler.onnx_model.facts import Fact
 
 
 class Operators:
     """A list of operators, of a part or of the body of a loop in it."""
 
-    def __init__(self, opset: int, prefix: str = "") -> None:
-        """Begin without operators; `prefix` stands before each name."""
+    def __init__(self, opset: int, prefix: str = "", names: Names | None = None) -> None:
+        """Begin without operators.
+
+        Args:
+            opset: The version of the default operator domain.
+            prefix: Stands before each name.
+            names: The names of the part's operators and tensors, which a loop's body shares with what is around it.
+        """
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
+        self.names = names or Names()
         self._prefix = prefix
-        self._names: set[str] = set()
 
     def op(self, op_type: str, inputs: Sequence[str], name: str, **attributes: object) -> str:
         """Add an operator of the default domain and return its first output.
@@ -89,13 +48,13 @@ class Operators:
         return output
 
     def ops(self, op_type: str, inputs: Sequence[str], name: str, count: int, **attributes: object) -> list[str]:
-        """Add an operator as `op` does and return its first `count` outputs."""
+        """Add an operator as `op` does and return its first `count` outputs.
+
+        Raises:
+            NameTakenError: An operator or an initializer of the part has the name.
+        """
         name = self._prefix + name
-        if name in self._names:
-            message = f"the name '{name}' is taken in this part"
-            raise ValueError(message)
-        self._names.add(name)
-        outputs = [f"{name}:{index}" for index in range(count)]
+        outputs = [self.names.claim(f"{name}:{index}") for index in range(count)]
         node = helper.make_node(op_type, list(inputs), outputs, name=name)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
         self.nodes.append(node)
@@ -112,16 +71,16 @@ class Operators:
 class Body(Operators):
     """The body of a loop. It may read any tensor that the part has emitted before it."""
 
-    def __init__(self, opset: int, name: str) -> None:
+    def __init__(self, opset: int, name: str, names: Names) -> None:
         """Begin a body; its name stands before those of its operators."""
-        super().__init__(opset, f"{name}/")
+        super().__init__(opset, f"{name}/", names)
         self.name = name
         self._arguments: list[onnx.ValueInfoProto] = []
         self._results: list[onnx.ValueInfoProto] = []
 
     def argument(self, name: str, dtype: str, rank: int) -> str:
         """Declare the next argument, states before what is scanned, and return its tensor."""
-        tensor = f"{self.name}/{name}"
+        tensor = self.names.claim(f"{self.name}/{name}")
         self._arguments.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
         return tensor
 
@@ -154,6 +113,8 @@ class Emitter(Operators):
         self._weights: dict[str, Array] = {}
         self._opsets = {"": opset}
         self._value_infos: list[onnx.ValueInfoProto] = []
+        self._facts: list[Fact] = []
+        self.names.take(tensor for tensors in self._inputs.values() for tensor in tensors)
 
     def input(self, port: str) -> str:
         """Return the tensor that feeds a port."""
@@ -167,10 +128,18 @@ class Emitter(Operators):
         """Say which tensor an output port gives."""
         self._outputs[port] = tensor
 
+    def fact(self, fact: Fact) -> None:
+        """Say what some of the operators are, for the passes that have something better for it."""
+        self._facts.append(fact)
+
     def initializer(self, name: str, array: Array) -> str:
-        """Add a weight and return its tensor. The array is kept, not copied."""
+        """Add a weight and return its tensor. The array is kept, not copied.
+
+        Raises:
+            NameTakenError: A tensor of the part has the name.
+        """
         array = np.asarray(array, order="C")
-        proto = tensor_proto(name, array)
+        proto = tensor_proto(self.names.claim(name), array)
         self._initializers[name] = proto
         if proto.data_location == onnx.TensorProto.EXTERNAL:
             self._weights[name] = array
@@ -186,7 +155,7 @@ class Emitter(Operators):
 
     def body(self, name: str) -> Body:
         """Begin the body of a loop."""
-        return Body(self.opset, name)
+        return Body(self.opset, name, self.names)
 
     def scan(
         self,
@@ -276,6 +245,7 @@ class Emitter(Operators):
             outputs: The tensor that each output port gives.
             opsets: The version of each operator domain that the graph uses.
         """
+        self.names.take(tensor_names(graph))
         self.nodes.extend(graph.node)
         self._initializers.update({proto.name: proto for proto in graph.initializer})
         self._weights.update(weights)
@@ -286,15 +256,18 @@ class Emitter(Operators):
     def fragment(self) -> Fragment:
         """Return what was emitted. A port that gives an input or a weight as it is gets a node of its own."""
         given = {*self._initializers, *(tensor for tensors in self._inputs.values() for tensor in tensors)}
-        taken = {name for node in self.nodes for name in (node.name, *node.output)}
         for port, tensor in self._outputs.items():
             if tensor in given:
-                name = f"output/{port}"
-                while {name, f"{name}:0"} & taken:  # by a node or tensor of an exported subgraph
-                    name += "_"
-                self._outputs[port] = self.op("Identity", [tensor], name)
+                self._outputs[port] = self._copied(tensor, f"output/{port}")
         graph = onnx.GraphProto(name="part")
         graph.node.extend(self.nodes)
         graph.initializer.extend(self._initializers.values())
         graph.value_info.extend(self._value_infos)
-        return Fragment(graph, dict(self._weights), dict(self._inputs), dict(self._outputs), dict(self._opsets))
+        ports = (dict(self._inputs), dict(self._outputs))
+        return Fragment(graph, dict(self._weights), *ports, dict(self._opsets), tuple(self._facts))
+
+    def _copied(self, tensor: str, name: str) -> str:
+        """Add a tensor of its own for what is given on as it is; a tensor of an exported subgraph may have any name."""
+        copy = self.names.claim(self.names.fresh(f"{name}:0"))
+        self.nodes.append(helper.make_node("Identity", [tensor], [copy], name=name))
+        return copy

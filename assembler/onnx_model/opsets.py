@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import defs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from assembler.onnx_model.graph import all_nodes
 
+if TYPE_CHECKING:
     from onnx.defs import OpSchema
 
 
@@ -27,7 +27,7 @@ def changed_operators(graph: onnx.GraphProto, domain: str, version: int, wanted:
     """
     changed = {
         node.op_type
-        for node in _nodes(graph)
+        for node in all_nodes(graph)
         if node.domain in _names(domain) and not _same(node.op_type, domain, version, wanted)
     }
     return sorted(changed)
@@ -35,14 +35,6 @@ def changed_operators(graph: onnx.GraphProto, domain: str, version: int, wanted:
 
 def _names(domain: str) -> frozenset[str]:
     return frozenset({"", "ai.onnx"}) if domain in {"", "ai.onnx"} else frozenset({domain})
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _nodes(nested)
 
 
 def _same(operator: str, domain: str, version: int, wanted: int) -> bool:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import onnx
 
+from assembler.onnx_model.graph import all_nodes, nested
+from assembler.onnx_model.names import Names, NameTakenError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 def rename_tensors(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str = "") -> onnx.GraphProto:
@@ -35,28 +38,15 @@ def name_nodes(graph: onnx.GraphProto) -> None:
     Args:
         graph: The graph, which is changed; nested graphs too.
     """
-    nodes = list(_nodes(graph))
-    taken: set[str] = set()
+    nodes, names = list(all_nodes(graph)), Names()
     for node in nodes:
-        if node.name in taken:
+        try:
+            names.claim(node.name)
+        except NameTakenError:
             node.name = ""
-        taken.add(node.name)
     for node in nodes:
         if not node.name:
-            base = next((name for name in node.output if name), node.op_type)
-            number, node.name = 1, base
-            while node.name in taken:
-                number += 1
-                node.name = f"{base}~{number}"
-            taken.add(node.name)
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _nodes(nested)
+            node.name = names.claim(names.fresh(next((name for name in node.output if name), node.op_type)))
 
 
 def _rename(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str) -> None:
@@ -65,11 +55,8 @@ def _rename(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str) -
             node.name = prefix + node.name
         node.input[:] = [rename(name) if name else name for name in node.input]
         node.output[:] = [rename(name) if name else name for name in node.output]
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                _rename(attribute.g, rename, prefix)
-            for nested in attribute.graphs:
-                _rename(nested, rename, prefix)
+        for inner in nested(node):
+            _rename(inner, rename, prefix)
     for tensor in graph.initializer:
         tensor.name = rename(tensor.name)
     for sparse in graph.sparse_initializer:

@@ -18,7 +18,7 @@ from assembler.core.problems import Problem
 from assembler.isolation.onnx_tools import check, inlined
 from assembler.onnx_file.external_data import PATHS, ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
-from assembler.onnx_model.emitter import INLINE_BYTES, tensor_proto
+from assembler.onnx_model.fragment import INLINE_BYTES, tensor_proto
 from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx
 from assembler.onnx_subgraphs.opsets import at_opset
 from assembler.sources.location import local_file

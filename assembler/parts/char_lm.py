@@ -29,6 +29,7 @@ def ports(part: PartView) -> Ports:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Emit embedding, recurrent layers and projection. Dropout is off, the decoder is not needed."""
+    from assembler.onnx_model.facts import LanguageModel
     from assembler.parts.recurrent import emit_linear, emit_recurrent
     from assembler.weights.language_models import CharLmWeights
 
@@ -39,6 +40,8 @@ def build(part: PartView, emit: Emitter) -> None:
     embedded = emit.op("Gather", [table, emit.input("characters")], "embedding", axis=0)
     lengths = emit.op("Cast", [emit.input("lengths")], "lengths", to=6)  # ONNX's LSTM takes int32
     states = emit_recurrent(emit, weights.recurrent, embedded, lengths, weights.recurrent.cell.lower())
+    if len(weights.recurrent.layers) == 1 and weights.recurrent.cell != "RNN":  # passes know no others
+        emit.fact(LanguageModel(states))
     if weights.projection:
         states = emit_linear(emit, weights.projection, states, "projection")
     emit.output("states", states)

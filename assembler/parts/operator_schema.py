@@ -150,7 +150,7 @@ def _arriving(part: PartView, schema: Any) -> Iterator[tuple[str, TensorType]]: 
 def _type_proto(type_: TensorType) -> Any:  # noqa: ANN401 - onnx.TypeProto
     from onnx import helper
 
-    from assembler.onnx_model.emitter import element_number
+    from assembler.onnx_model.fragment import element_number
 
     dims = None if type_.dims is None else [dim if isinstance(dim, int | str) else None for dim in type_.dims]
     return helper.make_tensor_type_proto(element_number(str(type_.dtype)), dims)

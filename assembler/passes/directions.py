@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper
 
-from assembler.passes.rewriting import Rewriting, attribute
+from assembler.onnx_model.graph import attribute
+from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     import onnx
@@ -57,7 +58,7 @@ def read_forwards(model: Model) -> Model:
     for node in rewriting.nodes("LSTM", "GRU", "RNN"):
         reverse = {b"reverse": (True,), b"bidirectional": (False, True)}.get(_direction(node))
         if reverse is not None and _is_plain(node):
-            layer = _Layer(node, rewriting.fresh(f"{node.name}/directions"), reverse)
+            layer = _Layer(node, rewriting.scope(f"{node.name}/directions"), reverse)
             rewriting.replace(node, _emit(rewriting, layer))
     return rewriting.model()
 
@@ -81,7 +82,7 @@ def _emit(rewriting: Rewriting, layer: _Layer) -> list[onnx.NodeProto]:
     lengths = f"{name}/lengths"
     nodes = [helper.make_node("Cast", [node.input[_LENGTHS]], [lengths], name=lengths, to=_INT64)]
     parts = _weights(rewriting, layer, nodes)
-    axis = rewriting.set_array(f"{name}/axis", np.array([1]))
+    axis = rewriting.add(f"{name}/axis", np.array([1]))
     states: list[str] = []
     for number, (own, reverse) in enumerate(zip(layer.directions, layer.reverse, strict=True)):
         given = node.input[0]
@@ -120,7 +121,7 @@ def _weights(rewriting: Rewriting, layer: _Layer, nodes: list[onnx.NodeProto]) -
         if not tensor or count == 1:
             names = [tensor] * count
         elif array is not None:
-            names = [rewriting.set_array(name, array[number : number + 1]) for number, name in enumerate(names)]
+            names = [rewriting.add(name, array[number : number + 1]) for number, name in enumerate(names)]
         else:
             nodes.append(helper.make_node("Split", [tensor], names, name=f"{layer.name}/{letter}", axis=0))
             if rewriting.opset >= 18:  # noqa: PLR2004 - the opset since which the number of parts must be said

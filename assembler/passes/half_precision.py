@@ -10,29 +10,41 @@ so does one that a loop's body reads: there an engine may know initializers alon
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import helper
 
-from assembler.passes.rewriting import Rewriting, read_inside
+from assembler.onnx_model.graph import read_inside
+from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from assembler.onnx_model.model import Model
 
-#: Weights of fewer values stay as they are.
-_LARGE = 2**12
 _FLOAT32 = 1
 
 
-def halve(model: Model) -> Model:
-    """Return the model with its large weights in half precision."""
-    rewriting = Rewriting(model)
-    limit = float(np.finfo(np.float16).max)
-    inside = {tensor for node in rewriting.nodes() for tensor in read_inside(node)}
-    for name, array in model.weights.items():
-        if name in inside or array.dtype != np.float32 or array.size < _LARGE or np.abs(array).max() > limit:
-            continue
-        half = rewriting.set_array(rewriting.fresh(f"{name}/half"), array.astype(np.float16))
-        rewriting.give(name, helper.make_node("Cast", [half], [name], name=f"{name}/cast", to=_FLOAT32))
-    return rewriting.model()
+@dataclass(frozen=True, slots=True)
+class Halve:
+    """The pass.
+
+    Attributes:
+        least_values: Weights of fewer values stay as they are.
+    """
+
+    least_values: int = 2**12
+
+    def __call__(self, model: Model) -> Model:
+        """Return the model with its large weights in half precision."""
+        rewriting = Rewriting(model)
+        limit = float(np.finfo(np.float16).max)
+        inside = {tensor for node in rewriting.nodes() for tensor in read_inside(node)}
+        for name, array in model.weights.items():
+            if name in inside or array.dtype != np.float32 or array.size < self.least_values:
+                continue
+            if np.abs(array).max() <= limit:
+                half = rewriting.add(rewriting.scope(f"{name}/half"), array.astype(np.float16))
+                cast = helper.make_node("Cast", [half], [name], name=f"{name}/cast", to=_FLOAT32)
+                rewriting.compute(name, [cast])
+        return rewriting.model()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from assembler.passes.rewriting import attribute
+from assembler.onnx_model.facts import LanguageModel
+from assembler.onnx_model.graph import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import onnx
 
-    from assembler.passes.rewriting import Floats, Rewriting
+    from assembler.onnx_model.graph import Floats
+    from assembler.passes.rewriting import Rewriting
 
 #: A gate that is shut: the sigmoid of this is nothing beside a rounding, and the sum with any real gate still is it.
 SHUT = -1e9
@@ -26,10 +28,10 @@ _POSITIONWISE = frozenset({"Squeeze", "MatMul", "Add", "Reshape", "Identity"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LanguageModelNodes:
-    """One recurrent layer that reads characters.
+    """The operators and weights of a language model.
 
     Attributes:
-        part: The node of the spec.
+        fact: What its emitter said of it.
         ids: The character ids, int64 [characters, sentences]: an input of the model, or made of a text in it.
         lengths: The characters of each text, int32 [sentences].
         in_lanes: Whether a host writes ids and picks rows, so that it can put several texts into a column.
@@ -44,7 +46,7 @@ class LanguageModelNodes:
         recurrent_bias: float32 [gates * hidden].
     """
 
-    part: str
+    fact: LanguageModel
     ids: str
     lengths: str
     in_lanes: bool
@@ -72,7 +74,7 @@ def with_reset_row(table: Floats) -> Floats:
     return wider
 
 
-def reset_column(found: LanguageModelNodes) -> Floats:
+def reset_column(found: LanguageModelNodes, shut: float = SHUT) -> Floats:
     """Return the input weights with the column that the reset character reads.
 
     It shuts gates, and takes the bias of a GRU's candidate back: `n = tanh(0 + 0 (R h + b))`.
@@ -80,54 +82,48 @@ def reset_column(found: LanguageModelNodes) -> Floats:
     hidden = found.hidden_size
     column = np.zeros((len(found.input_weight), 1), np.float32)
     for gate in _RESET[found.cell]:
-        column[gate * hidden : (gate + 1) * hidden] = SHUT
+        column[gate * hidden : (gate + 1) * hidden] = shut
     if found.cell == "GRU":
         column[2 * hidden :, 0] = -found.input_bias[2 * hidden :]
     return np.concatenate([found.input_weight, column], axis=1)
 
 
 def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
-    """Yield the language models of one layer whose states nobody reads but by row.
+    """Yield the language models whose states nobody reads but by row.
 
     Behind the end of a text the operators give zeros and a loop gives states, so a model whose states are an output,
     or are looked at as a whole, is left as it is. Where the graph itself makes ids of a text it also picks the rows, as
     it likes: such a model is found if the characters of each text are counted, so that zeros can be had again.
     """
-    for recurrent in rewriting.recurrent_layers("LSTM", "GRU"):
-        embedding = rewriting.producer(recurrent.input[0])
-        squeeze = rewriting.only_consumer(recurrent.output[0])
-        if embedding is None or embedding.op_type != "Gather" or squeeze is None or squeeze.op_type != "Squeeze":
-            continue
-        arrays = [rewriting.floats(name) for name in (embedding.input[0], *recurrent.input[1:4])]
-        if any(array is None for array in arrays) or not _plain(recurrent):
-            continue
-        in_lanes = embedding.input[1] in rewriting.inputs
-        lengths = next(iter(recurrent.input[4:5]), "")
-        if len(recurrent.output) != 1 or not (in_lanes or lengths):
-            continue
-        if _read_by_row(rewriting, squeeze.output[0], picked_by_host=in_lanes):
-            yield _nodes(in_lanes, embedding, recurrent, squeeze, cast("list[Floats]", arrays))
+    for fact in rewriting.facts(LanguageModel):
+        found = _nodes(rewriting, fact)
+        alone = rewriting.only_consumer(found.recurrent.output[0]) is found.squeeze
+        if (
+            alone
+            and (found.in_lanes or found.lengths)
+            and _read_by_row(rewriting, fact.tensor, picked_by_host=found.in_lanes)
+        ):
+            yield found
 
 
-def _plain(recurrent: onnx.NodeProto) -> bool:
-    """Whether a layer has one direction."""
-    return bool(attribute(recurrent, "direction", b"forward") == b"forward")
+def _nodes(rewriting: Rewriting, fact: LanguageModel) -> LanguageModelNodes:
+    """Return what a fact is about.
 
-
-def _nodes(
-    in_lanes: bool,  # noqa: FBT001 - called once, above
-    embedding: onnx.NodeProto,
-    recurrent: onnx.NodeProto,
-    squeeze: onnx.NodeProto,
-    arrays: list[Floats],
-) -> LanguageModelNodes:
-    table, inner, hidden, biases = arrays
-    input_bias, recurrent_bias = biases[0][: inner.shape[1]], biases[0][inner.shape[1] :]
+    Raises:
+        LookupError: The fact is not true.
+    """
+    squeeze = rewriting.maker(fact)
+    recurrent = rewriting.producer(squeeze.input[0])
+    embedding = None if recurrent is None else rewriting.producer(recurrent.input[0])
+    if recurrent is None or embedding is None:
+        raise LookupError(fact)
+    tensors = (embedding.input[0], *recurrent.input[1:4])
+    table, inner, hidden, biases = (_floats(rewriting, fact, tensor) for tensor in tensors)
     return LanguageModelNodes(
-        part=recurrent.output[0].partition("/")[0],  # of tensors, never of nodes: these need no names
+        fact=fact,
         ids=embedding.input[1],
         lengths=next(iter(recurrent.input[4:5]), ""),
-        in_lanes=in_lanes,
+        in_lanes=embedding.input[1] in rewriting.inputs,
         cell="LSTM" if recurrent.op_type == "LSTM" else "GRU",
         embedding=embedding,
         recurrent=recurrent,
@@ -135,9 +131,16 @@ def _nodes(
         table=table,
         input_weight=inner[0],
         recurrent_weight=hidden[0],
-        input_bias=input_bias,
-        recurrent_bias=recurrent_bias,
+        input_bias=biases[0][: inner.shape[1]],
+        recurrent_bias=biases[0][inner.shape[1] :],
     )
+
+
+def _floats(rewriting: Rewriting, fact: LanguageModel, tensor: str) -> Floats:
+    found = rewriting.floats(tensor)
+    if found is None:
+        raise LookupError(fact, tensor)
+    return found
 
 
 def _read_by_row(rewriting: Rewriting, tensor: str, *, picked_by_host: bool) -> bool:

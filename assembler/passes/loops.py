@@ -15,86 +15,103 @@ each text, so that the states are 0 there, as those of the operators are.
 Requires: language models of one layer whose states are only read by row, as `language_models` finds them. Does:
 replaces `Gather`, `LSTM` or `GRU` and `Squeeze` by a `Scan`. Ensures: the same rows up to rounding, for hosts that know
 of no reset character too; where a host writes the ids, there are states behind the end of a text instead of zeros.
-`Model.resets` names the reset character of each loop.
+A `Loop` is recorded for each, and a `Reset` where a host writes the ids.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.onnx_model.emitter import Emitter, element_number
+from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.facts import Loop, Reset
+from assembler.onnx_model.fragment import element_number
 from assembler.passes.cells import emit_gru, emit_lstm
-from assembler.passes.language_models import language_models, reset_column, with_reset_row
+from assembler.passes.language_models import SHUT, language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from assembler.onnx_model.emitter import Body
+    from assembler.onnx_model.graph import Floats
     from assembler.onnx_model.model import Model
     from assembler.passes.language_models import LanguageModelNodes
-    from assembler.passes.rewriting import Floats
 
-#: A table of at most this many bytes, or of a quarter of the recurrent weights, is worth its place.
-_SMALL_TABLE = 2**23
-#: The hidden states from which on a loop is faster than the operator in float32 (docs/performance.md).
-_LARGE = 512
 _FLOAT32, _INT64 = "float32", "int64"
 
 
-def lower_language_models(model: Model) -> Model:
-    """Return the model with its language models as loops."""
-    return _lowered(model, 0)
+@dataclass(frozen=True, slots=True)
+class LowerLanguageModels:
+    """The pass.
 
-
-def lower_large_language_models(model: Model) -> Model:
-    """Return the model with those language models as loops that are large enough to gain by it in float32.
-
-    A step of a small one is shorter than what ONNX Runtime needs to call a dozen operators.
+    Attributes:
+        least_hidden: Language models of fewer hidden states keep their operator. A step of a small one is shorter than
+            what ONNX Runtime needs to call a dozen operators.
+        small_table: A table of at most this many bytes, or of a quarter of the recurrent weights, is worth its place.
+        shut: What a gate is given that the reset character shuts.
     """
-    return _lowered(model, _LARGE)
+
+    least_hidden: int = 0
+    small_table: int = 2**23
+    shut: float = SHUT
+
+    def __call__(self, model: Model) -> Model:
+        """Return the model with its language models as loops."""
+        rewriting = Rewriting(model)
+        for found in [found for found in language_models(rewriting) if found.hidden_size >= self.least_hidden]:
+            emit = Emitter({}, rewriting.opset)
+            states = self._emit(emit, found, rewriting.scope(f"{found.fact.part}/loop"))
+            emit.output(found.fact.tensor, states)
+            emit.fact(Loop(states, len(found.table)))
+            rewriting.retract(found.fact)
+            rewriting.replace_by_fragment(found.squeeze, emit.fragment())
+            if found.in_lanes:
+                rewriting.record(Reset(found.ids, found.fact.part, len(found.table)))
+        return rewriting.model()
+
+    def _emit(self, emit: Emitter, found: LanguageModelNodes, name: str) -> str:
+        """Emit the loop, and return its states, float32 [characters, lanes, hidden]."""
+        hidden = found.hidden_size
+        shape = emit.op("Shape", [found.ids], f"{name}/ids_shape")
+        ids = found.ids if found.in_lanes else _emit_ended(emit, found, shape, f"{name}/ended")
+        start = _emit_start(emit, shape, hidden, name)
+        body = emit.body(name)
+        before = body.argument("h", _FLOAT32, 2)
+        cell = body.argument("c", _FLOAT32, 2) if found.cell == "LSTM" else None
+        gates = self._emit_input(emit, body, found, body.argument("id", _INT64, 1))
+        weight = emit.initializer(f"{name}/R", found.recurrent_weight.T)
+        if cell is not None:
+            after, cell = emit_lstm(emit, body, body.op("Gemm", [before, weight, gates], "product"), cell, hidden)
+        else:
+            bias = np.zeros(3 * hidden, np.float32)
+            bias[2 * hidden :] = found.recurrent_bias[2 * hidden :]
+            inputs = [before, weight, emit.initializer(f"{name}/candidate_bias", bias)]
+            after = emit_gru(emit, body, (gates, body.op("Gemm", inputs, "product")), before, hidden)
+        states = [after] if cell is None else [after, cell]
+        for state in (*states, body.op("Identity", [after], "kept")):
+            body.result(state, _FLOAT32, 2)
+        return emit.scan(body, [start] * len(states), [ids], collected=[False])[-1]
+
+    def _emit_input(self, emit: Emitter, body: Body, found: LanguageModelNodes, ids: str) -> str:
+        """Emit what the characters of one position give to the gates, float32 [lanes, gates * hidden]."""
+        weight, bias = reset_column(found, self.shut), _input_bias(found)
+        table = with_reset_row(found.table)
+        size = len(table) * weight.shape[0] * table.itemsize
+        if size <= max(self.small_table, found.recurrent_weight.nbytes // 4):
+            # The product is taken in float64 and rounded once.
+            folded = (table.astype(np.float64) @ weight.T.astype(np.float64) + bias).astype(np.float32)
+            return body.op("Gather", [emit.initializer(f"{body.name}/table", folded), ids], "input", axis=0)
+        embedded = body.op("Gather", [emit.initializer(f"{body.name}/embedding", table), ids], "embedded", axis=0)
+        inputs = [embedded, emit.initializer(f"{body.name}/W", weight.T), emit.initializer(f"{body.name}/B", bias)]
+        return body.op("Gemm", inputs, "input")
 
 
-def _lowered(model: Model, least: int) -> Model:
-    rewriting = Rewriting(model)
-    for found in [found for found in language_models(rewriting) if found.hidden_size >= least]:
-        emit = Emitter({}, rewriting.opset)
-        name = rewriting.fresh(f"{found.part}/loop")
-        _emit(emit, found, name)
-        fragment = emit.fragment()
-        nodes = list(fragment.graph.node)
-        nodes[-1].output[-1] = found.squeeze.output[0]
-        rewriting.replace(found.squeeze, nodes)
-        rewriting.add_initializers(fragment)
-        lanes_of = found.ids if found.in_lanes else None
-        rewriting.give_reset(found.part, len(found.table), lanes_of=lanes_of, loop=name)
-    return rewriting.model()
-
-
-def _emit(emit: Emitter, found: LanguageModelNodes, name: str) -> None:
-    """Emit the loop; its states, float32 [characters, lanes, hidden], are the last output of the last operator."""
-    hidden = found.hidden_size
-    shape = emit.op("Shape", [found.ids], f"{name}/ids_shape")
-    ids = found.ids if found.in_lanes else _emit_ended(emit, found, shape, f"{name}/ended")
+def _emit_start(emit: Emitter, shape: str, hidden: int, name: str) -> str:
+    """Emit the states to begin with, float32 [lanes, hidden]."""
     lanes = emit.op("Gather", [shape, emit.integers(f"{name}/lane_axis", [1])], f"{name}/lanes", axis=0)
-    start_shape = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)
-    start = emit.op("Expand", [emit.number(f"{name}/zero", 0.0, _FLOAT32), start_shape], f"{name}/start")
-    body = emit.body(name)
-    before = body.argument("h", _FLOAT32, 2)
-    cell = body.argument("c", _FLOAT32, 2) if found.cell == "LSTM" else None
-    gates = _emit_input(emit, body, found, body.argument("id", _INT64, 1))
-    weight = emit.initializer(f"{name}/R", found.recurrent_weight.T)
-    if cell is not None:
-        after, cell = emit_lstm(emit, body, body.op("Gemm", [before, weight, gates], "product"), cell, hidden)
-    else:
-        bias = np.zeros(3 * hidden, np.float32)
-        bias[2 * hidden :] = found.recurrent_bias[2 * hidden :]
-        inputs = [before, weight, emit.initializer(f"{name}/candidate_bias", bias)]
-        after = emit_gru(emit, body, (gates, body.op("Gemm", inputs, "product")), before, hidden)
-    states = [after] if cell is None else [after, cell]
-    for state in (*states, body.op("Identity", [after], "kept")):
-        body.result(state, _FLOAT32, 2)
-    emit.scan(body, [start] * len(states), [ids], collected=[False])
+    full = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)
+    return emit.op("Expand", [emit.number(f"{name}/zero", 0.0, _FLOAT32), full], f"{name}/start")
 
 
 def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str, name: str) -> str:
@@ -107,20 +124,6 @@ def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str, name: str)
     inside = emit.op("Less", [column, lengths], f"{name}/inside")
     reset = emit.number(f"{name}/reset", len(found.table), _INT64)
     return emit.op("Where", [inside, found.ids, reset], name)
-
-
-def _emit_input(emit: Emitter, body: Body, found: LanguageModelNodes, ids: str) -> str:
-    """Emit what the characters of one position give to the gates, float32 [lanes, gates * hidden]."""
-    weight, bias = reset_column(found), _input_bias(found)
-    table = with_reset_row(found.table)
-    size = len(table) * weight.shape[0] * table.itemsize
-    if size <= max(_SMALL_TABLE, found.recurrent_weight.nbytes // 4):
-        # The product is taken in float64 and rounded once.
-        folded = (table.astype(np.float64) @ weight.T.astype(np.float64) + bias).astype(np.float32)
-        return body.op("Gather", [emit.initializer(f"{body.name}/table", folded), ids], "input", axis=0)
-    embedded = body.op("Gather", [emit.initializer(f"{body.name}/embedding", table), ids], "embedded", axis=0)
-    inputs = [embedded, emit.initializer(f"{body.name}/W", weight.T), emit.initializer(f"{body.name}/B", bias)]
-    return body.op("Gemm", inputs, "input")
 
 
 def _input_bias(found: LanguageModelNodes) -> Floats:

@@ -1,16 +1,16 @@
 """Profiles: which passes lower a joined model, and what its proof then asks.
 
-A profile chooses how parts are computed, never what. This module knows the passes by name alone: `check` reads it.
+A profile chooses how parts are computed, never what. `check` reads this module, so that passes are imported where they
+are listed, and listed where a model is lowered.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from assembler.onnx_model.model import Model
 
@@ -24,58 +24,103 @@ class Profile:
     Attributes:
         name: The word after `profile:` or `--profile`.
         summary: What it is for.
-        passes: `module:function` in `assembler.passes`, in order.
+        passes: Returns the passes in order, each with its thresholds.
         tags_changed: The share of tags that may differ from the source's, or `None` for an exact profile: no tag
             differs, and scores are equal within the spec's `scores_within`.
     """
 
     name: str
     summary: str
-    passes: tuple[str, ...]
+    passes: Callable[[], Sequence[Pass]]
     tags_changed: float | None = None
 
     def lower(self, model: Model) -> Model:
         """Return the model after all passes."""
-        for entry in self.passes:
-            module, _, name = entry.partition(":")
-            step: Pass = getattr(import_module(f"assembler.passes.{module}"), name)
+        for step in self.passes():
             model = step(model)
         return model
 
 
-_FOLD = "reprojection:fold_reprojection"
-_LOOPS = "loops:lower_language_models"
-_LARGE_LOOPS = "loops:lower_large_language_models"
-_TOKENS = "token_layers:lower_token_layers"
-_RESETS = "reset_character:add_reset_character"
-_FORWARDS = "directions:read_forwards"
-_SHARE = "deduplication:deduplicate"
+def _portable() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.directions import read_forwards
+
+    return read_forwards, deduplicate
+
+
+def _cpu() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.directions import read_forwards
+    from assembler.passes.loops import LowerLanguageModels
+    from assembler.passes.reprojection import fold_reprojection
+    from assembler.passes.reset_character import AddResetCharacter
+    from assembler.passes.token_layers import LowerTokenLayers
+
+    return (
+        fold_reprojection,
+        LowerTokenLayers(),
+        # From so many states on a loop is faster than the operator in float32 (docs/performance.md).
+        LowerLanguageModels(least_hidden=512),
+        AddResetCharacter(),
+        read_forwards,
+        deduplicate,
+    )
+
+
+def _int8() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.directions import read_forwards
+    from assembler.passes.loops import LowerLanguageModels
+    from assembler.passes.quantisation import Quantise
+    from assembler.passes.reprojection import fold_reprojection
+    from assembler.passes.single_lane import ReadOneLaneApart
+    from assembler.passes.token_layers import LowerTokenLayers
+
+    return (
+        fold_reprojection,
+        LowerTokenLayers(),
+        LowerLanguageModels(),
+        Quantise(),
+        ReadOneLaneApart(),
+        read_forwards,
+        deduplicate,
+    )
+
+
+def _fp16() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.directions import read_forwards
+    from assembler.passes.half_precision import Halve
+    from assembler.passes.reprojection import fold_reprojection
+
+    return fold_reprojection, read_forwards, Halve(), deduplicate
+
+
+def _cuda() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.reprojection import fold_reprojection
+    from assembler.passes.reset_character import AddResetCharacter
+
+    return fold_reprojection, AddResetCharacter(), deduplicate
+
 
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile(
-            "portable",
-            "standard operators, in forms that engines other than ONNX Runtime run as well",
-            (_FORWARDS, _SHARE),
-        ),
-        Profile(
-            "cpu",
-            "exact, and the fastest in float32 on processors",
-            (_FOLD, _TOKENS, _LARGE_LOOPS, _RESETS, _FORWARDS, _SHARE),
-        ),
+        Profile("portable", "standard operators, in forms that engines other than ONNX Runtime run as well", _portable),
+        Profile("cpu", "exact, and the fastest in float32 on processors", _cpu),
         Profile(
             "int8",
             "int8 weights, several times faster on processors; needs ONNX Runtime's own operators",
-            (_FOLD, _TOKENS, _LOOPS, "quantisation:quantise", "single_lane:read_one_lane_apart", _FORWARDS, _SHARE),
+            _int8,
             tags_changed=0.005,
         ),
         Profile(
             "fp16",
             "weights stored in half precision, computed in float32: half the size",
-            (_FOLD, _FORWARDS, "half_precision:halve", _SHARE),
+            _fp16,
             tags_changed=0.005,
         ),
-        Profile("cuda", "exact, standard operators that cuDNN runs, packed lanes", (_FOLD, _RESETS, _SHARE)),
+        Profile("cuda", "exact, standard operators that cuDNN runs, packed lanes", _cuda),
     )
 }

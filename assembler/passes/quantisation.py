@@ -13,71 +13,132 @@ proof has to measure. The operators are ONNX Runtime's own (`com.microsoft`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from onnx import helper
 
+from assembler.onnx_model.facts import Loop, Projection
+from assembler.passes.recurrent_layers import recurrent_layers
 from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
 from assembler.passes.rounding import LEVELS, quantised, quantised_for
 from assembler.passes.sampled_states import sampled_states
-from assembler.passes.token_layers import is_projection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assembler.onnx_model.graph import Floats
     from assembler.onnx_model.model import Model
-    from assembler.passes.rewriting import Floats
 
-#: Weights of fewer values stay as they are: their products cost nothing, and they are often the last, to the labels.
-_LARGE = 2**15
 _FLOAT32 = 1
 
 
-def quantise(model: Model) -> Model:
-    """Return the model with its large weights as int8."""
-    rewriting = Rewriting(model)
-    for node in rewriting.nodes("MatMul"):
-        weight = rewriting.floats(node.input[1])
-        if weight is not None and weight.ndim == 2 and weight.size >= _LARGE:  # noqa: PLR2004 - rows by columns
-            product = _product_in_two_rounds if is_projection(node.name) else _product
-            rewriting.replace(node, product(rewriting, node), domain=MICROSOFT)
-    for node in rewriting.recurrent_layers("LSTM"):
-        rewriting.replace(node, [_lstm(rewriting, node)], domain=MICROSOFT)
-    for node in rewriting.nodes("Scan"):
-        loop = _loop(rewriting, node, model.loops[node.name]) if node.name in model.loops else None
-        if loop is not None:
-            rewriting.replace(node, [loop], domain=MICROSOFT)
-    return rewriting.model()
+@dataclass(frozen=True, slots=True)
+class Quantise:
+    """The pass.
+
+    Attributes:
+        least_values: Weights of fewer values stay as they are: their products cost nothing, and they are often the
+            last, to the labels.
+        levels: The largest whole number that a weight or a state becomes. With more than 127 a product can overflow.
+    """
+
+    least_values: int = 2**15
+    levels: int = LEVELS
+
+    def __call__(self, model: Model) -> Model:
+        """Return the model with its large weights as int8."""
+        rewriting = Rewriting(model)
+        for node in rewriting.nodes("MatMul"):
+            weight = rewriting.floats(node.input[1])
+            if weight is not None and weight.ndim == 2 and weight.size >= self.least_values:  # noqa: PLR2004 - a matrix
+                self._round_product(rewriting, node)
+        for node in recurrent_layers(rewriting, "LSTM"):
+            rewriting.replace(node, [self._lstm(rewriting, node)], domain=MICROSOFT)
+        for fact in rewriting.facts(Loop):
+            self._round_loop(rewriting, fact)
+        return rewriting.model()
+
+    def _round_product(self, rewriting: Rewriting, node: onnx.NodeProto) -> None:
+        """Put a product in whole numbers in the place of one in float32."""
+        projection = rewriting.fact(Projection, node.output[0])
+        weights = self._weights(rewriting, node.input[1], None)
+        if projection is None:
+            rewriting.replace(node, _product(rewriting, node, weights), domain=MICROSOFT)
+        else:
+            rewriting.retract(projection)
+            rewriting.replace(node, _product_in_two_rounds(rewriting, node, weights), domain=MICROSOFT)
+
+    def _weights(self, rewriting: Rewriting, name: str, states: Floats | None) -> list[str]:
+        """Add the int8 form of a matrix, and return its values, scales and zero points."""
+        matrix = rewriting.floats(name)
+        if matrix is None:
+            raise ValueError(name)
+        if states is None:
+            values, scale = quantised(matrix, self.levels)
+        else:
+            values, scale = quantised_for(matrix, states, self.levels)
+        arrays = (("int8", values), ("scale", scale), ("zero", np.zeros(len(scale), np.int8)))
+        return [rewriting.add(rewriting.scope(f"{name}/{kind}"), array) for kind, array in arrays]
+
+    def _round_loop(self, rewriting: Rewriting, fact: Loop) -> None:
+        """Put the product of a language model's states into whole numbers, unless it is small."""
+        loop = rewriting.maker(fact)
+        copy = changed(loop, list(loop.input))
+        [body] = [entry.g for entry in copy.attribute if entry.HasField("g")]
+        arguments = {entry.name for entry in body.input}
+        [place] = [
+            place for place, inner in enumerate(body.node) if inner.op_type == "Gemm" and inner.input[0] in arguments
+        ]
+        found = body.node[place]
+        weight = rewriting.floats(found.input[1])
+        if weight is None or weight.size < self.least_values:
+            return
+        product = changed(found, list(found.input[:2]))
+        product.output[:] = [f"{found.name}/float"]
+        states = sampled_states(rewriting, loop, len(weight), fact.characters)
+        scale = _scale_of_states(rewriting, found.name, self.levels)
+        weights = self._weights(rewriting, found.input[1], states)
+        addends = [product.output[0], found.input[2]]
+        added = helper.make_node("Add", addends, list(found.output), name=f"{found.name}/add")
+        nodes = [*body.node[:place], *_product_of_states(product, scale, weights), added, *body.node[place + 1 :]]
+        del body.node[:]
+        body.node.extend(nodes)
+        rewriting.replace(loop, [copy], domain=MICROSOFT)
+
+    def _lstm(self, rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto:
+        """Return a layer with int8 weights; its matrices lie the other way round, [directions, in, gates * hidden]."""
+        inputs = [node.input[0], "", "", node.input[3], *(node.input[4:5] or [""]), "", "", ""]
+        for place, name in ((1, node.input[1]), (2, node.input[2])):
+            matrix = rewriting.floats(name)
+            if matrix is None:
+                raise ValueError(name)
+            values, scale = quantised(np.swapaxes(matrix, 1, 2), self.levels)
+            arrays = (("int8", values), ("scale", scale), ("zero", np.zeros_like(scale, dtype=np.int8)))
+            added = [rewriting.add(rewriting.scope(f"{name}/{kind}"), array) for kind, array in arrays]
+            inputs[place] = added[0]
+            inputs += added[1:]
+        layer = changed(node, inputs)
+        layer.op_type, layer.domain = "DynamicQuantizeLSTM", MICROSOFT
+        return layer
 
 
-def _weights(rewriting: Rewriting, name: str, states: Floats | None) -> list[str]:
-    """Add the int8 form of a matrix, and return its values, scales and zero points."""
-    matrix = rewriting.floats(name)
-    if matrix is None:
-        raise ValueError(name)
-    values, scale = quantised(matrix) if states is None else quantised_for(matrix, states)
-    zeros = np.zeros(len(scale), np.int8)
-    arrays = (("int8", values), ("scale", scale), ("zero", zeros))
-    return [rewriting.set_array(rewriting.fresh(f"{name}/{kind}"), array) for kind, array in arrays]
-
-
-def _product(rewriting: Rewriting, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _product(rewriting: Rewriting, node: onnx.NodeProto, weights: Sequence[str]) -> list[onnx.NodeProto]:
     """Return the operators of `node.input[0] @ weights` in whole numbers."""
-    given = [rewriting.fresh(f"{node.name}/{kind}") for kind in ("rounded", "scale", "zero")]
+    given = [rewriting.scope(f"{node.name}/{kind}") for kind in ("rounded", "scale", "zero")]
     rounded = helper.make_node("DynamicQuantizeLinear", [node.input[0]], given, name=f"{node.name}/round")
-    return [rounded, _whole(node, given, _weights(rewriting, node.input[1], None))]
+    return [rounded, _whole(node, given, weights)]
 
 
-def _product_in_two_rounds(rewriting: Rewriting, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _product_in_two_rounds(rewriting: Rewriting, node: onnx.NodeProto, weights: Sequence[str]) -> list[onnx.NodeProto]:
     """Return the operators of a product whose input is rounded, and what that leaves out rounded once more.
 
     All that a head knows of a token goes through this product, and here half of the tags that changed were changed.
     """
-    name = rewriting.fresh(f"{node.name}/two")
-    first = _product(rewriting, changed(node, list(node.input)))
-    weights = first[1].input[1::2]
+    name = rewriting.scope(f"{node.name}/two")
+    first = _product(rewriting, node, weights)
     first[1].output[0] = f"{name}/coarse"
     rest = [f"{name}/rest/{kind}" for kind in ("rounded", "scale", "zero")]
     rounded, scale, zero = first[0].output
@@ -97,13 +158,22 @@ def _product_in_two_rounds(rewriting: Rewriting, node: onnx.NodeProto) -> list[o
     ]
 
 
-def _product_of_states(rewriting: Rewriting, node: onnx.NodeProto, states: Floats) -> list[onnx.NodeProto]:
-    """Return the operators of `states @ weights` in whole numbers, for states from -1 to 1."""
-    name, given = node.name, [f"{node.name}/rounded"]
-    given.append(rewriting.set_array(f"{name}/scale", np.array(1 / LEVELS, np.float32)))
-    given.append(rewriting.set_array(f"{name}/zero", np.array(LEVELS + 1, np.uint8)))
-    rounded = helper.make_node("QuantizeLinear", [node.input[0], *given[1:]], given[:1], name=f"{name}/round")
-    return [rounded, _whole(node, given, _weights(rewriting, node.input[1], states))]
+def _scale_of_states(rewriting: Rewriting, name: str, levels: int) -> list[str]:
+    """Add the scale and the zero point of states from -1 to 1."""
+    return [
+        rewriting.add(f"{name}/scale", np.array(1 / levels, np.float32)),
+        rewriting.add(f"{name}/zero", np.array(levels + 1, np.uint8)),
+    ]
+
+
+def _product_of_states(node: onnx.NodeProto, scale: Sequence[str], weights: Sequence[str]) -> list[onnx.NodeProto]:
+    """Return the operators of `states @ weights` in whole numbers."""
+    rounded = f"{node.name}/rounded"
+    inputs = [node.input[0], *scale]
+    return [
+        helper.make_node("QuantizeLinear", inputs, [rounded], name=f"{node.name}/round"),
+        _whole(node, [rounded, *scale], weights),
+    ]
 
 
 def _whole(node: onnx.NodeProto, given: Sequence[str], weights: Sequence[str]) -> onnx.NodeProto:
@@ -111,40 +181,3 @@ def _whole(node: onnx.NodeProto, given: Sequence[str], weights: Sequence[str]) -
     inputs = [name for pair in zip(given, weights, strict=True) for name in pair]
     name = f"{node.name}/product"
     return helper.make_node("MatMulIntegerToFloat", inputs, [node.output[0]], name=name, domain=MICROSOFT)
-
-
-def _loop(rewriting: Rewriting, node: onnx.NodeProto, characters: int) -> onnx.NodeProto | None:
-    """Return a language model's loop whose product of the state is in whole numbers, or `None` if that is small."""
-    copy = changed(node, list(node.input))
-    [body] = [entry.g for entry in copy.attribute if entry.HasField("g")]
-    arguments = {entry.name for entry in body.input}
-    [found] = [inner for inner in body.node if inner.op_type == "Gemm" and inner.input[0] in arguments]
-    weight = rewriting.floats(found.input[1])
-    if weight is None or weight.size < _LARGE:
-        return None
-    product = changed(found, list(found.input[:2]))
-    product.output[:] = [f"{found.name}/float"]
-    states = sampled_states(rewriting, node, len(weight), characters)
-    added = helper.make_node("Add", [product.output[0], found.input[2]], list(found.output), name=f"{found.name}/add")
-    nodes = list(body.node)
-    index = next(index for index, inner in enumerate(nodes) if inner.name == found.name)
-    nodes[index : index + 1] = [*_product_of_states(rewriting, product, states), added]
-    del body.node[:]
-    body.node.extend(nodes)
-    return copy
-
-
-def _lstm(rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto:
-    """Return the layer with int8 weights, whose matrices lie the other way round: [directions, in, gates * hidden]."""
-    inputs = [node.input[0], "", "", node.input[3], *(node.input[4:5] or [""]), "", "", ""]
-    for place, name in ((1, node.input[1]), (2, node.input[2])):
-        matrix = rewriting.floats(name)
-        if matrix is None:
-            raise ValueError(name)
-        values, scale = quantised(np.swapaxes(matrix, 1, 2))
-        inputs[place] = rewriting.set_array(rewriting.fresh(f"{name}/int8"), values)
-        inputs.append(rewriting.set_array(rewriting.fresh(f"{name}/scale"), scale))
-        inputs.append(rewriting.set_array(rewriting.fresh(f"{name}/zero"), np.zeros_like(scale, dtype=np.int8)))
-    layer = changed(node, inputs)
-    layer.op_type, layer.domain = "DynamicQuantizeLSTM", MICROSOFT
-    return layer

@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.passes.rewriting import Rewriting, attribute, changed
+from assembler.onnx_model.graph import attribute
+from assembler.passes.recurrent_layers import recurrent_layers
+from assembler.passes.rewriting import Rewriting, changed
 
 if TYPE_CHECKING:
     import onnx
 
+    from assembler.onnx_model.graph import Floats
     from assembler.onnx_model.model import Model
-    from assembler.passes.rewriting import Floats
 
 
 def fold_reprojection(model: Model) -> Model:
     """Return the model with its reprojections folded."""
     rewriting = Rewriting(model)
-    for recurrent in rewriting.recurrent_layers("LSTM", "GRU", "RNN"):
+    for recurrent in recurrent_layers(rewriting, "LSTM", "GRU", "RNN"):
         _fold(rewriting, recurrent)
     return rewriting.model()
 
@@ -49,7 +51,7 @@ def _fold(rewriting: Rewriting, recurrent: onnx.NodeProto) -> None:
     folded, biases = folded_weights(inner, outer, weight, bias)
     inputs = list(recurrent.input)
     for place, array in ((1, folded), (3, biases)):  # of weights that several layers share, each has its own
-        inputs[place] = rewriting.set_array(rewriting.fresh(f"{recurrent.input[place]}/folded"), array)
+        inputs[place] = rewriting.add(rewriting.scope(f"{recurrent.input[place]}/folded"), array)
     rewriting.replace(recurrent, [changed(recurrent, inputs)])
     rewriting.replace(transpose, [changed(transpose, [product.input[0]])])
 

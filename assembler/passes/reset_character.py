@@ -6,31 +6,43 @@ ONNX's own `LSTM` or `GRU`, for processors that have a fast one.
 
 Requires: language models of one layer whose states are only read by row, as `language_models` finds them, and whose ids
 a host writes: any other has no use for the character. Ensures: the same states for all other characters, bit by bit
-where the runtime adds up in order; `Model.resets` names the character. The counts of characters are no longer read:
+where the runtime adds up in order; a `Reset` is recorded for each. The counts of characters are no longer read:
 behind the end of a text there are states where there were zeros.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.passes.language_models import language_models, reset_column, with_reset_row
+from assembler.onnx_model.facts import Reset
+from assembler.passes.language_models import SHUT, language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting, changed
 
 if TYPE_CHECKING:
     from assembler.onnx_model.model import Model
 
 
-def add_reset_character(model: Model) -> Model:
-    """Return the model with a reset character in each language model."""
-    rewriting = Rewriting(model)
-    for found in [found for found in language_models(rewriting) if found.in_lanes]:
-        name = rewriting.fresh(f"{found.part}/reset")
-        table = rewriting.set_array(f"{name}/table", with_reset_row(found.table))
-        weight = rewriting.set_array(f"{name}/W", reset_column(found)[None])
-        embedding = changed(found.embedding, [table, found.ids])
-        _, _, *rest = found.recurrent.input[:4]
-        rewriting.replace(found.embedding, [embedding])
-        rewriting.replace(found.recurrent, [changed(found.recurrent, [embedding.output[0], weight, *rest])])
-        rewriting.give_reset(found.part, len(found.table), lanes_of=found.ids)
-    return rewriting.model()
+@dataclass(frozen=True, slots=True)
+class AddResetCharacter:
+    """The pass.
+
+    Attributes:
+        shut: What a gate is given that the reset character shuts.
+    """
+
+    shut: float = SHUT
+
+    def __call__(self, model: Model) -> Model:
+        """Return the model with a reset character in each language model."""
+        rewriting = Rewriting(model)
+        for found in [found for found in language_models(rewriting) if found.in_lanes]:
+            name = rewriting.scope(f"{found.fact.part}/reset")
+            table = rewriting.add(f"{name}/table", with_reset_row(found.table))
+            weight = rewriting.add(f"{name}/W", reset_column(found, self.shut)[None])
+            embedding = changed(found.embedding, [table, found.ids])
+            _, _, *rest = found.recurrent.input[:4]
+            rewriting.replace(found.embedding, [embedding])
+            rewriting.replace(found.recurrent, [changed(found.recurrent, [embedding.output[0], weight, *rest])])
+            rewriting.record(Reset(found.ids, found.fact.part, len(found.table)))
+        return rewriting.model()

@@ -12,10 +12,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from assembler.passes.rewriting import changed, read_by
+from assembler.onnx_model.graph import read_by
+from assembler.passes.rewriting import changed
 
 if TYPE_CHECKING:
-    from assembler.passes.rewriting import Floats, Rewriting
+    from assembler.onnx_model.graph import Floats
+    from assembler.passes.rewriting import Rewriting
 
 #: Lanes beside each other, and the characters of each.
 _LANES, _CHARACTERS = 32, 32

@@ -15,22 +15,22 @@ twice: the loop's table is made of the layer's numbers where the model is loaded
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import TensorProto, helper
 
+from assembler.onnx_model.facts import Loop
 from assembler.passes.rewriting import MICROSOFT, Rewriting, changed
 
 if TYPE_CHECKING:
     import onnx
 
     from assembler.core.arrays import Array
+    from assembler.onnx_model.graph import Floats
     from assembler.onnx_model.model import Model
-    from assembler.passes.rewriting import Floats
 
-#: More characters make the product of the input larger than what is saved.
-_MOST_CHARACTERS = 2**10
 _LEVELS = 127
 #: The states of an LSTM's loop, and what it reads.
 _LSTM_INPUTS = 3
@@ -38,13 +38,43 @@ _LSTM_INPUTS = 3
 _WHOLE = 255
 
 
-def read_one_lane_apart(model: Model) -> Model:
-    """Return the model with an operator for one lane beside each int8 loop."""
-    rewriting = Rewriting(model)
-    for node in rewriting.nodes("Scan"):
-        if model.loops.get(node.name, _MOST_CHARACTERS + 1) <= _MOST_CHARACTERS:
-            _read_apart(rewriting, node, model.loops[node.name])
-    return rewriting.model()
+@dataclass(frozen=True, slots=True)
+class ReadOneLaneApart:
+    """The pass.
+
+    Attributes:
+        most_characters: Language models that know more keep the loop alone: the product of the input would be larger
+            than what is saved.
+    """
+
+    most_characters: int = 2**10
+
+    def __call__(self, model: Model) -> Model:
+        """Return the model with an operator for one lane beside each int8 loop."""
+        rewriting = Rewriting(model)
+        for fact in rewriting.facts(Loop):
+            if fact.characters <= self.most_characters:
+                _read_apart(rewriting, rewriting.maker(fact), fact.characters)
+        return rewriting.model()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """The layer that stands beside a loop.
+
+    Attributes:
+        name: What the names of all tensors that are emitted begin with.
+        characters: How many characters it knows.
+        weights: Its inputs of `DynamicQuantizeLSTM` after the first.
+        hidden: Its hidden states.
+        first_axis: A tensor with the number of the first axis, int64 [1].
+    """
+
+    name: str
+    characters: int
+    weights: list[str]
+    hidden: int
+    first_axis: str
 
 
 def in_two_halves(table: Floats) -> tuple[Array, Floats]:
@@ -66,8 +96,8 @@ def in_two_halves(table: Floats) -> tuple[Array, Floats]:
     return np.concatenate([first, second]).astype(np.int8), scale
 
 
-def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int, name: str) -> list[str] | None:
-    """Return the weights of the layer, as inputs of `DynamicQuantizeLSTM`; `None` for a loop of another kind.
+def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> _Layer | None:
+    """Return the layer, or `None` for a loop of another kind.
 
     The loop's own form of the recurrent weights is then made when the model is loaded, not kept in the file.
     """
@@ -86,43 +116,43 @@ def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int, name: st
     weight, scale = rewriting.array(product.input[1]), rewriting.floats(product.input[3])
     if weight is None or scale is None or table.shape[1] != weight.shape[1]:
         return None
+    name, add = rewriting.scope(f"{loop.name}/one"), rewriting.add
     values, input_scale = in_two_halves(table[:-1])
-    recurrent = rewriting.set_array(f"{name}/R", weight[np.newaxis])
-    axis = rewriting.set_array(f"{name}/first_axis", np.array([0]))
+    recurrent = add(f"{name}/R", weight[np.newaxis])
+    axis = add(f"{name}/first_axis", np.array([0]))
     squeezed = helper.make_node("Squeeze", [recurrent, axis], [product.input[1]], name=f"{name}/matrix")
-    rewriting.give(product.input[1], squeezed)
-    zero = rewriting.set_array(f"{name}/zero", np.zeros((1, len(scale)), np.int8))
-    first = rewriting.set_array(f"{name}/W", values[np.newaxis])
-    _give_table(rewriting, name, gather.input[0], (values, input_scale, table[-1:]))
-    first_scale = rewriting.set_array(f"{name}/W/scale", input_scale[np.newaxis])
-    scales = rewriting.set_array(f"{name}/R/scale", scale[np.newaxis])
-    return [first, recurrent, *[""] * 5, first_scale, zero, scales, zero]
+    rewriting.compute(product.input[1], [squeezed])
+    zero = add(f"{name}/zero", np.zeros((1, len(scale)), np.int8))
+    first = add(f"{name}/W", values[np.newaxis])
+    _give_table(rewriting, (name, axis), gather.input[0], (values, input_scale, table[-1:]))
+    first_scale = add(f"{name}/W/scale", input_scale[np.newaxis])
+    scales = add(f"{name}/R/scale", scale[np.newaxis])
+    weights = [first, recurrent, *[""] * 5, first_scale, zero, scales, zero]
+    return _Layer(name, characters, weights, len(weight), axis)
 
 
-def _give_table(rewriting: Rewriting, name: str, table: str, parts: tuple[Array, Floats, Floats]) -> None:
+def _give_table(rewriting: Rewriting, where: tuple[str, str], table: str, parts: tuple[Array, Floats, Floats]) -> None:
     """Let the table of the loop be made of the layer's whole numbers and the reset character's row, at each load."""
-    values, scale, reset = parts
-    node, array = helper.make_node, rewriting.set_array
+    (name, axis), (values, scale, reset) = where, parts
+    node, array = helper.make_node, rewriting.add
     halves = array(f"{name}/halves", np.array([2, len(values) // 2, len(scale)]))
     worth = array(f"{name}/worth", np.array([[[1]], [[1 / _WHOLE]]], np.float32))
-    axis, scales = array(f"{name}/first_axis", np.array([0])), array(f"{name}/table/scale", scale)
+    scales = array(f"{name}/table/scale", scale)
     rest = array(f"{name}/table/reset", reset)
-    steps = [
-        node("Reshape", [f"{name}/W", halves], [f"{name}/table/halves"], name=f"{name}/table/halves"),
-        node(
-            "Cast",
-            [f"{name}/table/halves"],
-            [f"{name}/table/floats"],
-            name=f"{name}/table/floats",
-            to=TensorProto.FLOAT,
-        ),
-        node("Mul", [f"{name}/table/floats", worth], [f"{name}/table/worth"], name=f"{name}/table/worth"),
-        node("ReduceSum", [f"{name}/table/worth", axis], [f"{name}/table/sum"], name=f"{name}/table/sum", keepdims=0),
-        node("Mul", [f"{name}/table/sum", scales], [f"{name}/table/gates"], name=f"{name}/table/gates"),
-        node("Concat", [f"{name}/table/gates", rest], [table], name=f"{name}/table", axis=0),
-    ]
-    for step in reversed(steps):
-        rewriting.give(step.output[0], step)
+    cut, floats, weighed, summed, gates = (
+        f"{name}/table/{step}" for step in ("halves", "floats", "worth", "sum", "gates")
+    )
+    rewriting.compute(
+        table,
+        [
+            node("Reshape", [f"{name}/W", halves], [cut], name=cut),
+            node("Cast", [cut], [floats], name=floats, to=TensorProto.FLOAT),
+            node("Mul", [floats, worth], [weighed], name=weighed),
+            node("ReduceSum", [weighed, axis], [summed], name=summed, keepdims=0),
+            node("Mul", [summed, scales], [gates], name=gates),
+            node("Concat", [gates, rest], [table], name=f"{name}/table", axis=0),
+        ],
+    )
 
 
 def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> None:
@@ -135,38 +165,15 @@ def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> 
     read = rewriting.only_consumer(flat.output[0]) if flat is not None and flat.op_type == "Reshape" else None
     if flat is None or read is None or read.op_type != "Gather" or read.input[0] != flat.output[0]:
         return
-    name = rewriting.fresh(f"{loop.name}/one")
-    layer = _layer(rewriting, loop, characters, name)
+    layer = _layer(rewriting, loop, characters)
     if layer is None:
         return
-    ids, rows = loop.input[-1], read.output[0]
-    node, array = helper.make_node, rewriting.set_array
-    hidden = len(next(found for found in (rewriting.array(layer[1]),) if found is not None)[0])
-    then = [
-        *_given(rewriting, name, ids, characters),
-        node(
-            "DynamicQuantizeLSTM",
-            [f"{name}/characters", *layer],
-            [f"{name}/states"],
-            name=f"{name}/layer",
-            domain=MICROSOFT,
-            hidden_size=hidden,
-        ),
-        node("Reshape", [f"{name}/states", flat.input[1]], [f"{name}/by_row"], name=f"{name}/by_row"),
-        node("Gather", [f"{name}/by_row", read.input[1]], [f"{name}/read"], name=f"{name}/read", axis=0),
-    ]
-    otherwise = [node("Identity", [f"{name}/looped"], [f"{name}/kept"], name=f"{name}/kept")]
-    chosen = node(
-        "If",
-        [f"{name}/alone"],
-        [rows],
-        name=f"{name}/if",
-        then_branch=_branch(f"{name}/then", then, f"{name}/read"),
-        else_branch=_branch(f"{name}/else", otherwise, f"{name}/kept"),
-    )
-    one, first = array(f"{name}/one", np.array([1])), array(f"{name}/first_axis", np.array([0]))
+    name, ids, first = layer.name, loop.input[-1], layer.first_axis
+    node = helper.make_node
+    chosen = _choice(rewriting, layer, ids, (flat.input[1], read))
+    one = rewriting.add(f"{name}/one", np.array([1]))
     before = [
-        *_condition(rewriting, name, ids, characters),
+        *_condition(rewriting, layer, ids, one),
         node("Gather", [f"{name}/shape", first], [f"{name}/positions"], name=f"{name}/positions"),
         node("Where", [f"{name}/both", one, f"{name}/positions"], [f"{name}/end"], name=f"{name}/end"),
         node("Slice", [ids, first, f"{name}/end", first], [f"{name}/ids"], name=f"{name}/ids"),
@@ -179,16 +186,47 @@ def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> 
     rewriting.replace(read, [picked, looped, chosen], domain=MICROSOFT)
 
 
-def _condition(rewriting: Rewriting, name: str, ids: str, characters: int) -> list[onnx.NodeProto]:
-    """Return what decides, as bool [1] `both` and as a scalar `alone`: one lane, and no reset character in it."""
-    one, lane_axis = (
-        rewriting.set_array(f"{name}/one", np.array([1])),
-        rewriting.set_array(f"{name}/axis", np.array([1])),
+def _choice(rewriting: Rewriting, layer: _Layer, ids: str, rows: tuple[str, onnx.NodeProto]) -> onnx.NodeProto:
+    """Return the `If` that gives the rows: those of the layer, or those that were read of the loop.
+
+    Args:
+        rewriting: The model.
+        layer: The layer.
+        ids: The characters.
+        rows: The shape that states are given before rows are taken of them, and the `Gather` that takes them.
+    """
+    (shape, read), name, node = rows, layer.name, helper.make_node
+    then = [
+        *_given(rewriting, layer, ids),
+        node(
+            "DynamicQuantizeLSTM",
+            [f"{name}/characters", *layer.weights],
+            [f"{name}/states"],
+            name=f"{name}/layer",
+            domain=MICROSOFT,
+            hidden_size=layer.hidden,
+        ),
+        node("Reshape", [f"{name}/states", shape], [f"{name}/by_row"], name=f"{name}/by_row"),
+        node("Gather", [f"{name}/by_row", read.input[1]], [f"{name}/read"], name=f"{name}/read", axis=0),
+    ]
+    otherwise = [node("Identity", [f"{name}/looped"], [f"{name}/kept"], name=f"{name}/kept")]
+    return node(
+        "If",
+        [f"{name}/alone"],
+        [read.output[0]],
+        name=f"{name}/if",
+        then_branch=_branch(f"{name}/then", then, f"{name}/read"),
+        else_branch=_branch(f"{name}/else", otherwise, f"{name}/kept"),
     )
-    reset = rewriting.set_array(f"{name}/reset", np.array([characters]))
-    every = rewriting.set_array(f"{name}/every", np.array([-1]))
-    scalar = rewriting.set_array(f"{name}/scalar", np.zeros(0, np.int64))
-    node = helper.make_node
+
+
+def _condition(rewriting: Rewriting, layer: _Layer, ids: str, one: str) -> list[onnx.NodeProto]:
+    """Return what decides, as bool [1] `both` and as a scalar `alone`: one lane, and no reset character in it."""
+    name, node = layer.name, helper.make_node
+    lane_axis = rewriting.add(f"{name}/axis", np.array([1]))
+    reset = rewriting.add(f"{name}/reset", np.array([layer.characters]))
+    every = rewriting.add(f"{name}/every", np.array([-1]))
+    scalar = rewriting.add(f"{name}/scalar", np.zeros(0, np.int64))
     return [
         node("Shape", [ids], [f"{name}/shape"], name=f"{name}/shape"),
         node("Gather", [f"{name}/shape", lane_axis], [f"{name}/lanes"], name=f"{name}/lanes"),
@@ -203,11 +241,12 @@ def _condition(rewriting: Rewriting, name: str, ids: str, characters: int) -> li
     ]
 
 
-def _given(rewriting: Rewriting, name: str, ids: str, characters: int) -> list[onnx.NodeProto]:
+def _given(rewriting: Rewriting, layer: _Layer, ids: str) -> list[onnx.NodeProto]:
     """Return what gives the layer its input, float32 [characters, 1, 2 * known characters]."""
-    depth = rewriting.set_array(f"{name}/depth", np.array([characters]))
-    values = rewriting.set_array(f"{name}/values", np.array([0, 1], np.float32))
-    small = rewriting.set_array(f"{name}/small", np.array(1 / _WHOLE, np.float32))
+    name = layer.name
+    depth = rewriting.add(f"{name}/depth", np.array([layer.characters]))
+    values = rewriting.add(f"{name}/values", np.array([0, 1], np.float32))
+    small = rewriting.add(f"{name}/small", np.array(1 / _WHOLE, np.float32))
     hot, second = f"{name}/hot", f"{name}/second"
     return [
         helper.make_node("OneHot", [ids, depth, values], [hot], name=hot),

@@ -6,34 +6,34 @@ tokens are taken out first, projected in one product, and put back as gates; at 
 that reset the states (`SHUT`, see `language_models`), so that these stay 0 and the reverse direction begins at each
 sentence's own end. The reverse direction's gates stand in reverse, so that one loop with one batched product runs both.
 
-Requires: an `LSTM` of torch's make with token counts, over `Transpose`d rows of at least 512 features, and more than
-hidden states; narrower layers are left to the operator. Does: replaces it and reads in front of the `Transpose`.
+Requires: an `LSTM` of torch's make with token counts, over `Transpose`d rows of many features, more than there are
+hidden states; narrower layers are left to the operator. Does: replaces it and reads in front of the `Transpose`. A
+`Projection` is recorded for each.
 Ensures: the same states up to rounding, zeros behind a sentence included; counts that do not fit fail.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.onnx_model.emitter import Emitter, element_number
+from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.facts import Projection
+from assembler.onnx_model.fragment import element_number
+from assembler.onnx_model.graph import attribute
 from assembler.passes.cells import emit_lstm
 from assembler.passes.language_models import SHUT
-from assembler.passes.rewriting import Rewriting, attribute
+from assembler.passes.recurrent_layers import recurrent_layers
+from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     import onnx
 
+    from assembler.onnx_model.graph import Floats
     from assembler.onnx_model.model import Model
-    from assembler.passes.rewriting import Floats
 
-#: How the name of the input's product ends; the number is there where another tensor has the name.
-_PROJECTION = re.compile(r"/tokens(~\d+)?/projection$")
-#: Fewer features are projected faster than they are sorted out.
-_LEAST_FEATURES = 512
 _FLOAT32, _INT64 = "float32", "int64"
 _INPUT_LENGTHS = 4
 
@@ -58,7 +58,7 @@ class _Layer:
     input_weight: Floats
     recurrent_weight: Floats
     bias: Floats
-    name: str = ""
+    name: str
 
     @property
     def directions(self) -> int:
@@ -69,45 +69,46 @@ class _Layer:
         return self.recurrent_weight.shape[2]
 
 
-def is_projection(name: str) -> bool:
-    """Return whether an operator's name is that of the product of a lowered layer's input."""
-    return _PROJECTION.search(name) is not None
+@dataclass(frozen=True, slots=True)
+class LowerTokenLayers:
+    """The pass.
+
+    Attributes:
+        least_features: Layers that read fewer keep their operator: they are projected faster than they are sorted out.
+    """
+
+    least_features: int = 512
+
+    def __call__(self, model: Model) -> Model:
+        """Return the model with the wide recurrent layers of its heads as loops."""
+        rewriting = Rewriting(model)
+        for node in recurrent_layers(rewriting, "LSTM"):
+            layer = self._layer(rewriting, node)
+            if layer is not None:
+                emit = Emitter({}, rewriting.opset)
+                emit.output(node.output[0], _emit(emit, layer))
+                rewriting.replace_by_fragment(node, emit.fragment())
+        return rewriting.model()
+
+    def _layer(self, rewriting: Rewriting, node: onnx.NodeProto) -> _Layer | None:
+        """Return what the pass needs of a layer, or `None` where it has nothing to do with it."""
+        transpose = rewriting.producer(node.input[0])
+        given, recurrent, biases = (rewriting.floats(name) for name in node.input[1:4])
+        counted = len(node.input) > _INPUT_LENGTHS and node.input[_INPUT_LENGTHS]
+        if transpose is None or transpose.op_type != "Transpose" or attribute(transpose, "perm") != [1, 0, 2]:
+            return None
+        if given is None or recurrent is None or biases is None or not counted or any(node.output[1:]):
+            return None
+        least = max(self.least_features, recurrent.shape[2] + 1)
+        if given.shape[2] < least or attribute(node, "direction") == b"reverse":
+            return None
+        half = biases.shape[1] // 2
+        name = rewriting.scope(f"{node.output[0]}/tokens")
+        return _Layer(node, transpose.input[0], counted, given, recurrent, biases[:, :half] + biases[:, half:], name)
 
 
-def lower_token_layers(model: Model) -> Model:
-    """Return the model with the wide recurrent layers of its heads as loops."""
-    rewriting = Rewriting(model)
-    for node in rewriting.recurrent_layers("LSTM"):
-        layer = _layer(rewriting, node)
-        if layer is not None:
-            layer = replace(layer, name=rewriting.fresh(f"{node.output[0]}/tokens"))
-            emit = Emitter({}, rewriting.opset)
-            _emit(emit, layer)
-            fragment = emit.fragment()
-            nodes = list(fragment.graph.node)
-            nodes[-1].output[0] = node.output[0]
-            rewriting.replace(node, nodes)
-            rewriting.add_initializers(fragment)
-    return rewriting.model()
-
-
-def _layer(rewriting: Rewriting, node: onnx.NodeProto) -> _Layer | None:
-    """Return what the pass needs of a layer, or `None` where it has nothing to do with it."""
-    transpose = rewriting.producer(node.input[0])
-    given, recurrent, biases = (rewriting.floats(name) for name in node.input[1:4])
-    counted = len(node.input) > _INPUT_LENGTHS and node.input[_INPUT_LENGTHS]
-    if transpose is None or transpose.op_type != "Transpose" or attribute(transpose, "perm") != [1, 0, 2]:
-        return None
-    if given is None or recurrent is None or biases is None or not counted or any(node.output[1:]):
-        return None
-    if given.shape[2] < max(_LEAST_FEATURES, recurrent.shape[2] + 1) or attribute(node, "direction") == b"reverse":
-        return None
-    half = biases.shape[1] // 2
-    return _Layer(node, transpose.input[0], counted, given, recurrent, biases[:, :half] + biases[:, half:])
-
-
-def _emit(emit: Emitter, layer: _Layer) -> None:
-    """Emit the loop; the states, float32 [tokens, directions, sentences, hidden], are the last operator's output."""
+def _emit(emit: Emitter, layer: _Layer) -> str:
+    """Emit the loop, and return its states, float32 [tokens, directions, sentences, hidden]."""
     name = layer.name
     shape = emit.op("Shape", [layer.rows], f"{name}/shape")
     sentences, tokens = (
@@ -124,7 +125,7 @@ def _emit(emit: Emitter, layer: _Layer) -> None:
     else:
         places = emit.op("Unsqueeze", [places, f"{name}/column"], f"{name}/forward_rows")
     collected = _emit_loop(emit, layer, _emit_gates(emit, layer, rows, places), sentences)
-    emit.op("Concat", collected, f"{name}/states", axis=1)
+    return emit.op("Concat", collected, f"{name}/states", axis=1)
 
 
 def _emit_places(emit: Emitter, layer: _Layer, positions: str, sentences: str) -> tuple[str, str]:
@@ -190,6 +191,7 @@ def _emit_gates(emit: Emitter, layer: _Layer, rows: str, places: str) -> str:
     real = emit.op("Gather", [flat, rows], f"{name}/real_tokens", axis=0)
     weight = emit.initializer(f"{name}/W", layer.input_weight.reshape(width, features).T)
     product = emit.op("MatMul", [real, weight], f"{name}/projection")
+    emit.fact(Projection(product))
     given = emit.op("Add", [product, emit.initializer(f"{name}/B", layer.bias.reshape(width))], f"{name}/biased")
     reset = np.zeros((directions, 4, layer.hidden), np.float32)
     reset[:, [0, 2]] = SHUT  # the input and the forget gate

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array
     from assembler.core.values import Value
-    from assembler.onnx_model.emitter import Fragment
+    from assembler.onnx_model.fragment import Fragment
     from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array, Arrays
     from assembler.forms.source import Source
     from assembler.isolation.session import IsolatedSession
-    from assembler.onnx_model.emitter import Fragment
+    from assembler.onnx_model.fragment import Fragment
     from assembler.runtime.engine import ort
     from assembler.wiring.graph import Wiring
 

@@ -8,9 +8,10 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.onnx_model.emitter import Emitter
 from assembler.parts.registry import running
+from assembler.passes.recognition import with_recognised
 
 if TYPE_CHECKING:
-    from assembler.onnx_model.emitter import Fragment
+    from assembler.onnx_model.fragment import Fragment
     from assembler.wiring.graph import Wiring
 
 
@@ -30,7 +31,7 @@ def emit_parts(wiring: Wiring) -> dict[str, Fragment]:
         emit = Emitter(counts, wiring.spec.opset)
         with running(wiring.spec.graph[node]):
             wiring.kind(node).build(wiring.views[node], emit)
-        fragment = emit.fragment()
+        fragment = with_recognised(emit.fragment())
         promised = {text.partition(".")[2] for text in wiring.tensors if text.startswith(f"{node}.")}
         for port in sorted(promised - set(fragment.outputs)):
             kind = wiring.spec.graph[node].kind

@@ -16,17 +16,19 @@ from onnx import helper
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.onnx_model.emitter import element_number
+from assembler.onnx_model.fragment import element_number
+from assembler.onnx_model.graph import read_by
 from assembler.onnx_model.model import Model
 from assembler.onnx_model.opsets import changed_operators
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from assembler.core.arrays import Array
     from assembler.core.tensors import TensorType
-    from assembler.onnx_model.emitter import Fragment
+    from assembler.onnx_model.facts import Fact
+    from assembler.onnx_model.fragment import Fragment
     from assembler.wiring.graph import Wiring
 
 #: The name of the graph and the producer in the file.
@@ -51,12 +53,14 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
     names, copies = _tensor_names(wiring, fragments, public)
     graph = onnx.GraphProto(name=wiring.spec.name)
     weights: dict[str, Array] = {}
+    facts: list[Fact] = []
     for node in wiring.order:
         fragment = fragments[node]
         renamed = rename_tensors(fragment.graph, names[node].__getitem__, f"{node}/")
         graph.node.extend(renamed.node)
         graph.initializer.extend(renamed.initializer)
         weights.update({names[node][name]: array for name, array in fragment.weights.items()})
+        facts.extend(fact.renamed(names[node].__getitem__).of_part(node) for fact in fragment.facts)
     for name, tensor in copies.items():
         graph.node.append(helper.make_node("Identity", [tensor], [name], name=name))  # no slash: no part has it
     name_nodes(graph)
@@ -65,7 +69,12 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
     graph.output.extend(value_info(name, wiring.tensors[text]) for name, text in public.items())
     proto = _cleaned(graph, _opsets(fragments))
     kept = {tensor.name for tensor in proto.graph.initializer}
-    return Model(proto, {name: array for name, array in weights.items() if name in kept})
+    given = {name for node in proto.graph.node for name in node.output}
+    return Model(
+        proto,
+        {name: array for name, array in weights.items() if name in kept},
+        tuple(fact for fact in facts if fact.tensor in given),
+    )
 
 
 def tensor_names(wiring: Wiring, fragments: Mapping[str, Fragment]) -> dict[str, str]:
@@ -175,7 +184,7 @@ def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelPro
     model.ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
     needed = _needed_tensors(model)
     nodes = [node for node in graph.node if needed.intersection(node.output)]
-    read = {name for node in nodes for name in _read(node)}.union(output.name for output in graph.output)
+    read = {name for node in nodes for name in read_by(node)}.union(output.name for output in graph.output)
     initializers = [tensor for tensor in graph.initializer if tensor.name in read]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -197,13 +206,3 @@ def _needed_tensors(model: onnx.ModelProto) -> set[str]:
         )
         raise ModelError(Problem("M005", message, "does the file run in ONNX Runtime by itself?")) from err
     return {tensor.name for node in surgeon.nodes for tensor in node.outputs if tensor.name}
-
-
-def _read(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield every tensor that a node or a graph nested in it reads; names of nested graphs are unique as well."""
-    yield from node.input
-    for attribute in node.attribute:
-        for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            yield from (output.name for output in nested.output)
-            for inner in nested.node:
-                yield from _read(inner)

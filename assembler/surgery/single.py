@@ -11,7 +11,7 @@ from assembler.core.tensors import TensorType
 from assembler.surgery.joining import value_info
 
 if TYPE_CHECKING:
-    from assembler.onnx_model.emitter import Fragment
+    from assembler.onnx_model.fragment import Fragment
     from assembler.wiring.graph import Wiring
 
 #: Stands before the names of output ports: a kind may use one name for an input and an output.

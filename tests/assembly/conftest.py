@@ -9,7 +9,8 @@ import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from assembler import assemble
 from assembler.cli.main import main
 from assembler.onnx_model.serialisation import lay_out, write_model
 from assembler.passes.deduplication import deduplicate
+from assembler.passes.profiles import PROFILES
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
 
@@ -33,12 +35,15 @@ with warnings.catch_warnings():
     from flair.models import LanguageModel, SequenceTagger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
 
     from assembler import Assembled
     from assembler.onnx_model.model import Model
+    from assembler.passes.profiles import Pass
+
+    Resize = Callable[..., None]
 
 # The models are so small that a second thread costs more than it brings, most of all where other programs run.
 torch.set_num_threads(1)
@@ -304,6 +309,19 @@ DEFAULTS = {
     "order": "forward_words.rows, backward_words.rows",
     "proof": "",
 }
+
+
+@pytest.fixture
+def resize(monkeypatch: pytest.MonkeyPatch) -> Resize:
+    """Return a function that gives the passes of all profiles other thresholds: each takes the place of its like."""
+
+    def call(*passes: Pass) -> None:
+        own = {type(each): each for each in passes}
+        for name, profile in list(PROFILES.items()):
+            steps = tuple(own.get(type(step), step) for step in profile.passes())
+            monkeypatch.setitem(PROFILES, name, replace(profile, passes=partial(tuple, steps)))
+
+    return call
 
 
 @pytest.fixture(scope="session")

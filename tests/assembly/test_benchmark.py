@@ -17,12 +17,12 @@ from assembler.benchmark.chart import chart
 from assembler.benchmark.curves import sizes, texts_of
 from assembler.benchmark.device import PROCESSOR
 from assembler.core.errors import SpecError
-from assembler.passes import quantisation
+from assembler.passes.quantisation import Quantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.assembly.conftest import Outcome, Workshop
+    from tests.assembly.conftest import Outcome, Resize, Workshop
 
     Command = Callable[..., Outcome]
 
@@ -59,11 +59,8 @@ def test_the_command_prints_a_table_json_and_a_chart(shop: Workshop, folder: Pat
     assert {speed["name"] for speed in record["speeds"]} == {"flair", "portable"}
 
 
-def test_a_profile_whose_proof_fails_is_left_out_with_the_reason(
-    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quantisation, "_LARGE", 16)
-    monkeypatch.setattr(quantisation, "LEVELS", 1)
+def test_a_profile_whose_proof_fails_is_left_out_with_the_reason(shop: Workshop, folder: Path, resize: Resize) -> None:
+    resize(Quantise(least_values=16, levels=1))
     spec = shop.spec(folder, proof=", tags_changed: 0.001")
     report = measure(spec, profiles=("portable", "int8"), rounds=1, one_at_a_time=1)
     assert "changes more tags of 'tagger' than it may" in report.left_out["int8"]

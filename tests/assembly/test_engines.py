@@ -15,11 +15,15 @@ from onnx.reference import ReferenceEvaluator
 
 from assembler.core.errors import ModelError, ParityError
 from assembler.initialisation import write_spec
+from assembler.onnx_model.emitter import Emitter
 from assembler.onnx_model.model import Model
-from assembler.passes import loops, quantisation, token_layers
+from assembler.passes.deduplication import deduplicate
 from assembler.passes.directions import read_forwards
+from assembler.passes.loops import LowerLanguageModels
 from assembler.passes.profiles import PROFILES
+from assembler.passes.quantisation import Quantise
 from assembler.passes.rewriting import Rewriting
+from assembler.passes.token_layers import LowerTokenLayers
 from assembler.proof import evaluator
 from assembler.workflows.engines import verdicts
 from assembler.workflows.inspection import inspect
@@ -28,17 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tests.assembly.conftest import Workshop
+    from tests.assembly.conftest import Resize, Workshop
 
 _RECURRENT = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _LENGTHS = np.array([6, 2, 4], np.int32)
 
 
 @pytest.fixture(autouse=True)
-def _every_pass_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_LARGE", 1)
-    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
-    monkeypatch.setattr(quantisation, "_LARGE", 1)
+def _every_pass_at_every_size(resize: Resize) -> None:
+    resize(LowerLanguageModels(), LowerTokenLayers(least_features=1), Quantise(least_values=1))
 
 
 def layer(cell: str, opset: int = 17, *, direction: str = "bidirectional", lasts: bool = False) -> onnx.ModelProto:
@@ -238,7 +240,7 @@ def test_a_proof_of_portable_fails_where_the_evaluator_computes_something_else(
     shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it does without the pass: the reverse direction then begins at the padding."""
-    monkeypatch.setitem(PROFILES, "portable", replace(PROFILES["portable"], passes=("deduplication:deduplicate",)))
+    monkeypatch.setitem(PROFILES, "portable", replace(PROFILES["portable"], passes=lambda: (deduplicate,)))
     with pytest.raises(ParityError, match=r"P008 onnx's reference evaluator does not give what ONNX Runtime gives"):
         shop.build(shop.spec(folder))
     assert not (folder / "stack.onnx").exists()
@@ -367,22 +369,31 @@ def test_a_handful_of_sentences_has_different_lengths() -> None:
 
 def test_a_name_that_an_exported_subgraph_uses_is_left_to_it() -> None:
     rewriting = Rewriting(Model(layer("LSTM"), {}))
-    rewriting.set_array("layer/directions/axis", np.array([3]))
-    assert rewriting.fresh("layer/directions") == "layer/directions~2"
-    assert rewriting.fresh("layer/directions") == "layer/directions~3"
+    rewriting.add("layer/directions/axis", np.array([3]))
+    assert rewriting.scope("layer/directions") == "layer/directions~2"
+    assert rewriting.scope("layer/directions") == "layer/directions~3"
 
 
-def test_no_array_takes_the_place_of_another() -> None:
+def test_no_array_takes_the_place_of_another_even_if_it_is_equal() -> None:
     rewriting = Rewriting(Model(layer("LSTM"), {}))
-    assert rewriting.set_array("own", np.array([1])) == "own"
-    assert rewriting.set_array("own", np.array([1])) == "own"
-    with pytest.raises(ModelError, match=r"M020 two tensors would have the name 'own' after this profile's passes"):
-        rewriting.set_array("own", np.array([2]))
+    assert rewriting.add("own", np.array([1])) == "own"
+    for name in ("own", "W", "x", "turned"):
+        with pytest.raises(ModelError, match=f"M020 two tensors would have the name '{name}' after"):
+            rewriting.add(name, np.array([1]))
 
 
 def test_no_two_operators_give_one_tensor() -> None:
     rewriting = Rewriting(Model(layer("LSTM"), {}))
     [node] = rewriting.nodes("Transpose")
-    rewriting.replace(node, [node, helper.make_node("Identity", ["y"], ["joined"], name="again")])
+    again = helper.make_node("Identity", ["y"], ["joined"], name="again")
     with pytest.raises(ModelError, match=r"M020 two tensors would have the name 'joined' after this profile's passes"):
-        rewriting.model()
+        rewriting.replace(node, [node, again])
+
+
+def test_what_was_emitted_takes_no_name_of_the_models() -> None:
+    rewriting = Rewriting(Model(layer("LSTM"), {}))
+    [node] = rewriting.nodes("Transpose")
+    emit = Emitter({}, 17)
+    emit.output("turned", emit.op("Transpose", [emit.initializer("R", np.zeros((1, 2)))], "again"))
+    with pytest.raises(ModelError, match=r"M020 two tensors would have the name 'R' after this profile's passes"):
+        rewriting.replace_by_fragment(node, emit.fragment())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from assembler.core.errors import SpecError
-from assembler.passes import quantisation
+from assembler.passes.quantisation import Quantise
 from assembler.proof.gold_text import read_gold
 from assembler.spec.reading import load_spec
 from assembler.workflows.checking import check
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from flair.models import SequenceTagger
 
-    from tests.assembly.conftest import Outcome, Workshop
+    from tests.assembly.conftest import Outcome, Resize, Workshop
 
     Command = Callable[..., Outcome]
 
@@ -128,10 +128,9 @@ def test_no_spec_may_allow_a_loss_that_makes_another_tagger(shop: Workshop, fold
 
 
 def test_a_model_that_loses_more_than_it_may_is_not_written(
-    shop: Workshop, folder: Path, tagger: SequenceTagger, cli: Command, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, folder: Path, tagger: SequenceTagger, cli: Command, resize: Resize
 ) -> None:
-    monkeypatch.setattr(quantisation, "_LARGE", 16)
-    monkeypatch.setattr(quantisation, "LEVELS", 4)
+    resize(Quantise(least_values=16, levels=4))
     spec = with_gold(shop, folder, own_labels(shop, tagger), ", tags_changed: 0.1")
     outcome = cli(spec, "-o", folder / "m.onnx", "--profile", "int8")
     assert outcome.code == 3, outcome.err

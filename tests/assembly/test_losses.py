@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.passes import quantisation
+from assembler.passes.half_precision import Halve
 from assembler.proof import measured_text as measuring
 from assembler.proof.budget import Count, Losses
 from assembler.proof.builtin_sample import LANGUAGES, by_language
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.assembly.conftest import Outcome, Workshop
+    from tests.assembly.conftest import Outcome, Resize, Workshop
 
     Command = Callable[..., Outcome]
 
@@ -123,9 +123,9 @@ def test_few_sentences_of_the_spec_are_filled_up_with_languages(shop: Workshop, 
 
 
 def test_a_thin_sample_is_refused_by_name(
-    shop: Workshop, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch, resize: Resize
 ) -> None:
-    monkeypatch.setattr(quantisation, "_LARGE", 2**30)  # nothing is rounded: no tag can differ
+    resize(Halve(least_values=2**30))  # nothing is rounded: no tag can differ
     monkeypatch.setattr(measuring, "by_language", lambda: {"en": by_language()["en"][:12]})
     outcome: Outcome = cli(shop.spec(folder), "-o", folder / "model.onnx", "--profile", "fp16")
     assert outcome.code == 3

@@ -12,13 +12,16 @@ import onnx
 import pytest
 
 from assembler.core.errors import ParityError, SpecError
+from assembler.onnx_model.facts import LanguageModel
 from assembler.onnx_model.labelling import label
-from assembler.passes import loops, quantisation, rounding, token_layers
-from assembler.passes.loops import lower_language_models
+from assembler.passes.half_precision import Halve
+from assembler.passes.loops import LowerLanguageModels
 from assembler.passes.profiles import PROFILES
-from assembler.passes.quantisation import quantise
+from assembler.passes.quantisation import Quantise
 from assembler.passes.reprojection import fold_reprojection
-from assembler.passes.reset_character import add_reset_character
+from assembler.passes.reset_character import AddResetCharacter
+from assembler.passes.single_lane import ReadOneLaneApart
+from assembler.passes.token_layers import LowerTokenLayers
 from assembler.proof import budget
 from assembler.runtime import Tagger
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from flair.models import SequenceTagger
 
     from assembler.onnx_model.model import Model
-    from tests.assembly.conftest import Outcome, Workshop
+    from tests.assembly.conftest import Outcome, Resize, Workshop
 
     Command = Callable[..., Outcome]
 
@@ -37,10 +40,9 @@ WORDS = ("der", "hund", "bellt", "laut", "auf", "dem", "sofa", ".", "😀", "kat
 
 
 @pytest.fixture(autouse=True)
-def _loops_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def _loops_at_every_size(resize: Resize) -> None:
     """Let `cpu` lower the small language models of these tests as it lowers large ones."""
-    monkeypatch.setattr(loops, "_LARGE", 1)
-    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
+    resize(LowerLanguageModels(), LowerTokenLayers(least_features=1))
 
 
 def texts(count: int) -> list[list[str]]:
@@ -97,9 +99,9 @@ def test_language_models_of_every_shape_are_lowered_exactly(
 
 
 def test_a_large_dictionary_keeps_its_embedding(
-    shop: Workshop, folder: Path, tagger: SequenceTagger, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, folder: Path, tagger: SequenceTagger, resize: Resize
 ) -> None:
-    monkeypatch.setattr(loops, "_SMALL_TABLE", 0)
+    resize(LowerLanguageModels(small_table=0))
     path = shop.build(shop.spec(folder), profile="cpu").path
     names = {tensor.name for tensor in onnx.load(path).graph.initializer}
     assert {"forward_lm/loop/embedding", "backward_lm/loop/W"} <= names
@@ -114,7 +116,7 @@ def test_a_gru_resets() -> None:
     rows = np.arange(9)
     expected = [run(model, {"ids": ids, "rows": rows[: len(ids)]}) for ids in (first, second)]
     lane = np.concatenate([first, [[7]], second])
-    for lower in (lower_language_models, add_reset_character):
+    for lower in (LowerLanguageModels(), AddResetCharacter()):
         lowered = lower(model)
         assert lowered.resets == {"lm": 7}
         given = run(lowered, {"ids": lane, "rows": np.arange(16)})
@@ -137,14 +139,17 @@ def gru_model() -> Model:
     weights = [table[name] for name in ("lm/W", "lm/R", "lm/B")]
     states = emit.op("GRU", [embedded, *weights], "lm/gru_0", hidden_size=4, linear_before_reset=1)
     squeezed = emit.op("Squeeze", [states, emit.integers("lm/axis", [1])], "lm/squeeze")
+    emit.fact(LanguageModel(squeezed, "lm"))
     flat = emit.op("Reshape", [squeezed, emit.integers("lm/flat", [-1, 4])], "lm/flatten")
     emit.op("Gather", [flat, "rows"], "words", axis=0)
-    graph = emit.fragment().graph
+    fragment = emit.fragment()
+    graph = fragment.graph
     graph.name = "gru"
     info = onnx.helper.make_tensor_value_info
     graph.input.extend([info("ids", 7, ["characters", "sentences"]), info("rows", 7, ["total"])])
     graph.output.append(info("words:0", 1, None))
-    return Model(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), {})
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    return Model(proto, {}, fragment.facts)
 
 
 def run(model: Model, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -155,30 +160,23 @@ def run(model: Model, feeds: dict[str, np.ndarray]) -> np.ndarray:
     return output
 
 
-def test_the_reset_needs_its_gates_shut(monkeypatch: pytest.MonkeyPatch) -> None:
-    from assembler.passes import language_models
-
-    monkeypatch.setattr(language_models, "SHUT", 0.0)
+@pytest.mark.parametrize("lower", [LowerLanguageModels, AddResetCharacter])
+def test_the_reset_needs_its_gates_shut(lower: type[LowerLanguageModels | AddResetCharacter]) -> None:
     ids = np.array([[1], [2], [7], [1], [2]])
-    given = run(lower_language_models(gru_model()), {"ids": ids, "rows": np.arange(5)})
-    assert np.abs(given[3:] - given[:2]).max() > 1e-3
+    for shut, differs in ((0.0, True), (-1e9, False)):
+        given = run(lower(shut=shut)(gru_model()), {"ids": ids, "rows": np.arange(5)})
+        assert (np.abs(given[3:] - given[:2]).max() > 1e-3) == differs
 
 
-def test_only_the_fast_profiles_use_operators_of_the_runtimes_own(
-    shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 512)
+def test_only_the_fast_profiles_use_operators_of_the_runtimes_own(shop: Workshop, folder: Path, resize: Resize) -> None:
+    resize(LowerTokenLayers(), Quantise(least_values=16))
     spec = shop.spec(folder, proof=", tags_changed: 0.1")
     used = {}
-    quantisation_limit, quantisation._LARGE = quantisation._LARGE, 16
-    try:
-        for name in PROFILES:
-            path = shop.build(spec, profile=name).path
-            domains = {entry.domain for entry in onnx.load(path).opset_import}
-            used[name] = operators(path)
-            assert ("com.microsoft" in domains) == (name == "int8")
-    finally:
-        quantisation._LARGE = quantisation_limit
+    for name in PROFILES:
+        path = shop.build(spec, profile=name).path
+        domains = {entry.domain for entry in onnx.load(path).opset_import}
+        used[name] = operators(path)
+        assert ("com.microsoft" in domains) == (name == "int8")
     assert not any(":" in operator for name, found in used.items() if name != "int8" for operator in found)
     assert {"com.microsoft:DynamicQuantizeLSTM", "com.microsoft:MatMulIntegerToFloat"} <= used["int8"]
     assert "LSTM" in used["cuda"]
@@ -189,7 +187,7 @@ def test_states_that_are_an_output_are_left_as_they_are(shop: Workshop, folder: 
     spec = shop.spec(folder)
     text = spec.read_text(encoding="utf-8").replace("outputs:\n", "outputs:\n  states: forward_lm.states\n")
     spec.write_text(text, encoding="utf-8")
-    model = lower_language_models(shop.joined(spec))
+    model = LowerLanguageModels()(shop.joined(spec))
     assert model.resets.keys() == {"backward_lm"}
 
 
@@ -214,9 +212,8 @@ def test_a_reprojection_that_something_else_reads_stays(shop: Workshop, folder: 
     assert any("reprojection" in tensor.name for tensor in kept.proto.graph.initializer)
 
 
-def test_what_a_loop_gives_in_int8_does_not_depend_on_the_lanes_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantisation, "_LARGE", 1)
-    lowered = quantise(lower_language_models(gru_model()))
+def test_what_a_loop_gives_in_int8_does_not_depend_on_the_lanes_beside() -> None:
+    lowered = Quantise(least_values=1)(LowerLanguageModels()(gru_model()))
     inside = [node.op_type for graph in graphs(lowered) for node in graph.node]
     assert "QuantizeLinear" in inside
     assert "DynamicQuantizeLinear" not in inside
@@ -227,11 +224,11 @@ def test_what_a_loop_gives_in_int8_does_not_depend_on_the_lanes_beside(monkeypat
         np.testing.assert_array_equal(alone, together[:, lane])
 
 
-def test_only_the_loops_of_language_models_have_states_that_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_loops_of_language_models_have_states_that_are_rounded() -> None:
     """The states of any other loop may be larger than 1."""
-    monkeypatch.setattr(quantisation, "_LARGE", 1)
-    foreign = replace(lower_language_models(gru_model()), loops={})
-    assert not any(":" in node.op_type or node.domain for graph in graphs(quantise(foreign)) for node in graph.node)
+    foreign = Quantise(least_values=1)(replace(LowerLanguageModels()(gru_model()), facts=()))
+    assert "Scan" in {node.op_type for node in foreign.proto.graph.node}
+    assert not any(node.domain for graph in graphs(foreign) for node in graph.node)
 
 
 def graphs(model: Model) -> list[onnx.GraphProto]:
@@ -240,10 +237,9 @@ def graphs(model: Model) -> list[onnx.GraphProto]:
 
 
 def test_a_lossy_profile_that_changes_too_much_is_not_written(
-    shop: Workshop, folder: Path, cli: Command, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, folder: Path, cli: Command, resize: Resize
 ) -> None:
-    monkeypatch.setattr(quantisation, "_LARGE", 16)
-    monkeypatch.setattr(rounding, "LEVELS", 20)
+    resize(Quantise(least_values=16, levels=20))
     spec = shop.spec(folder, proof=", tags_changed: 0.001")
     outcome: Outcome = cli(spec, "-o", folder / "model.onnx", "--profile", "int8")
     assert outcome.code == 3
@@ -335,7 +331,8 @@ def test_a_wrong_pass_is_caught_by_the_proof(shop: Workshop, folder: Path, monke
 def test_passes_leave_their_argument_alone(shop: Workshop, folder: Path) -> None:
     model = label(shop.joined(shop.spec(folder)), {})
     before = model.proto.SerializeToString()
-    for step in (fold_reprojection, lower_language_models, add_reset_character, quantise):
+    steps = (fold_reprojection, LowerLanguageModels(), AddResetCharacter(), Quantise(16), Halve(16), ReadOneLaneApart())
+    for step in steps:
         step(model)
         assert model.proto.SerializeToString() == before
 
@@ -384,10 +381,9 @@ def corpus(path: Path) -> list[list[str]]:
 
 
 def test_small_language_models_keep_their_operator_and_have_lanes_all_the_same(
-    shop: Workshop, folder: Path, tagger: SequenceTagger, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, folder: Path, tagger: SequenceTagger, resize: Resize
 ) -> None:
-    monkeypatch.setattr(loops, "_LARGE", 512)
-    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 512)
+    resize(LowerLanguageModels(least_hidden=512), LowerTokenLayers())
     path = shop.build(shop.spec(folder), profile="cpu").path
     assert "Scan" not in operators(path)
     assert "reset" in shop.metadata(path)["interface"]["language_models"]["backward_lm"]

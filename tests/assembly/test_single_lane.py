@@ -13,26 +13,27 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.facts import LanguageModel
 from assembler.onnx_model.model import Model
-from assembler.passes import quantisation, single_lane
-from assembler.passes.loops import lower_language_models
-from assembler.passes.quantisation import quantise
-from assembler.passes.single_lane import in_two_halves, read_one_lane_apart
+from assembler.passes.loops import LowerLanguageModels
+from assembler.passes.quantisation import Quantise
+from assembler.passes.single_lane import ReadOneLaneApart, in_two_halves
 from assembler.runtime import Tagger
 from tests.assembly.test_profiles import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.assembly.conftest import Workshop
+    from tests.assembly.conftest import Resize, Workshop
 
 CHARACTERS, HIDDEN = 7, 8
 RESET = CHARACTERS
+quantise, read_one_lane_apart = Quantise(least_values=16), ReadOneLaneApart()
 
 
 @pytest.fixture(autouse=True)
-def _at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantisation, "_LARGE", 16)
+def _at_every_size(resize: Resize) -> None:
+    resize(quantise)
 
 
 def language_model() -> Model:
@@ -52,19 +53,21 @@ def language_model() -> Model:
     weights = [table[name] for name in ("lm/W", "lm/R", "lm/B")]
     states = emit.op("LSTM", [embedded, *weights], "lm/lstm_0", hidden_size=HIDDEN)
     squeezed = emit.op("Squeeze", [states, emit.integers("lm/axis", [1])], "lm/squeeze")
+    emit.fact(LanguageModel(squeezed, "lm"))
     flat = emit.op("Reshape", [squeezed, emit.integers("lm/flat", [-1, HIDDEN])], "lm/flatten")
     emit.op("Gather", [flat, "rows"], "words", axis=0)
-    graph = emit.fragment().graph
+    fragment = emit.fragment()
+    graph = fragment.graph
     graph.name = "lstm"
     info = onnx.helper.make_tensor_value_info
     graph.input.extend([info("ids", 7, ["characters", "sentences"]), info("rows", 7, ["total"])])
     graph.output.append(info("words:0", 1, None))
     opset = onnx.helper.make_opsetid("", 17)
-    return Model(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), {})
+    return Model(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), {}, fragment.facts)
 
 
 def looped() -> Model:
-    return quantise(lower_language_models(language_model()))
+    return quantise(LowerLanguageModels()(language_model()))
 
 
 def run(model: Model, ids: list[list[int]], rows: list[int]) -> np.ndarray:
@@ -103,9 +106,10 @@ def test_no_weight_stands_in_the_file_twice() -> None:
     assert sizes == sorted([4 * HIDDEN * HIDDEN, 2 * CHARACTERS * 4 * HIDDEN, 4 * HIDDEN, 4 * HIDDEN])
 
 
-def test_a_large_dictionary_keeps_the_loop_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single_lane, "_MOST_CHARACTERS", CHARACTERS - 1)
-    assert not any(node.op_type == "If" for node in read_one_lane_apart(looped()).proto.graph.node)
+@pytest.mark.parametrize("most", [CHARACTERS - 1, CHARACTERS])
+def test_a_large_dictionary_keeps_the_loop_alone(most: int) -> None:
+    found = [node.op_type for node in ReadOneLaneApart(most)(looped()).proto.graph.node]
+    assert ("If" in found) == (most == CHARACTERS)
 
 
 @given(arrays(np.float32, (5, 4), elements=st.floats(-100, 100, width=32)))

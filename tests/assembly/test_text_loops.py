@@ -11,25 +11,26 @@ import pytest
 
 from assembler.initialisation import write_spec
 from assembler.onnx_model.emitter import Emitter
+from assembler.onnx_model.facts import LanguageModel
 from assembler.onnx_model.model import Model
-from assembler.passes import loops, quantisation, token_layers
-from assembler.passes.loops import lower_language_models
-from assembler.passes.reset_character import add_reset_character
+from assembler.passes.loops import LowerLanguageModels
+from assembler.passes.quantisation import Quantise
+from assembler.passes.reset_character import AddResetCharacter
+from assembler.passes.token_layers import LowerTokenLayers
 from assembler.runtime import Tagger
 from tests.assembly.test_profiles import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.assembly.conftest import Workshop
+    from tests.assembly.conftest import Resize, Workshop
 
 CHARACTERS, HIDDEN = 7, 4
 
 
 @pytest.fixture(autouse=True)
-def _at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "_LARGE", 1)
-    monkeypatch.setattr(quantisation, "_LARGE", 16)
+def _at_every_size(resize: Resize) -> None:
+    resize(LowerLanguageModels(), Quantise(least_values=16))
 
 
 def built(shop: Workshop, checkpoint: Path, folder: Path, profile: str) -> list[Path]:
@@ -99,16 +100,18 @@ def reading(cell: str, *, counted: bool = True) -> Model:
     counts = ["counts"] if counted else []
     states = emit.op(cell, [embedded, *weights, *counts], "lm/layer", hidden_size=HIDDEN, **options)
     squeezed = emit.op("Squeeze", [states, emit.integers("lm/axis", [1])], "lm/squeeze")
+    emit.fact(LanguageModel(squeezed, "lm"))
     flat = emit.op("Reshape", [squeezed, emit.integers("lm/flat", [-1, HIDDEN])], "lm/flatten")
     emit.op("Gather", [flat, rows], "words", axis=0)
-    graph = emit.fragment().graph
+    fragment = emit.fragment()
+    graph = fragment.graph
     graph.name = "reading"
     info = onnx.helper.make_tensor_value_info
     given = [info("codes", 7, ["characters", "sentences"]), info("places", 7, ["total"])]
     graph.input.extend([*given, info("counts", 6, ["sentences"])] if counted else given)
     graph.output.append(info("words:0", 1, None))
     opset = onnx.helper.make_opsetid("", 17)
-    return Model(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), {})
+    return Model(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), {}, fragment.facts)
 
 
 def run(model: Model, counts: list[int]) -> np.ndarray:
@@ -123,7 +126,7 @@ def run(model: Model, counts: list[int]) -> np.ndarray:
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 def test_behind_the_end_of_a_text_the_states_are_zeros_as_those_of_the_operator(cell: str) -> None:
     model = reading(cell)
-    lowered = lower_language_models(model)
+    lowered = LowerLanguageModels()(model)
     assert "Scan" in [node.op_type for node in lowered.proto.graph.node]
     for counts in ([6, 6], [2, 5], [6, 1]):
         expected, given = run(model, counts), run(lowered, counts)
@@ -134,23 +137,23 @@ def test_behind_the_end_of_a_text_the_states_are_zeros_as_those_of_the_operator(
 
 def test_texts_that_are_not_counted_and_whose_rows_the_graph_picks_are_left_as_they_are() -> None:
     model = reading("LSTM", counted=False)
-    assert lower_language_models(model).proto == model.proto
+    assert LowerLanguageModels()(model).proto == model.proto
 
 
 def test_a_language_model_that_no_host_feeds_gets_no_reset_character_beside_its_operator() -> None:
     model = reading("LSTM")
-    given = add_reset_character(model)
+    given = AddResetCharacter()(model)
     assert given.resets == {}
     assert given.proto == model.proto
 
 
 @pytest.mark.parametrize("text", [False, True])
 def test_in_int8_batches_of_any_size_but_one_give_the_same_tags_and_nearly_the_same_scores(
-    shop: Workshop, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, text: bool
+    shop: Workshop, checkpoint: Path, tmp_path: Path, resize: Resize, *, text: bool
 ) -> None:
     """What enters the head's projection is rounded by one scale for all of a run; a sentence alone has another way."""
-    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
-    monkeypatch.setattr(quantisation, "_LARGE", 128)  # as in real models the last product, to the labels, stays float32
+    # as in real models the last product, to the labels, stays float32
+    resize(LowerTokenLayers(least_features=1), Quantise(least_values=128))
     path = built(shop, checkpoint, tmp_path, "int8")[text]
     assert "DynamicQuantizeLinear" in {node.op_type for node in onnx.load(path).graph.node}
     sentences = texts(64)

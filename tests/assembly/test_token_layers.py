@@ -11,22 +11,22 @@ import pytest
 
 from assembler.onnx_model.emitter import Emitter
 from assembler.onnx_model.model import Model
-from assembler.passes import token_layers
-from assembler.passes.token_layers import lower_token_layers
+from assembler.passes.token_layers import LowerTokenLayers
 from assembler.runtime import Tagger
 from tests.assembly.test_profiles import differences, texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.assembly.conftest import Workshop
+    from tests.assembly.conftest import Resize, Workshop
 
 FEATURES, HIDDEN = 6, 4
+lower_token_layers = LowerTokenLayers(least_features=1)
 
 
 @pytest.fixture(autouse=True)
-def _at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(token_layers, "_LEAST_FEATURES", 1)
+def _at_every_size(resize: Resize) -> None:
+    resize(lower_token_layers)
 
 
 def layer(directions: int, *, opset: int = 17, counted: bool = True, features: int = FEATURES) -> Model:
