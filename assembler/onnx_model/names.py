@@ -20,7 +20,8 @@ class NameTakenError(ValueError):
 class Names:
     """The names of one kind of thing in a graph: of its tensors, or of its operators.
 
-    A name is taken by what has it, or reserved by who asked for a fresh one. What is reserved can be claimed once.
+    A name is taken by what has it, or reserved by who asked for a fresh one. What is reserved can be claimed once, and
+    is never reserved again.
     """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
@@ -40,7 +41,6 @@ class Names:
         """
         if name in self._taken:
             raise NameTakenError(name)
-        self._reserved.discard(name)
         self._taken.add(name)
         return name
 
