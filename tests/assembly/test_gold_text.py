@@ -130,7 +130,7 @@ def test_no_spec_may_allow_a_loss_that_makes_another_tagger(shop: Workshop, fold
 def test_a_model_that_loses_more_than_it_may_is_not_written(
     shop: Workshop, folder: Path, tagger: SequenceTagger, cli: Command, resize: Resize
 ) -> None:
-    resize(Quantise(least_values=16, levels=4))
+    resize(Quantise(least_values=16, levels=30))
     spec = with_gold(shop, folder, own_labels(shop, tagger), ", tags_changed: 0.1")
     outcome = cli(spec, "-o", folder / "m.onnx", "--profile", "int8")
     assert outcome.code == 3, outcome.err
