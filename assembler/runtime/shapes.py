@@ -103,10 +103,12 @@ class FixedShapes:
         if not self.sizes:
             return self.interface.filled(Batch(whole, lanes=lanes))
         batch = Batch(whole, tokens=self.tokens, sizes=self.sizes)
-        for (_, what), needed, size in self._room(batch):
-            if needed.max() > size:
-                message = f"a sentence has {needed.max()} {what}, markers included; the model takes {size}"
-                raise ModelError(Problem("M019", message, "split the sentence", self.file))
+        for entry in self.interface.inputs:
+            for (_, what), needed, size in self._room(entry, batch):
+                if needed.max() > size:
+                    counted = f"{needed.max()} {what}{entry.counted.get(what, '')}"
+                    message = f"a sentence has {counted}; the model takes {size}"
+                    raise ModelError(Problem("M019", message, "split the sentence", self.file))
         return self.interface.filled(batch)
 
     def have_room(self, sentences: Sequence[InContext]) -> list[bool]:
@@ -117,17 +119,18 @@ class FixedShapes:
         """
         fits = np.ones(len(sentences), dtype=np.bool_)
         if sentences:
-            for _, needed, size in self._room(Batch(sentences)):
-                fits &= needed <= size
+            batch = Batch(sentences)
+            for entry in self.interface.inputs:
+                for _, needed, size in self._room(entry, batch):
+                    fits &= needed <= size
         return [bool(each) for each in fits]
 
-    def _room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64], int]]:
-        """Yield the axes of fixed sizes, with what each sentence needs and may have of them."""
-        for entry in self.interface.inputs:
-            for axis, needed in entry.room(batch):
-                size = self.tokens if axis == ("", "tokens") else self.sizes.get(axis)
-                if size is not None:
-                    yield axis, needed, size // (self.sentences or 1) if axis[1] == "pieces" else size
+    def _room(self, entry: Input, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64], int]]:
+        """Yield the axes of an input that have a fixed size, with what each sentence needs and may have of them."""
+        for axis, needed in entry.room(batch):
+            size = self.tokens if axis == ("", "tokens") else self.sizes.get(axis)
+            if size is not None:
+                yield axis, needed, size // (self.sentences or 1) if axis[1] == "pieces" else size
 
 
 def _fixed(entry: Input, shape: Shape, file: str) -> list[tuple[Axis, int]]:

@@ -47,7 +47,17 @@ def test_a_model_of_fixed_sizes_is_proven_and_tags_the_same(
 
 def test_a_sentence_that_has_no_room_is_a_problem(shop: Workshop, checkpoint: Path, tmp_path: Path) -> None:
     tagger = Tagger(shop.build(fixed(checkpoint, tmp_path, sentences=1), proof=False).path)
-    with pytest.raises(ModelError, match=r"M019 a sentence has 9 tokens, markers included; the model takes 8"):
+    with pytest.raises(ModelError, match=r"M019 a sentence has 9 tokens; the model takes 8"):
         tagger.tag([["a"] * 9])
     with pytest.raises(ModelError, match=r"M019 a sentence has 62 characters, markers included; the model takes 60"):
         tagger.tag([["a" * 60]])
+
+
+def test_a_text_that_has_no_room_is_counted_with_the_spaces_between_its_tokens(
+    shop: Workshop, checkpoint: Path, tmp_path: Path
+) -> None:
+    tagger = Tagger(shop.build(fixed(checkpoint, tmp_path, sentences=1, text=True), proof=False).path)
+    assert len(tagger.tag([["a" * 30, "b" * 29]])[0].labels) == 2
+    message = r"M019 a sentence has 61 characters, one space between two tokens included; the model takes 60"
+    with pytest.raises(ModelError, match=message):
+        tagger.tag([["a" * 30, "b" * 30]])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from assembler.runtime.fill.rule import Input, OfTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Self
 
     import numpy as np
@@ -46,6 +46,8 @@ class OfEncoder(Input, ABC):
 @dataclass(frozen=True, slots=True)
 class OfPieces(OfEncoder, ABC):
     """An input with a row for each piece."""
+
+    counted: ClassVar[Mapping[str, str]] = {"subtokens": ", special ones included"}
 
     def room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
         """Yield the pieces, and the subtokens of the longest of them, special ones included."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from assembler.runtime.fill.rule import Input, OfTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Self
 
     import numpy as np
@@ -48,6 +48,7 @@ class Characters(OfLanguageModel):
     """An input of character ids, int64 `[characters, sentences]`."""
 
     rule: ClassVar[str] = "characters"
+    counted: ClassVar[Mapping[str, str]] = {"characters": ", markers included"}
 
     def fill(self, batch: Batch) -> NDArray[np.int64]:
         """Return the ids, or the lanes that several texts share."""

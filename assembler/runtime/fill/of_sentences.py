@@ -11,7 +11,7 @@ from assembler.runtime.fill.rule import Input, OfTokens
 from assembler.runtime.text import encode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Self
 
     from numpy.typing import NDArray
@@ -63,6 +63,7 @@ class Text(Input):
     """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0."""
 
     rule: ClassVar[str] = "text"
+    counted: ClassVar[Mapping[str, str]] = {"characters": ", one space between two tokens included"}
 
     def fill(self, batch: Batch) -> NDArray[np.int32]:
         """Return the code points."""

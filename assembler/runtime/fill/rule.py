@@ -47,6 +47,8 @@ class Input(ABC):
     """
 
     rule: ClassVar[str]
+    #: What the numbers of `room` count that nobody has written, by axis, as a message says it.
+    counted: ClassVar[Mapping[str, str]] = {}
     name: str
 
     @property
