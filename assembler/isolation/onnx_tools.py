@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.isolation.frames import Frame
 from assembler.isolation.scope import isolated
 
@@ -46,6 +48,24 @@ def converted(model: onnx.ModelProto, opset: int, what: str, failed: Failed) -> 
         AssemblerError: As `failed` says; or M025 to M027.
     """
     return _changed(model, Frame({"act": "convert", "opset": opset}), what, failed)
+
+
+def inferred(model: onnx.ModelProto, what: str) -> onnx.ModelProto | None:
+    """Return a model with the types that ONNX infers, or `None` where it cannot.
+
+    Raises:
+        ModelError: M025 to M027.
+    """
+
+    def failed(reason: str) -> ModelError:
+        return ModelError(Problem("M005", reason))
+
+    try:
+        return _changed(model, Frame({"act": "infer"}), what, failed)
+    except ModelError as err:
+        if err.problems[0].code != "M005":
+            raise
+        return None
 
 
 def _changed(model: onnx.ModelProto, request: Frame, what: str, failed: Failed) -> onnx.ModelProto:

@@ -82,6 +82,7 @@ class IsolatedSession:
         )
         self._inputs = [Port(*port) for port in answer.words["inputs"]]
         self._outputs = [Port(*port) for port in answer.words["outputs"]]
+        self._defaults = [Port(*port) for port in answer.words["defaults"]]
         self._metadata = {str(key): str(value) for key, value in answer.words["metadata"].items()}
         self._generation = self._worker.generation
 
@@ -92,6 +93,10 @@ class IsolatedSession:
     def get_outputs(self) -> list[Port]:
         """Return the outputs."""
         return self._outputs
+
+    def get_overridable_initializers(self) -> list[Port]:
+        """Return the inputs that need not be fed."""
+        return self._defaults
 
     def get_providers(self) -> list[str]:
         """Return what runs it."""

@@ -109,7 +109,11 @@ def _load(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
     sessions[int(request.words["session"])] = session
     ports = {
         key: [[port.name, port.type, [dim if isinstance(dim, int) else str(dim) for dim in port.shape]] for port in own]
-        for key, own in (("inputs", session.get_inputs()), ("outputs", session.get_outputs()))
+        for key, own in (
+            ("inputs", session.get_inputs()),
+            ("outputs", session.get_outputs()),
+            ("defaults", session.get_overridable_initializers()),
+        )
     }
     return Frame({**ports, "metadata": dict(session.get_modelmeta().custom_metadata_map)})
 
@@ -140,6 +144,11 @@ def _convert(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
     return _whole(converted.SerializeToString())
 
 
+def _infer(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
+    found = import_module("onnx.shape_inference").infer_shapes(_model(request), data_prop=True)
+    return _whole(found.SerializeToString())
+
+
 def _model(request: Frame) -> Any:  # noqa: ANN401 - a ModelProto; onnx is imported when it is needed
     return import_module("onnx").load_model_from_string(request.arrays["model"].tobytes())
 
@@ -154,4 +163,5 @@ _ACTS: Mapping[str, Callable[..., Frame]] = {
     "check": _check,
     "inline": _inline,
     "convert": _convert,
+    "infer": _infer,
 }

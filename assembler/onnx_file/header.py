@@ -7,6 +7,7 @@ https://protobuf.dev/programming-guides/encoding/.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,12 +46,14 @@ class OnnxHeader:
         outputs: The outputs likewise.
         opset: The version of the default operator domain, or 0 where the file does not say.
         metadata: The file's `metadata_props`.
+        defaults: The inputs that are initializers too, and so need not be fed.
     """
 
     inputs: Mapping[str, TensorType]
     outputs: Mapping[str, TensorType]
     opset: int
     metadata: Mapping[str, str]
+    defaults: Mapping[str, TensorType] = dataclasses.field(default_factory=dict)
 
     def facts(self) -> Mapping[str, int]:
         """Return nothing: the sizes are in the types."""
@@ -179,7 +182,8 @@ def _model(wire: Wire, size: int) -> OnnxHeader:
                 message = f"it has more than {_MOST_PORTS} inputs or outputs"
                 raise TooLargeError(message)
     inputs = {name: type_ for name, type_ in infos[11] if name not in names}
-    return OnnxHeader(inputs, dict(infos[12]), opset, metadata)
+    defaults = {name: type_ for name, type_ in infos[11] if name in names}
+    return OnnxHeader(inputs, dict(infos[12]), opset, metadata, defaults)
 
 
 def _opset(wire: Wire, field: Field) -> int:

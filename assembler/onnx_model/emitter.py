@@ -239,6 +239,8 @@ class Emitter(Operators):
     ) -> None:
         """Take a whole graph as the part. Its inputs have the names of the ports.
 
+        An initializer that a port has the name of is only what the graph has where nothing feeds the port.
+
         Args:
             graph: Nodes, value infos and initializers, stubs for those in `weights`.
             weights: The arrays of the stubs.
@@ -247,8 +249,9 @@ class Emitter(Operators):
         """
         self.names.take(tensor_names(graph))
         self.nodes.extend(graph.node)
-        self._initializers.update({proto.name: proto for proto in graph.initializer})
-        self._weights.update(weights)
+        fed = {tensor for tensors in self._inputs.values() for tensor in tensors}
+        self._initializers.update({proto.name: proto for proto in graph.initializer if proto.name not in fed})
+        self._weights.update({name: array for name, array in weights.items() if name not in fed})
         self._value_infos.extend(graph.value_info)
         self._outputs.update(outputs)
         self._opsets.update(opsets)

@@ -66,7 +66,7 @@ def run(session: OpenSession, inputs: Arrays, what: str) -> dict[str, Array]:
     Raises:
         ModelError: The run fails in ONNX Runtime (M007), or its process died, hung or ran out of memory (M025 to M027).
     """
-    wanted = {entry.name for entry in session.get_inputs()}
+    wanted = {entry.name for entry in (*session.get_inputs(), *session.get_overridable_initializers())}
     fed = {name: array for name, array in inputs.items() if name in wanted}
     if isinstance(session, IsolatedSession):
         names = session.tensors()

@@ -20,7 +20,10 @@ from assembler.onnx_file.external_data import PATHS, ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_model.fragment import INLINE_BYTES, tensor_proto
 from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx
+from assembler.onnx_subgraphs.lifting import lift
+from assembler.onnx_subgraphs.normalising import FREE_INITIALIZERS, TooDenseError, normalise
 from assembler.onnx_subgraphs.opsets import at_opset
+from assembler.onnx_subgraphs.output_types import require_shapes, with_inferred_outputs
 from assembler.sources.location import local_file
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ class OnnxSubgraph:
         source: The source in the spec.
         digest: The SHA-256 of its file, its external data included.
         copy: The private copy of the file that all this was read from.
+        ran: The file that is run: the copy, but where its format is too old for what is fed.
         header: Its ports.
         graph: Its graph, with stubs for large initializers.
         arrays: The arrays of the stubs.
@@ -50,6 +54,7 @@ class OnnxSubgraph:
     source: Source
     digest: str
     copy: OnnxCopy
+    ran: Path
     header: OnnxHeader
     graph: onnx.GraphProto
     arrays: Mapping[str, Array]
@@ -78,7 +83,9 @@ class OnnxSubgraph:
         from assembler.onnx_model.sessions import run_file
 
         with _marked(self.source):
-            return run_file(self.copy.path, inputs)
+            given = run_file(self.ran, inputs)
+            require_shapes(self.copy.path.name, self.header, given)
+        return given
 
     def graft(self, emit: Emitter) -> None:
         """Give the graph to the emitter as a whole."""
@@ -112,19 +119,17 @@ def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
 
     try:
         header = read_header(copy.path)
-        with _marked(source):
-            check(
-                copy.path,
-                f"the checker, on {path.name}",
-                unusable,
-            )
         model = onnx.load(copy.path, load_external_data=False)
+        first_versions = model.ir_version < FREE_INITIALIZERS  # there ONNX Runtime feeds no initializer
+        checked = _checked_file(copy.path, model)
+        with _marked(source):
+            check(checked, f"the checker, on {path.name}", unusable)
         _load_external_data(model, copy.path.parent)
+    except TooDenseError as err:
+        message = f"source '{source.name}': {path.name} cannot be assembled: {err}"
+        raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights")) from err
     except _DAMAGED as err:
         raise unusable(str(err) or type(err).__name__) from err
-    if model.graph.sparse_initializer:
-        message = f"source '{source.name}': {path.name} has sparse initializers, which cannot be assembled"
-        raise SourceError(Problem.at(source.mark, "R005", message, "export it with dense weights"))
     if model.functions:
         # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
         with _marked(source):
@@ -137,8 +142,35 @@ def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
         model = at_opset(source, model, setting)
     used = _domains(model.graph)
     opsets = {entry.domain: entry.version for entry in model.opset_import if entry.domain in used}
+    lift(model.graph)
     graph, arrays = _split(model.graph)
-    return OnnxSubgraph(source, copy.digest, copy, header, graph, arrays, opsets)
+    with _marked(source):
+        header = with_inferred_outputs(model, graph, header)
+    ran = checked if first_versions and header.defaults else copy.path
+    return OnnxSubgraph(source, copy.digest, copy, ran, header, graph, arrays, opsets)
+
+
+def _checked_file(path: Path, model: onnx.ModelProto) -> Path:
+    """Return the file that the checker looks at: the copy, or beside it what was made of it where that differs.
+
+    Outputs without a shape are no fault to the checker there: what their shape is, is inferred, or found in a run.
+    """
+    changed = normalise(model)
+    shapeless = [
+        output
+        for output in model.graph.output
+        if output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape")
+    ]
+    if not changed and not shapeless:
+        return path
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    for output in shown.graph.output:
+        if output.type.HasField("tensor_type") and not output.type.tensor_type.HasField("shape"):
+            output.type.tensor_type.shape.SetInParent()
+    beside = path.with_name(f"{path.name}.normalised")
+    beside.write_bytes(shown.SerializeToString())
+    return beside
 
 
 def _domains(graph: onnx.GraphProto) -> set[str]:

@@ -37,7 +37,10 @@ def ports(part: PartView) -> Ports:
     bound = {dim for type_ in inputs.values() for dim in type_.dims or () if isinstance(dim, Variable)}
     outputs = {name: _opened(_dims_of(name, type_, names), bound) for name, type_ in header.outputs.items()}
     return Ports(
-        inputs=tuple(Port(name, type_) for name, type_ in inputs.items()),
+        inputs=(
+            *(Port(name, type_) for name, type_ in inputs.items()),
+            *(Port(name, _dims_of(name, type_, names), optional=True) for name, type_ in header.defaults.items()),
+        ),
         outputs=tuple(Port(name, type_) for name, type_ in outputs.items()),
     )
 

@@ -88,6 +88,14 @@ class PartReference:
         require_dims(wiring.spec.proof.mark, wrong)
         return cls(wiring.spec, cases, trials.notes, random_parts(stepwise.fragments))
 
+    def axes(self) -> dict[str, int]:
+        """Return the number of axes of each output, where all runs have the same."""
+        seen: dict[str, set[int]] = {}
+        for _, _, outputs in self.tensors:
+            for name, array in outputs.items():
+                seen.setdefault(name, set()).add(array.ndim)
+        return {name: next(iter(found)) for name, found in seen.items() if len(found) == 1}
+
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
         """Compare every output.
 

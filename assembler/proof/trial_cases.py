@@ -6,12 +6,14 @@ exporter has left a dim open that must be a multiple of 32, or larger than one. 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError, SpecError
 from assembler.proof.given_cases import given_cases
+from assembler.proof.likely_values import likely_values
 from assembler.proof.random_inputs import proof_inputs, sized_inputs
 from assembler.proof.text_inputs import text_interface
 
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
 _USUAL = (2, 3, 4, 8, 16, 32, 64, 128, 224, 256, 320, 416, 512, 640)
 #: The most sets of sizes that are tried, and how many that work are enough.
 _MOST_TRIED, _ENOUGH = 64, 3
-#: What parts answer to sizes that they cannot compute with: an error, or while we look for others the end of their
-#: process. At first that is told, for it may be the values.
-_ERRORS, _ENDS = frozenset({"M007"}), frozenset({"M007", "M025"})
+#: What parts answer to what they cannot compute with: an error, or another shape than their file says. While others are
+#: looked for it may be the end of their process, which at first is told.
+_ERRORS, _ENDS = frozenset({"M007", "M029"}), frozenset({"M007", "M025", "M029"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,26 +111,41 @@ def _first(err: ModelError) -> str:
 
 
 def _looked_for(wiring: Wiring, stepwise: Stepwise) -> tuple[list[Trial], tuple[str, ...]]:
-    """Return sets of sizes that the parts accept."""
-    spec = wiring.spec
+    """Return inputs that the parts accept."""
     found: list[Trial] = []
     tried = 0
-    for number, sizes in enumerate(islice(_sizes(spec, _example_sizes(stepwise)), _MOST_TRIED)):
+    for words, inputs in islice(_guesses(wiring, _example_sizes(stepwise)), _MOST_TRIED):
         tried += 1
-        words = ", ".join(f"{name} {size}" for name, size in sizes.items())
         try:
-            inputs = sized_inputs(spec, sizes, number)
             found.append(Trial(words, inputs, _run(stepwise, inputs), {}))
-        except SpecError:  # too much for a proof
-            continue
         except ModelError as err:
             if not _is_refusal(err, _ENDS):
                 raise
         if len(found) == _ENOUGH:
             break
     said = "; ".join(trial.name for trial in found)
-    notes = (f"sizes that the parts accept were looked for, and found: {said} ({tried} tried)",) if found else ()
+    notes = (f"inputs that the parts accept were looked for, and found: {said} ({tried} tried)",) if found else ()
     return found, notes
+
+
+def _guesses(wiring: Wiring, examples: Sequence[int]) -> Iterator[tuple[str, dict[str, Array]]]:
+    """Yield inputs of other sizes, then some of those with likely values for shapes, counts, axes and scales."""
+    spec = wiring.spec
+    outputs = [wiring.tensors[output.reference.text] for output in spec.outputs.values()]
+    sizes = [*_sizes(spec, examples)]
+    for number, each in enumerate(sizes[: _MOST_TRIED // 2]):
+        with suppress(SpecError):  # too much for a proof
+            yield _words(each), sized_inputs(spec, each, number)
+    for number, each in enumerate(sizes[:_ENOUGH] or [{}]):
+        with suppress(SpecError):
+            random = sized_inputs(spec, each, number)
+            for values in likely_values(spec, outputs, random):
+                said = ", ".join(f"{name} {array.tolist()!r:.60}" for name, array in values.items())
+                yield ", ".join(filter(None, (_words(each), said))), {**random, **values}
+
+
+def _words(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {size}" for name, size in sizes.items())
 
 
 def _sizes(spec: Spec, examples: Sequence[int]) -> Iterator[dict[str, int]]:

@@ -169,7 +169,8 @@ def at_common_opset(spec: Spec, headers: Mapping[str, Weights]) -> Spec:
     asked = any(source.options.get("convert") is True for source in spec.sources.values())
     if spec.opset_told or asked or not opsets:
         return spec
-    return replace(spec, opset=min(max(*opsets, OPSETS[0]), OPSETS[1]))
+    exported = all(name in headers for name in spec.graph)  # our own kinds are not emitted at older ones
+    return replace(spec, opset=min(max(*opsets, 1 if exported else OPSETS[0]), OPSETS[1]))
 
 
 def _peeked(spec: Spec, problems: list[Problem]) -> dict[str, Weights | str]:

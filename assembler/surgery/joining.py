@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from assembler.onnx_model.fragment import Fragment
     from assembler.wiring.graph import Wiring
 
+#: The first version of the format in which an initializer need not be an input.
+_FREE_INITIALIZERS = 4
 #: The name of the graph and the producer in the file.
 PRODUCER = "flair-assembler"
 
@@ -66,7 +68,7 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
     name_nodes(graph)
     inputs = {name: entry.type for name, entry in wiring.spec.inputs.items()}
     graph.input.extend(value_info(name, type_) for name, type_ in inputs.items())
-    graph.output.extend(value_info(name, wiring.tensors[text]) for name, text in public.items())
+    graph.output.extend(value_info(name, _with_axes(name, wiring.tensors[text])) for name, text in public.items())
     proto = _cleaned(graph, _opsets(fragments))
     kept = {tensor.name for tensor in proto.graph.initializer}
     given = {name for node in proto.graph.node for name in node.output}
@@ -134,6 +136,19 @@ def _tensor_names(
     return names, copies
 
 
+def _with_axes(name: str, type_: TensorType) -> TensorType:
+    """Return the type of an output, which ONNX wants to have a shape.
+
+    Raises:
+        ModelError: Not even the number of its axes is known (M030).
+    """
+    if type_.dims is None:
+        message = f"nobody says how many axes the output '{name}' has: its file does not, and no run has shown it"
+        hint = "build it with the proof, whose runs show it, or export it with shapes"
+        raise ModelError(Problem("M030", message, hint))
+    return type_
+
+
 def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
     """Return the declaration of a tensor; sizes that are not known are left open."""
     if type_.dtype is None:
@@ -181,7 +196,7 @@ def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelPro
     """
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     model = helper.make_model(graph, opset_imports=imports, producer_name=PRODUCER)
-    model.ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
+    model.ir_version = max(_FREE_INITIALIZERS, helper.find_min_ir_version_for(imports, ignore_unknown=True))
     needed = _needed_tensors(model)
     nodes = [node for node in graph.node if needed.intersection(node.output)]
     read = {name for node in nodes for name in read_by(node)}.union(output.name for output in graph.output)

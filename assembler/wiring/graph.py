@@ -88,6 +88,19 @@ class Wiring:
         """Return the edges into one port, in order."""
         return tuple(edge for edge in self.edges[node] if edge.port == port)
 
+    def with_axes(self, found: Mapping[str, int]) -> Wiring:
+        """Return the wiring with the numbers of axes that runs have shown, for outputs of which nothing is known.
+
+        Args:
+            found: The number of axes of outputs of the model, by their names.
+        """
+        tensors = dict(self.tensors)
+        for name, axes in found.items():
+            text = self.spec.outputs[name].reference.text
+            if tensors[text].dims is None:
+                tensors[text] = TensorType(tensors[text].dtype, (None,) * axes)
+        return replace(self, tensors=tensors)
+
     def digraph(self) -> nx.MultiDiGraph[str]:
         """Return the parts and the inputs as a graph; each edge has its `Edge` under the key `edge`."""
         return _digraph(self.spec, self.edges)

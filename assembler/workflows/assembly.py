@@ -211,6 +211,8 @@ def _build(spec: Spec, say: Progress, *, trust: bool, proof: bool) -> tuple[Mode
         say("running the source")
         reference = reference_results(wiring, sources)
         require_budget(spec, reference)
+        if reference.parts is not None:
+            wiring = wiring.with_axes(reference.parts.axes())
     say("emitting and joining the parts")
     fragments = emit_parts(wiring)
     parameters = {node: fragment.weight_count() for node, fragment in fragments.items()}

@@ -1,0 +1,97 @@
+"""Moves large weights out of nested graphs and `Constant` nodes to the outermost graph, where equal ones are shared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+
+from assembler.onnx_model.fragment import INLINE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def lift(graph: onnx.GraphProto) -> None:
+    """Make every large weight of a graph an initializer of it.
+
+    What a nested graph gives as its own output stays there: it has to be made there. The graph is changed.
+
+    Args:
+        graph: The outermost graph.
+    """
+    taken = {name for inner in (graph, *_nested(graph)) for name in _names(inner)}
+    lifted: list[onnx.TensorProto] = []
+    for inner in (graph, *_nested(graph)):
+        given = {output.name for output in inner.output}
+        renamed: dict[str, str] = {}
+        for tensor in _taken_out(inner, given, outermost=inner is graph):
+            fresh = tensor.name
+            if inner is not graph:
+                while fresh in taken:
+                    fresh += "_"
+                taken.add(fresh)
+                renamed[tensor.name] = fresh
+                tensor.name = fresh
+            lifted.append(tensor)
+        if renamed:
+            _rename(inner, renamed)
+    graph.initializer.extend(lifted)
+
+
+def _taken_out(graph: onnx.GraphProto, given: set[str], *, outermost: bool) -> list[onnx.TensorProto]:
+    """Take the large weights out of one graph, but for what it gives."""
+    found = []
+    if not outermost:
+        large = [tensor for tensor in graph.initializer if _is_large(tensor) and tensor.name not in given]
+        found += [_copy(tensor, tensor.name) for tensor in large]
+        for tensor in large:
+            graph.initializer.remove(tensor)
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.output[0] not in given]:
+        value = next((entry.t for entry in node.attribute if entry.name == "value" and _is_large(entry.t)), None)
+        if value is not None:
+            found.append(_copy(value, node.output[0]))
+            graph.node.remove(node)
+    return found
+
+
+def _is_large(tensor: onnx.TensorProto) -> bool:
+    return len(tensor.raw_data) > INLINE_BYTES or tensor.ByteSize() > 2 * INLINE_BYTES
+
+
+def _copy(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
+    copy = onnx.TensorProto()
+    copy.CopyFrom(tensor)
+    copy.name = name
+    return copy
+
+
+def _nested(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    for node in graph.node:
+        for inner in _graphs_of(node):
+            yield inner
+            yield from _nested(inner)
+
+
+def _graphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (port.name for port in graph.input)
+    for node in graph.node:
+        yield from node.output
+
+
+def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Read other tensors in a graph and in those nested in it."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for inner in _graphs_of(node):
+            _rename(inner, names)
+            for output in inner.output:
+                output.name = names.get(output.name, output.name)

@@ -1,0 +1,78 @@
+"""What the outputs of an exported subgraph really are, where its file says nothing of their axes, or what is not so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import onnx
+
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
+from assembler.core.tensors import Dim, TensorType, Variable
+from assembler.isolation.onnx_tools import inferred
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.core.arrays import Array
+    from assembler.onnx_file.header import OnnxHeader
+
+
+def with_inferred_outputs(model: onnx.ModelProto, graph: onnx.GraphProto, header: OnnxHeader) -> OnnxHeader:
+    """Return a header whose outputs have the axes that ONNX infers, where the file says otherwise or nothing.
+
+    Args:
+        model: The model.
+        graph: Its graph, with stubs for large initializers.
+        header: What the file says.
+
+    Raises:
+        ModelError: The inference dies, hangs or runs out of memory (M025 to M027).
+    """
+    light = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    light.graph.CopyFrom(graph)
+    light.graph.input.extend(model.graph.input)
+    for output in model.graph.output:
+        shapeless = light.graph.output.add()
+        shapeless.CopyFrom(output)
+        if shapeless.type.HasField("tensor_type"):
+            shapeless.type.tensor_type.ClearField("shape")
+    found = inferred(light, "the inference of its types")
+    if found is None:
+        return header
+    outputs = dict(header.outputs)
+    for output in found.graph.output:
+        if output.type.HasField("tensor_type") and output.type.tensor_type.HasField("shape"):
+            outputs[output.name] = _better(output, outputs[output.name])
+    return replace(header, outputs=outputs)
+
+
+def _better(output: onnx.ValueInfoProto, said: TensorType) -> TensorType:
+    """Return what a file says of an output, unless the number of axes is another one."""
+    shape = output.type.tensor_type.shape.dim
+    if said.dims is not None and len(said.dims) == len(shape):
+        return said
+    dims: list[Dim] = [
+        dim.dim_value if dim.HasField("dim_value") else Variable(dim.dim_param or f"{output.name}.{axis}")
+        for axis, dim in enumerate(shape)
+    ]
+    return TensorType(said.dtype, tuple(dims))
+
+
+def require_shapes(what: str, header: OnnxHeader, given: Mapping[str, Array]) -> None:
+    """Refuse a run whose outputs are not what the file says: the inputs are none that it is for.
+
+    Raises:
+        ModelError: The sizes or the number of axes differ (M029).
+    """
+    for name, array in given.items():
+        said = header.outputs[name].dims
+        fits = said is None or (
+            len(said) == array.ndim
+            and all(not isinstance(dim, int) or dim == size for dim, size in zip(said, array.shape, strict=True))
+        )
+        if not fits:
+            message = f"{what} says that '{name}' is {header.outputs[name]}, and gives {list(array.shape)}"
+            hint = "tell the proof what the file can be given: proof: {inputs: …}, or cases: file.npz"
+            raise ModelError(Problem("M029", message, hint))
