@@ -16,22 +16,17 @@ from flair.embeddings import (
     FlairEmbeddings,
     TokenEmbeddings,
     TransformerWordEmbeddings,
-    WordEmbeddings,
 )
-from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
 from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.flair_checkpoints.acceptance import stacked
 from assembler.flair_checkpoints.documents import document_weights, text_head_weights, token_head_weights
-from assembler.flair_checkpoints.encoder import encoder_weights, has_positions_for
+from assembler.flair_checkpoints.embeddings import can_read_token, embedding_weights
+from assembler.flair_checkpoints.encoder import has_positions_for
 from assembler.flair_checkpoints.extraction import (
     char_lm_weights,
     crf_weights,
-    hash_table,
     head_weights,
-    one_hot_table,
-    piece_table,
-    word_table,
 )
 from assembler.flair_checkpoints.loading import load_labeller, load_language_model, stored_tasks
 from assembler.flair_checkpoints.location import fetch
@@ -113,7 +108,7 @@ class FlairSource:
         untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
         if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
             return False
-        if not all(_can_read(embedding, token) for embedding in self.embeddings for token in sentence):
+        if not all(can_read_token(embedding, token) for embedding in self.embeddings for token in sentence):
             return False
         return all(has_positions_for(encoder, sentence) for encoder in encoders)
 
@@ -167,7 +162,7 @@ class FlairSource:
             return document_weights(self.tagger)
         if part == "crf" and isinstance(self.tagger, SequenceTagger):
             return crf_weights(self.tagger)
-        return _embedding_weights(self.embeddings[int(part.rpartition(".")[2])])
+        return embedding_weights(self.embeddings[int(part.rpartition(".")[2])])
 
     def pools_each(self) -> bool:
         """Return whether the documents of a classifier are pooled from each embedding alone."""
@@ -242,39 +237,6 @@ class FlairSource:
         with quiet_flair(), flair_at_work(self.source, "embed with this checkpoint"):
             widths = [self.embeddings[place].embedding_length for place in self.order()]
             return embed(self.embeddings, sentences), widths
-
-
-def _can_read(embedding: TokenEmbeddings, token: str) -> bool:
-    if not isinstance(embedding, OneHotEmbeddings | HashEmbeddings | BytePairEmbeddings | TransformerWordEmbeddings):
-        return True
-    if any("\ud800" <= character <= "\udfff" for character in token):
-        return False
-    if not isinstance(embedding, BytePairEmbeddings) or not token.strip():
-        return True
-    read = embedding._preprocess(token) if embedding.do_preproc else token  # noqa: SLF001 - flair's own way to read it
-    return bool(embedding.spm.EncodeAsIds(read.lower()))
-
-
-def _embedding_weights(embedding: TokenEmbeddings) -> Weights:
-    """Return the weights of one embedding, which is of a supported class."""
-    if isinstance(embedding, WordEmbeddings):
-        return word_table(embedding)
-    if isinstance(embedding, OneHotEmbeddings):
-        return one_hot_table(embedding)
-    if isinstance(embedding, HashEmbeddings):
-        return hash_table(embedding)
-    if isinstance(embedding, TransformerWordEmbeddings):
-        return encoder_weights(embedding)
-    if isinstance(embedding, BytePairEmbeddings):
-        return piece_table(embedding)
-    if isinstance(embedding, FlairEmbeddings):
-        return char_lm_weights(
-            embedding.lm,
-            with_whitespace=embedding.with_whitespace,
-            lowercase=getattr(embedding, "is_lower", False),
-            tokenized=embedding.tokenized_lm,
-        )
-    raise TypeError(embedding)
 
 
 def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem, suggest
 from assembler.core.regular_files import is_inside
-from assembler.forms.registry import form_of
+from assembler.forms.registry import form_of, reading
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,13 +49,19 @@ def _found(source: Source, path: Path) -> Path | None:
         message = f"source '{source.name}': {path} is no regular file"
         raise SourceError(Problem.at(source.mark, "R001", message, RELATIVE))
     is_link = path.is_symlink()
-    if not is_link and form.is_name(source):
+    if not is_link and may_be_name(source):
         return None
     what = "a link that leads to no file" if is_link else "not there"
     message = f"source '{source.name}': {path} is {what}"
     siblings = _files(path.parent, {path.suffix} if path.suffix else form.suffixes) if path.parent.is_dir() else []
     hint = suggest(path.name, siblings, what=f"files in {path.parent}") if siblings else RELATIVE
     raise SourceError(Problem.at(source.mark, "R001", message, hint))
+
+
+def may_be_name(source: Source) -> bool:
+    """Return whether a location may be a name that its form fetches, where no file has it."""
+    with reading(source):
+        return form_of(source).is_name(source)
 
 
 def _inside(folder: Path, suffixes: Collection[str]) -> str:
@@ -76,12 +82,12 @@ def unpinned(spec: Spec) -> list[Problem]:
     """
     problems = []
     for source in spec.sources.values():
-        form = form_of(source)
-        if not form.is_name(source) or not is_inside(spec.folder, source.location):
+        if not may_be_name(source) or not is_inside(spec.folder, source.location):
             continue  # of what is outside, not even its being there is told
         if os.path.lexists(os.path.join(spec.folder, source.location)):  # noqa: PTH118 - what is there is no name
             continue
-        lacking = form.lacking(source)
+        with reading(source):
+            lacking = form_of(source).lacking(source)
         if lacking:
             message = f"the model '{source.location}' is fetched by its name, and the spec gives no "
             hint = "what a name leads to can change: the first build prints the digest to pin"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Known, Problem
-from assembler.forms.registry import form_of, forms
+from assembler.forms.registry import form_of, forms, reading
 from assembler.parts.registry import kinds
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def weights_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
             message = f"{node.name}: kind '{node.kind}' takes its weights from a source of the form "
             message += f"{' or '.join(map(repr, fitting))}, '{source}' is of the form '{form.name}'"
             yield Problem.at(node.weights_mark, "W012", message)
-        elif (wrong := form.misnamed(node.weights, guesses)) is not None:
+            continue
+        with reading(spec.sources[source]):
+            wrong = form.misnamed(node.weights, guesses)
+        if wrong is not None:
             yield Problem.at(node.weights_mark, "W023", f"{node.name}: {wrong.message}", wrong.hint)
 
 

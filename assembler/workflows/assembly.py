@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import ModelError, SourceError, SpecError
 from assembler.core.problems import Problem, in_order
 from assembler.core.regular_files import is_utf8
-from assembler.forms.registry import form_of
+from assembler.forms.registry import form_of, reading
 from assembler.parts.registry import kinds
 from assembler.passes.profiles import PROFILES
 from assembler.spec.files import parameter_files
@@ -189,7 +189,9 @@ def _read_files(spec: Spec) -> Iterator[tuple[Path, str]]:
     for source in spec.sources.values():
         path = spec.folder / source.location
         yield path, "is a source of the spec"
-        for companion in form_of(source).companions(path):
+        with reading(source):
+            companions = [*form_of(source).companions(path)]
+        for companion in companions:
             yield companion, f"holds the weights of the source '{source.name}'"
 
 

@@ -15,7 +15,7 @@ from assembler.core.regular_files import is_inside, leads_outside
 from assembler.forms.registry import form_of
 from assembler.parts.registry import kinds
 from assembler.proof.gold_text import read_gold
-from assembler.sources.location import unpinned
+from assembler.sources.location import may_be_name, unpinned
 from assembler.sources.opening import at_common_opset, open_headers
 from assembler.spec.files import named_files
 from assembler.spec.reading import load_spec
@@ -81,8 +81,8 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
             problems += err.problems
             continue
         problems += outside_problems(spec)  # before anything that the spec names is looked at
-        problems += unpinned(spec) if strict else []
         try:
+            problems += unpinned(spec) if strict else []
             headers, left = open_headers(spec)
             notes += [*left, *_absent_sources(spec)]
             wire(at_common_opset(spec, headers), headers)
@@ -130,8 +130,7 @@ def _absent_sources(spec: Spec) -> list[str]:
     notes = []
     for source in spec.sources.values():
         path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
-        form = form_of(source)
-        if form.peek is not None or form.is_name(source) or _closed(spec, source.location):
+        if form_of(source).peek is not None or may_be_name(source) or _closed(spec, source.location):
             continue
         if not os.path.exists(path):  # noqa: PTH110 - never raises
             notes.append(f"{spec.document.file}: the source '{source.name}' is not looked at: {path} is not here")

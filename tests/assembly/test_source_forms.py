@@ -284,6 +284,16 @@ def test_a_form_that_fails_is_named(site: Path, tmp_path: Path, old: str, new: s
     assert "report it to the author of the form" in run.stderr
 
 
+@pytest.mark.parametrize("fails", ["misnamed=lambda path, guesses:", "is_name=lambda source:", "peek=lambda *_:"])
+def test_a_form_that_fails_in_a_check_is_named(site: Path, tmp_path: Path, fails: str) -> None:
+    failing = changed(site, tmp_path, "npz_tagger/form.py", "reference=True,", f"reference=True, {fails} 1 / 0,")
+    run = command(failing, "check", "--strict", written(tmp_path))
+    assert run.returncode == 1, run.stderr
+    assert (
+        "npz.yaml:3:22: K006 source 'net': the form 'npz', of another package, fails: ZeroDivisionError" in run.stdout
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "code", "what"),
     [
