@@ -77,6 +77,8 @@ class SourceForm:
         example: A source, for the schema and the documentation.
         gives: The sorts of weights that it can give (`Weights.sort`), or `None` where that is not known before.
         reference: Whether its models label tokens or sentences, so that a proof can be against them.
+        whole: Whether a source is a graph with named inputs and outputs, so that a stack which was cut out of it can be
+            compared with it.
         heads: The last words of the paths of those parts that know the labels of their model.
         packages: The packages, beside this one, whose versions decide what its sources compute.
         suffixes: What the names of its files end in, with the dot, for hints.
@@ -97,6 +99,7 @@ class SourceForm:
     example: Mapping[str, Value] = field(default_factory=dict)
     gives: frozenset[str] | None = None
     reference: bool = False
+    whole: bool = False
     heads: frozenset[str] = frozenset()
     packages: tuple[str, ...] = ()
     suffixes: frozenset[str] = frozenset()

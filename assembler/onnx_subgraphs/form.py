@@ -61,6 +61,7 @@ FORM = SourceForm(
     gives=frozenset({"graph"}),
     suffixes=frozenset({".onnx"}),
     isolated=True,
+    whole=True,
     misnamed=misnamed,
     companions=companions,
     peek=peek,

@@ -50,17 +50,24 @@ class PartReference:
         tensors: Named inputs and the outputs that the parts give for them.
         notes: How the inputs were found, where there is something to say of it.
         random: The parts that compute something else each time, in words.
+        whole: The source that is the whole model, and gives what it has of the outputs; or `None`.
     """
 
     spec: Spec
     tensors: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]
     notes: tuple[str, ...] = ()
     random: tuple[str, ...] = ()
+    whole: str | None = None
 
     @property
     def against(self) -> str:
         """What it is called."""
-        return "each part alone"
+        return self.whole or "each part alone"
+
+    @property
+    def shows(self) -> str | None:
+        """What a comparison with it shows and what not; `None` for a whole model."""
+        return None if self.whole else SHOWS
 
     @classmethod
     def of(
@@ -71,7 +78,8 @@ class PartReference:
         Raises:
             ParityError: What a part gives contradicts the dims that it declares (P006), or what a case of the spec
                 expects (P002).
-            SpecError: The cases of the spec are at fault (W026), or inputs are too large (W025).
+            SpecError: The cases of the spec are at fault (W026), inputs are too large (W025), or the whole model has
+                other ports (W012).
             ModelError: The parts run on no inputs (M007, M025 to M027).
         """
         cases = []
@@ -84,9 +92,11 @@ class PartReference:
             wrong += dims.wrong
             outputs = {public: trial.values[output.reference.text] for public, output in wiring.spec.outputs.items()}
             _require_expected(wiring.spec, trial, outputs)
-            cases.append((trial.name, trial.inputs, outputs))
+            whole = {name: array for name, array in trial.whole.items() if name in outputs}
+            cases.append((trial.name, trial.inputs, {**outputs, **whole}))
         require_dims(wiring.spec.proof.mark, wrong)
-        return cls(wiring.spec, cases, trials.notes, random_parts(stepwise.fragments))
+        against = wiring.spec.proof.against if any(trial.whole for trial in trials.cases) else None
+        return cls(wiring.spec, cases, trials.notes, random_parts(stepwise.fragments), against)
 
     def axes(self) -> dict[str, int]:
         """Return the number of axes of each output, where all runs have the same."""
@@ -123,8 +133,9 @@ class PartReference:
 
     def _problem(self, case: str, wrong: Sequence[Gap], gaps: Sequence[Gap]) -> Problem:
         allowed = shown(self.spec.proof.scores_within, self._types())
+        what = f"'{self.whole}' gives" if self.whole else "its parts give one by one"
         lines = [
-            f"the model does not give what its parts give one by one ({case}), allowed is {allowed}",
+            f"the model does not give what {what} ({case}), allowed is {allowed}",
             *(f"  {entry}" for entry in wrong),
             *divergence_lines(gaps),
         ]

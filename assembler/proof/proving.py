@@ -16,7 +16,7 @@ from assembler.proof.dims import check_dims
 from assembler.proof.divergence import wiring_gaps
 from assembler.proof.measured_text import measured_text
 from assembler.proof.noise import AT_MOST, Tolerance
-from assembler.proof.part_reference import SHOWS, PartReference
+from assembler.proof.part_reference import PartReference
 from assembler.proof.random_inputs import require_room
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable, require_fills
@@ -84,7 +84,7 @@ class References:
     def against(self) -> str:
         """What they are called together: the models by name, else `each part alone`."""
         names = dict.fromkeys(tag.against for tag in self.tags)
-        return " and ".join(names) if names else "each part alone"
+        return " and ".join(names) or ("each part alone" if self.parts is None else self.parts.against)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,12 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     coverage = _coverage(wiring, (text, sentences, fixed), tasks, tags)
     if tasks and set(spec.outputs) <= {name for task in tasks for name in task.task.outputs.values()}:
         return References(spec, sentences, tags, texts, None, left_out, coverage, gold)
-    if spec.proof.against is not None and not any(
-        task.model is not None and task.model.prefix.partition(".")[0] == spec.proof.against for task in tasks
+    if (
+        spec.proof.against is not None
+        and sources.forms[spec.proof.against].reference
+        and not any(
+            task.model is not None and task.model.prefix.partition(".")[0] == spec.proof.against for task in tasks
+        )
     ):
         require_comparable(wiring, spec.proof.against)
     stepwise = Stepwise(wiring, emit_parts(wiring))
@@ -289,7 +293,7 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     engines = () if references.evaluated is None else (references.evaluated.prove(session),)
     repeated = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
     by_parts = () if parts is None else parts.notes
-    notes = (*repeated, *by_parts, *(() if parts is None or references.tags else (SHOWS,)))
+    notes = (*repeated, *by_parts, *(() if parts is None or references.tags or parts.shows is None else (parts.shows,)))
     return Proven(
         references.against,
         max(each.cases for each in tagged),

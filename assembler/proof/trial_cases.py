@@ -16,6 +16,7 @@ from assembler.proof.given_cases import given_cases
 from assembler.proof.likely_values import likely_values
 from assembler.proof.random_inputs import proof_inputs, sized_inputs
 from assembler.proof.text_inputs import text_interface
+from assembler.proof.whole_model import whole_model
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from assembler.proof.stepwise import Stepwise
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
+    from assembler.weights.protocol import Weights
     from assembler.wiring.graph import Wiring
 
 #: Sizes that exported models are often made for.
@@ -44,12 +46,14 @@ class Trial:
         inputs: The inputs of the model.
         values: Every tensor between the parts, by `node.port`.
         expected: What a person expects of some outputs of the model.
+        whole: What the whole model gives for some outputs, that the spec names as the reference.
     """
 
     name: str
     inputs: Arrays
     values: Arrays
     expected: Arrays
+    whole: Arrays
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +64,24 @@ class Trials:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """What is run on each set of inputs: the parts, one after the other, and the whole model, if there is one."""
+
+    stepwise: Stepwise
+    whole: Weights | None
+
+    def trial(self, name: str, inputs: Arrays, expected: Arrays | None = None) -> Trial:
+        """Run them.
+
+        Raises:
+            ModelError: One does not run on the inputs (M007, M025 to M027, M029).
+        """
+        values = {**inputs, **dict(self.stepwise.run(inputs))}
+        given = None if self.whole is None else self.whole.run(inputs)
+        return Trial(name, inputs, values, expected or {}, given or {})
+
+
 def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise) -> Trials:
     """Run the parts on everything that a proof tries.
 
@@ -68,21 +90,14 @@ def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence
         ModelError: The parts run on none of it (M007, M025 to M027).
     """
     spec = wiring.spec
-    given = [
-        Trial(
-            f"the case '{case.name}'" if case.name else "the case",
-            case.inputs,
-            _run(stepwise, case.inputs),
-            case.expected,
-        )
-        for case in given_cases(spec)
-    ]
+    runs = Runs(stepwise, whole_model(wiring, sources))
+    given = [runs.trial(case.words, case.inputs, case.expected) for case in given_cases(spec)]
     interface = text_interface(wiring, sources)
     found: list[Trial] = []
     refused: list[tuple[str, ModelError]] = []
     for name, inputs in proof_inputs(spec, interface, sentences):
         try:
-            found.append(Trial(name, inputs, _run(stepwise, inputs), {}))
+            found.append(runs.trial(name, inputs))
         except ModelError as err:
             if spec.proof.trials.sizes or interface is not None or not _is_refusal(err, _ERRORS):
                 raise
@@ -90,16 +105,12 @@ def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence
     if found or not refused:
         notes = tuple(f"refused by the parts, and left out: {name}" for name, _ in refused)
         return Trials((*given, *found), notes)
-    found, notes = _looked_for(wiring, stepwise)
+    found, notes = _looked_for(wiring, runs)
     if found:
         return Trials((*given, *found), notes)
     if given:
         return Trials(tuple(given), (f"random values were refused by the parts: {_first(refused[0][1])}",))
     raise _with_hint(spec, refused[-1][1])
-
-
-def _run(stepwise: Stepwise, inputs: Arrays) -> Mapping[str, Array]:
-    return {**inputs, **dict(stepwise.run(inputs))}
 
 
 def _is_refusal(err: ModelError, codes: Collection[str]) -> bool:
@@ -110,14 +121,14 @@ def _first(err: ModelError) -> str:
     return err.problems[0].message.partition("\n")[0]
 
 
-def _looked_for(wiring: Wiring, stepwise: Stepwise) -> tuple[list[Trial], tuple[str, ...]]:
+def _looked_for(wiring: Wiring, runs: Runs) -> tuple[list[Trial], tuple[str, ...]]:
     """Return inputs that the parts accept."""
     found: list[Trial] = []
     tried = 0
-    for words, inputs in islice(_guesses(wiring, _example_sizes(stepwise)), _MOST_TRIED):
+    for words, inputs in islice(_guesses(wiring, _example_sizes(runs.stepwise)), _MOST_TRIED):
         tried += 1
         try:
-            found.append(Trial(words, inputs, _run(stepwise, inputs), {}))
+            found.append(runs.trial(words, inputs))
         except ModelError as err:
             if not _is_refusal(err, _ENDS):
                 raise

@@ -264,7 +264,8 @@ def _proof() -> dict[str, Value]:
                 "pattern": NAME,
                 "description": "The source that the model must equal. Every part that gives tags or labels is compared "
                 "with its own loaded model, whether it is named here or not; of several, that of the source named "
-                "here is the model's first. Whatever else a model gives is compared with its parts run alone, one "
+                "here is the model's first. An exported subgraph is a whole model: it is fed by the inputs, and gives "
+                "the outputs, of the same names. Whatever else a model gives is compared with its parts run alone, one "
                 "after the other.",
                 "examples": ["tagger"],
             },

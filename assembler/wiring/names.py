@@ -171,8 +171,8 @@ def _against(spec: Spec) -> Iterator[Problem]:
     if against is not None and against not in spec.sources:
         hint = suggest(against, spec.sources, what="sources")
         yield Problem.at(spec.proof.mark, "W012", f"proof: there is no source '{against}'", hint)
-    elif against is not None and not (form := form_of(spec.sources[against])).reference:
-        able = " or ".join(each.name for each in forms().values() if each.reference)
+    elif against is not None and not ((form := form_of(spec.sources[against])).reference or form.whole):
+        able = " or ".join(each.name for each in forms().values() if each.reference or each.whole)
         message = f"proof: '{against}' is of the form '{form.name}', only a {able} model can be a reference"
         hint = "leave 'against' out: exported subgraphs are run alone for comparison"
         yield Problem.at(spec.proof.mark, "W012", message, hint)

@@ -187,3 +187,63 @@ def test_a_part_that_is_random_is_named(shop: Workshop, tmp_path: Path) -> None:
     noisy = "noisy (float[n, 4] x) => (float[n, 4] y) { r = RandomNormalLike(x)\n y = Add(x, r) }"
     with pytest.raises(ParityError, match="'p' has RandomNormalLike, which is random: what computes"):
         shop.build(stack(tmp_path, noisy, "[n, 4]"))
+
+
+CUT = {
+    "whole": "whole (float[n, 4] x) => (float[n, 4] y, float[n, 4] h) { h = Relu(x)\n y = Neg(h) }",
+    "first": "first (float[n, 4] x) => (float[n, 4] h) { h = Relu(x) }",
+    "second": "second (float[n, 4] h) => (float[n, 4] y) { y = Neg(h) }",
+}
+
+
+def cut(folder: Path, proof: str = "against: whole", outputs: str = "y: b.y", **other: str) -> Path:
+    """Write a stack of two parts that a whole model was cut into."""
+    for name, text in {**CUT, **other}.items():
+        model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]>\n{text}')
+        onnx.save(model, folder / f"{name}.onnx")
+    spec = folder / "cut.yaml"
+    spec.write_text(
+        "version: 1\nname: cut\n"
+        "sources: {whole: {onnx: whole.onnx}, first: {onnx: first.onnx}, second: {onnx: second.onnx}}\n"
+        "inputs: {x: {type: float32, shape: [n, 4]}}\ngraph:\n"
+        "  a: {kind: onnx, weights: first, inputs: {x: x}}\n  b: {kind: onnx, weights: second, inputs: {h: a.h}}\n"
+        f"outputs: {{{outputs}}}\nproof: {{{proof}}}\n",
+        encoding="utf-8",
+    )
+    return spec
+
+
+def test_a_stack_that_was_cut_out_of_a_whole_model_is_proven_against_it(shop: Workshop, tmp_path: Path) -> None:
+    proven = shop.build(cut(tmp_path)).proven
+    assert proven is not None
+    assert proven.against == "whole"
+    assert not any("not that they belong together" in note for note in proven.notes)
+
+
+def test_parts_that_are_not_the_whole_models_are_found(shop: Workshop, tmp_path: Path) -> None:
+    other = CUT["second"].replace("Neg", "Abs")
+    with pytest.raises(ParityError, match=r"P002 the model does not give what 'whole' gives \(dynamic dims of 1\)"):
+        shop.build(cut(tmp_path, second=other))
+    assert not (tmp_path / "cut.onnx").exists()
+
+
+def test_outputs_that_the_whole_model_lacks_are_compared_with_the_parts(shop: Workshop, tmp_path: Path) -> None:
+    assert shop.build(cut(tmp_path, outputs="y: b.y, inner: a.h")).proven is not None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "whole", "message"),
+    [
+        ("z: b.y", CUT["whole"], "W012 proof: 'whole' has none of the stack's outputs: it has y, h"),
+        (
+            "y: b.y",
+            CUT["whole"].replace("x", "image"),
+            "W012 proof: 'whole' has the input 'image', which the stack has not",
+        ),
+    ],
+)
+def test_a_whole_model_with_other_ports_is_told(
+    shop: Workshop, tmp_path: Path, outputs: str, whole: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        shop.build(cut(tmp_path, outputs=outputs, whole=whole))
