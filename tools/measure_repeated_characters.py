@@ -11,7 +11,7 @@ from pathlib import Path
 from assembler.flair_checkpoints.running import kernels_off
 from assembler.runtime import Tagger
 from assembler.spec.reading import load_spec
-from assembler.workflows.assembly import wired_sources
+from assembler.workflows.fitting import wired_sources
 
 CHARACTERS = "+-=_*~#.!?/\\|<>^&%$@:;,oxaezn0"
 COUNTS = (20, 40, 60, 80, 120)

@@ -12,13 +12,13 @@ from assembler.benchmark.ways import flair_source
 from assembler.description.source_tasks import source_tasks
 from assembler.proof.samples import proof_sentences, read_sentences
 from assembler.spec.reading import load_spec
-from assembler.workflows.assembly import wired_sources
+from assembler.workflows.fitting import wired_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.benchmark.curves import Point
-    from assembler.workflows.assembly import Progress
+    from assembler.workflows.order import Progress
 
 
 def measure_curve(

@@ -20,7 +20,8 @@ from assembler.core.errors import ParityError
 from assembler.description.source_tasks import source_tasks
 from assembler.proof.samples import proof_sentences, read_sentences
 from assembler.spec.reading import load_spec
-from assembler.workflows.assembly import assemble, wired_sources
+from assembler.workflows.assembly import assemble
+from assembler.workflows.fitting import wired_sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.parity import TaggedTokens
     from assembler.spec.model import Spec
-    from assembler.workflows.assembly import Progress
+    from assembler.workflows.order import Progress
 
     Sentences = Sequence[list[str]]
 

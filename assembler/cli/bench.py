@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assembler.benchmark import Curve, Report
     from assembler.benchmark.device import Device
     from assembler.benchmark.results import Footprint, Machine
-    from assembler.workflows.assembly import Progress
+    from assembler.workflows.order import Progress
 
 
 @click.command()

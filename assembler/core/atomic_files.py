@@ -28,6 +28,8 @@ except ImportError:  # Windows keeps an open file from being removed all by itse
     _fcntl = None
 
 _SUFFIX = ".partial"
+#: So many bytes are held of a file whose content moves.
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Stage:
 
     Attributes:
         path: Where it is written for now, in the folder of its name.
-        stream: Open for writing.
+        stream: Open for reading and writing.
     """
 
     path: Path
@@ -47,10 +49,35 @@ class Stage:
         self.stream.flush()
         os.fsync(self.stream.fileno())
 
-    def rewrite(self) -> None:
-        """Begin to write the file anew."""
+    def rewrite(self, content: bytes) -> None:
+        """Write the file anew."""
         self.stream.seek(0)
         self.stream.truncate()
+        self.stream.write(content)
+
+    def begin_anew(self, length: int, beginning: bytes) -> None:
+        """Replace the first bytes. The rest of the file stays where it is, or moves if there are more or fewer of them.
+
+        Args:
+            length: How many bytes are replaced.
+            beginning: What takes their place.
+        """
+        end = self.stream.seek(0, os.SEEK_END)
+        further = len(beginning) - length
+        if further:
+            self._move(length, end, further)
+        self.stream.seek(0)
+        self.stream.write(beginning)
+        self.stream.truncate(end + further)
+
+    def _move(self, start: int, end: int, further: int) -> None:
+        """Move the bytes from `start` to `end`, a piece at a time, in the order in which none is overwritten unread."""
+        places = range(start, end, _PIECE)
+        for place in reversed(places) if further > 0 else places:
+            self.stream.seek(place)
+            piece = self.stream.read(min(_PIECE, end - place))
+            self.stream.seek(place + further)
+            self.stream.write(piece)
 
 
 @contextmanager
@@ -91,7 +118,7 @@ def _opened(target: Path) -> Stage:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     while True:
         path = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_SUFFIX}")
-        stream = path.open("xb")
+        stream = path.open("x+b")
         try:
             mine = _lock(stream) and path.exists()
         except OSError:  # a file system without locks, on which nobody sweeps

@@ -7,29 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import onnx
 from onnx import numpy_helper
 
 from assembler.core.arrays import buffer_of
-from assembler.onnx_file.contents import CONTENT, LARGE, STRUCTURE
-from assembler.onnx_model.labelling import label
+from assembler.onnx_file.contents import CONTENT, LARGE, STRUCTURE, read_contents
+from assembler.onnx_file.wire import WireError
+from assembler.onnx_model.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from assembler.core.values import Value
-    from assembler.onnx_model.model import Model
-
-
-def with_findings(model: Model, findings: Mapping[str, Value]) -> Model:
-    """Return a model with more in the `proof` record of its metadata, and a new digest."""
-    key = "assembler.proof"
-    metadata = {entry.key: entry.value for entry in model.proto.metadata_props}
-    record = {**json.loads(metadata[key]), **findings}
-    metadata[key] = json.dumps(record, ensure_ascii=False, sort_keys=True)
-    return label(model, with_digests(model, metadata))
+    from pathlib import Path
 
 
 def with_digests(model: Model, metadata: Mapping[str, str]) -> dict[str, str]:
@@ -38,6 +29,23 @@ def with_digests(model: Model, metadata: Mapping[str, str]) -> dict[str, str]:
     result[STRUCTURE] = json.dumps(_digest(model, metadata, whole=False))
     result[CONTENT] = json.dumps(_digest(model, result, whole=True))
     return result
+
+
+def digests_in_file(path: Path, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata that take the place of a written model's own, with the digests that it then has.
+
+    The weights are read from the file, a piece at a time.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    contents = replace(read_contents(path), properties=dict(metadata))
+    try:
+        contents.properties[STRUCTURE] = json.dumps(contents.digest(whole=False))
+        contents.properties[CONTENT] = json.dumps(contents.digest(whole=True))
+    except WireError:  # weights of less than a byte each: in memory they can be told
+        return with_digests(Model(onnx.load(path), {}), metadata)
+    return contents.properties
 
 
 def content_digest(model: Model, metadata: Mapping[str, str]) -> str:

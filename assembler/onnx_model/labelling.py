@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 def label(model: Model, metadata: Mapping[str, str]) -> Model:
     """Return the model with the metadata, in the order of the keys."""
+    return replace(model, proto=labelled(model.proto, metadata))
+
+
+def labelled(model: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    """Return a copy with the metadata instead of its own, in the order of the keys."""
     proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    proto.CopyFrom(model)
     del proto.metadata_props[:]
     for key, value in sorted(metadata.items()):
         proto.metadata_props.add(key=key, value=value)
-    return replace(model, proto=proto)
+    return proto

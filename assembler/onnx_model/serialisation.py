@@ -57,15 +57,17 @@ def lay_out(model: Model, *, external_above: int = LARGEST_FILE) -> Layout:
     if size <= min(external_above, LARGEST_FILE):
         return Layout(size, None, 0)
     data_name = f"{model.proto.graph.name}-{_digest(model)[:16]}.weights"
-    external = sum(len(chunk) for chunk in _external_chunks(model, data_name))
+    external = len(_beginning(model)) + len(external_graph(model, data_name))
     *_, end = _offsets(model)
     return Layout(external, data_name, end)
 
 
 def write_model(model: Model, layout: Layout, stream: BinaryIO) -> None:
     """Write the model file."""
-    chunks = _chunks(model) if layout.data_name is None else _external_chunks(model, layout.data_name)
-    stream.writelines(chunks)
+    if layout.data_name is None:
+        stream.writelines(_chunks(model))
+    else:
+        stream.write(_beginning(model) + external_graph(model, layout.data_name))
 
 
 def write_data(model: Model, stream: BinaryIO) -> None:
@@ -112,7 +114,7 @@ def _chunks(model: Model) -> Iterator[bytes | memoryview]:
             plain = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
             body = plain.SerializeToString(deterministic=True) + _key(_TENSOR_RAW_DATA) + _varint(array.nbytes)
             heads.append((_key(_GRAPH_INITIALIZER) + _varint(len(body) + array.nbytes) + body, array))
-    yield _without_graph(model)
+    yield _beginning(model)
     yield _key(_MODEL_GRAPH) + _varint(len(small) + sum(len(head) + array.nbytes for head, array in heads))
     yield small
     for head, array in heads:
@@ -120,8 +122,8 @@ def _chunks(model: Model) -> Iterator[bytes | memoryview]:
         yield _bytes(array)
 
 
-def _external_chunks(model: Model, data_name: str) -> Iterator[bytes]:
-    """Yield the bytes of a model file whose weights stand in another one."""
+def external_graph(model: Model, data_name: str) -> bytes:
+    """Return the graph of a model file whose weights are in another one: all of it but the beginning."""
     graph = _without_stubs(model)
     offsets = iter(_offsets(model))
     for tensor in model.proto.graph.initializer:
@@ -133,9 +135,7 @@ def _external_chunks(model: Model, data_name: str) -> Iterator[bytes]:
                 stub.external_data.add(key=key, value=value)
             graph.initializer.append(stub)
     body = graph.SerializeToString(deterministic=True)
-    yield _without_graph(model)
-    yield _key(_MODEL_GRAPH) + _varint(len(body))
-    yield body
+    return _key(_MODEL_GRAPH) + _varint(len(body)) + bytes(body)
 
 
 def _without_stubs(model: Model) -> onnx.GraphProto:
@@ -146,11 +146,16 @@ def _without_stubs(model: Model) -> onnx.GraphProto:
     return graph
 
 
-def _without_graph(model: Model) -> bytes:
+def frame_of(model: Model) -> onnx.ModelProto:
+    """Return all of a model but its graph; a file begins with it."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     proto.ClearField("graph")
-    return bytes(proto.SerializeToString(deterministic=True))
+    return proto
+
+
+def _beginning(model: Model) -> bytes:
+    return bytes(frame_of(model).SerializeToString(deterministic=True))
 
 
 def _key(field: int) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from assembler.core.values import Value
     from assembler.proof.parity import Difference
-    from assembler.proof.proving import References
+    from assembler.proof.source_results import References
     from assembler.spec.model import Spec
 
 #: The difference at which a lossy model, on another processor, still gives its own score of another.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.onnx_model.model import Model
     from assembler.onnx_model.sessions import OpenSession
-    from assembler.proof.proving import References
+    from assembler.proof.source_results import References
     from assembler.spec.model import Spec
 
 #: The engine, as records and reports call it.

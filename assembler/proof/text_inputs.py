@@ -52,7 +52,6 @@ def fixed_shapes(wiring: Wiring, sources: OpenSources) -> FixedShapes | None:
     """Return the sizes that inputs which are filled from text must have, or `None` where all are free.
 
     Raises:
-        SpecError: One input would have to be filled in two ways (W013).
         ModelError: No run could fill the sizes (M014).
     """
     declared = declared_shapes(wiring.spec)

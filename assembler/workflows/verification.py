@@ -27,7 +27,7 @@ from assembler.workflows.inspection import model_entries, model_header
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from assembler.workflows.assembly import Progress
+    from assembler.workflows.order import Progress
 
 #: The tags that a model carries have scores of four digits.
 _ROUNDING = 5e-5
@@ -179,9 +179,13 @@ def _other_machine(path: Path) -> str:
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
     from assembler.proof.diagnosis import Diagnosis
-    from assembler.proof.proving import prove, reference_results
+    from assembler.proof.part_results import needs_parts, with_parts
+    from assembler.proof.proving import prove
+    from assembler.proof.source_results import reference_results
     from assembler.spec.reading import load_spec
-    from assembler.workflows.assembly import wired_sources, with_profile
+    from assembler.surgery.emission import emit_parts
+    from assembler.workflows.fitting import wired_sources
+    from assembler.workflows.order import with_profile
 
     record = entries.get("spec")
     read = with_profile(load_spec(spec), str(record.get("profile")) if isinstance(record, dict) else None)
@@ -193,6 +197,8 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     say("running the source")
     wiring, sources = wired_sources(read, trust=trust)
     reference = reference_results(wiring, sources)
+    if needs_parts(wiring, sources):
+        reference = with_parts(reference, wiring, sources, emit_parts(wiring))
     say("proving the model against its source")
     proven = prove(path, reference, Diagnosis(path, reference.sentences, lambda: (wiring, sources)))
     less = _less({"less_than": list(proven.less_than)})

@@ -211,7 +211,7 @@ class Workshop:
     def joined(self, spec: Path) -> Model:
         """Return the joined and deduplicated model of a spec, unproven."""
         from assembler.spec.reading import load_spec
-        from assembler.workflows.assembly import wired_sources
+        from assembler.workflows.fitting import wired_sources
 
         wiring, _ = wired_sources(load_spec(spec), trust=False)
         return deduplicate(join(wiring, emit_parts(wiring)))

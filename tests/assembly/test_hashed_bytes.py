@@ -92,7 +92,7 @@ def test_a_source_that_changes_before_the_search_for_a_difference_is_not_blamed(
     shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = shop.spec(folder, first="1", second="1")
-    monkeypatch.setattr("assembler.workflows.assembly.order_problems", lambda *_: [])
+    monkeypatch.setattr("assembler.workflows.fitting.order_problems", lambda *_: [])
     shop.save(shop.tagger(seed=1), folder / "stranger.pt")
     stranger = (folder / "stranger.pt").read_bytes()
 

@@ -93,7 +93,7 @@ def test_a_wrong_bias_of_a_head_is_found(shop: Workshop, folder: Path, monkeypat
 def test_only_what_is_read_is_compared(shop: Workshop, folder: Path) -> None:
     from assembler.proof.padding import Padding
     from assembler.spec.reading import load_spec
-    from assembler.workflows.assembly import wired_sources
+    from assembler.workflows.fitting import wired_sources
 
     wiring, _ = wired_sources(load_spec(shop.spec(folder)), trust=False)
     states, rows, tags = np.ones((4, 2, 3), np.float32), np.ones((6, 5), np.float32), np.ones((2, 3), np.int64)
@@ -179,7 +179,7 @@ def test_one_embedding_used_twice_is_found(shop: Workshop, folder: Path) -> None
 def test_embeddings_that_change_places_behind_the_wirings_back_are_found(
     shop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assembler.workflows.assembly.order_problems", lambda *_: [])
+    monkeypatch.setattr("assembler.workflows.fitting.order_problems", lambda *_: [])
     text = refusal(shop, shop.spec(folder, order="backward_words.rows, forward_words.rows"))
     assert first_part(text) == "backward_words"
 

@@ -58,7 +58,7 @@ def test_forbidden_transitions_stay_forbidden(bench: Bench) -> None:
 def test_the_graph_is_flairs_decoder_on_random_emissions(bench: Bench) -> None:
     from assembler.initialisation import write_spec
     from assembler.spec.reading import parse_spec
-    from assembler.workflows.assembly import wired_sources
+    from assembler.workflows.fitting import wired_sources
 
     checkpoint = bench.folder / "tagger.pt"
     bench.tagger(labels=("PER", "LOC", "ORG")).save(checkpoint)

@@ -15,7 +15,7 @@ from assembler.initialisation import write_spec
 from assembler.proof.noise import measured_noise
 from assembler.proof.task_results import ModelTask, Slots
 from assembler.spec.reading import parse_spec
-from assembler.workflows.assembly import wired_sources
+from assembler.workflows.fitting import wired_sources
 
 from .conftest import ROOT
 

@@ -1,0 +1,68 @@
+"""Runs the parts of a stack one by one, where its loaded models do not give all of its outputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from assembler.core.errors import ParityError
+from assembler.core.problems import Problem
+from assembler.description.source_tasks import source_tasks
+from assembler.proof.divergence import wiring_gaps
+from assembler.proof.part_reference import PartReference
+from assembler.proof.reporting import divergence_lines, failure_hint
+from assembler.proof.requirements import require_comparable
+from assembler.proof.stepwise import Stepwise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from assembler.description.source_tasks import SourceTask
+    from assembler.onnx_model.fragment import Fragment
+    from assembler.proof.source_results import References
+    from assembler.sources.opening import OpenSources
+    from assembler.wiring.graph import Wiring
+
+
+def needs_parts(wiring: Wiring, sources: OpenSources) -> bool:
+    """Return whether the stack has outputs that no loaded model gives: beyond tags and scores, or all of them."""
+    tasks = _proven_tasks(wiring, sources)
+    return not tasks or not set(wiring.spec.outputs) <= {name for each in tasks for name in each.task.outputs.values()}
+
+
+def with_parts(
+    references: References, wiring: Wiring, sources: OpenSources, fragments: Mapping[str, Fragment]
+) -> References:
+    """Return the references with what the parts give, each run alone.
+
+    What reaches a tagger's head is compared with the loaded tagger's own embeddings.
+
+    Args:
+        references: What the loaded models gave.
+        wiring: The wiring, with the sources' sizes.
+        sources: The sources.
+        fragments: Each part as ONNX: those that no source runs are run as models of their own.
+
+    Raises:
+        ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
+        SpecError, ModelError: The parts run on no inputs, or those of the spec are at fault (as `PartReference.of`).
+    """
+    spec = wiring.spec
+    models = [task.model for task in _proven_tasks(wiring, sources) if task.model is not None]
+    against = spec.proof.against
+    if (
+        against is not None
+        and sources.forms[against].reference
+        and against not in {_source_of(each) for each in models}
+    ):
+        require_comparable(wiring, against)
+    stepwise = Stepwise(wiring, fragments)
+    gaps = wiring_gaps(wiring, sources, references.sentences, stepwise)
+    if gaps:
+        lines = ["what reaches the head of a tagger is not what its own embeddings give", *divergence_lines(gaps)]
+        raise ParityError(Problem.at(spec.proof.mark, "P002", "\n".join(lines), failure_hint(1, gaps[0].largest)))
+    return replace(references, parts=PartReference.of(wiring, sources, references.sentences, stepwise), gold=None)
+
+
+def _proven_tasks(wiring: Wiring, sources: OpenSources) -> list[SourceTask]:
+    return [task for task in source_tasks(wiring, sources) if task.model is not None]

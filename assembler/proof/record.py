@@ -1,0 +1,75 @@
+"""What the metadata say of a proof: before it has passed, that the model is a draft."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.description.metadata import PROOF, as_json
+from assembler.proof.budget import losses_record
+from assembler.proof.coverage import missing
+from assembler.proof.noise import AT_MOST
+
+if TYPE_CHECKING:
+    from assembler.core.values import Value
+    from assembler.proof.proving import Proven
+    from assembler.proof.source_results import References
+
+_PASSED: dict[str, Value] = {"status": "passed"}
+_SKIPPED: dict[str, Value] = {"status": "skipped", "reason": "--no-proof"}
+_DRAFT: dict[str, Value] = {"status": "draft", "reason": "a draft"}
+
+
+def draft_entry(references: References | None) -> dict[str, str]:
+    """Return the entry of a model that is not proven yet.
+
+    It has as many bytes as the one that takes its place (but for what a lossy profile is found to change), so that
+    nothing else in the file has to move.
+    """
+    awaited = _SKIPPED if references is None else {**_claims(references), **_PASSED}
+    text = as_json(_DRAFT)
+    return {PROOF: text + " " * (len(as_json(awaited).encode()) - len(text))}
+
+
+def proof_entry(references: References | None, proven: Proven | None) -> dict[str, str]:
+    """Return the entry of a model whose proof has passed, or was not asked for."""
+    if references is None or proven is None:
+        return {PROOF: as_json(_SKIPPED)}
+    return {PROOF: as_json({**_claims(references), **_PASSED, **_found(proven)})}
+
+
+def _found(proven: Proven) -> dict[str, Value]:
+    """Return what a lossy profile was found to change."""
+    if not proven.losses:
+        return {}
+    return {**losses_record(proven.losses), **({} if proven.accuracy is None else proven.accuracy.record())}
+
+
+def _claims(references: References) -> dict[str, Value]:
+    """Return what is compared, and how.
+
+    Figures that depend on the machine stay out of it: the same spec and sources give the same bytes. (The
+    rounding of `int8` follows states that the machine has computed: there the same machine gives the same bytes.)
+    """
+    tags, parts = references.tags, references.parts
+    spec = references.spec
+    _, less = missing(spec, references.coverage)
+    # the noise of a source is a figure of one machine; how far it may be excused is not
+    noise: dict[str, Value] = {"scores_within_by_noise": AT_MOST} if tags and not spec.proof.within_said else {}
+    left_out: dict[str, Value] = {"left_out": references.left_out} if references.left_out else {}
+    record: dict[str, Value] = {
+        **left_out,
+        "against": references.against,
+        "batch_sizes": list(references.coverage.batch_sizes),
+        "cases": len(references.sentences) if tags else len(parts.tensors if parts else ()),
+        "scores_within": spec.proof.scores_within,
+        **noise,
+        "golden": tags[0].record()["golden"] if tags else [],
+        "covered": references.coverage.record(),
+    }
+    if less:
+        record["less_than"] = list(less)
+    if references.evaluated is not None:
+        record["engines"] = [references.evaluated.record()]
+    if len(tags) > 1:
+        record["tasks"] = [dict(tag.record()) for tag in tags]
+    return record

@@ -1,0 +1,151 @@
+"""The stages in memory: the source runs, and its parts are emitted and become one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from assembler.passes.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from assembler.description.metadata import Description
+    from assembler.onnx_model.fragment import Fragment
+    from assembler.onnx_model.model import Model
+    from assembler.proof.source_results import References
+    from assembler.sources.opening import OpenSources
+    from assembler.spec.model import Spec
+    from assembler.wiring.graph import Wiring
+    from assembler.workflows.fitting import Opened
+    from assembler.workflows.order import Order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Referenced:
+    """The sources, and what they gave; `None` after `--no-proof`."""
+
+    order: Order
+    target: Path
+    wiring: Wiring
+    sources: OpenSources
+    references: References | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Emitted:
+    """The same, and each part as ONNX."""
+
+    order: Order
+    target: Path
+    wiring: Wiring
+    sources: OpenSources
+    references: References | None
+    fragments: Mapping[str, Fragment]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """One model, and what it says of itself. The sources are let go of.
+
+    Attributes:
+        order: What the build is asked for.
+        target: The file that the model is to be.
+        spec: Its spec.
+        model: The model.
+        description: What it says of itself.
+        references: What the sources gave.
+        digests: The SHA-256 of each source.
+    """
+
+    order: Order
+    target: Path
+    spec: Spec
+    model: Model
+    description: Description
+    references: References | None
+    digests: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """The model as its profile computes it, and its metadata, but for the record of the proof."""
+
+    order: Order
+    target: Path
+    spec: Spec
+    model: Model
+    metadata: Mapping[str, str]
+    references: References | None
+    digests: Mapping[str, str]
+
+
+def run_source(given: Opened) -> Referenced:
+    """Run the loaded models, while nothing else takes memory."""
+    from assembler.proof.source_results import reference_results
+
+    references = None
+    if given.order.proof:
+        given.order.say("running the source")
+        references = reference_results(given.wiring, given.sources)
+    return Referenced(given.order, given.target, given.wiring, given.sources, references)
+
+
+def emit(given: Referenced) -> Emitted:
+    """Emit every part, once: the fragments are run one by one, and the model is joined of them."""
+    from assembler.surgery.emission import emit_parts
+
+    given.order.say("emitting the parts")
+    fragments = emit_parts(given.wiring)
+    return Emitted(given.order, given.target, given.wiring, given.sources, given.references, fragments)
+
+
+def run_parts(given: Emitted) -> Emitted:
+    """Run the parts one by one, where the loaded models do not give all that the model does."""
+    from assembler.proof.budget import require_budget
+    from assembler.proof.part_results import needs_parts, with_parts
+
+    if given.references is None or not needs_parts(given.wiring, given.sources):
+        return given
+    given.order.say("running the parts one by one")
+    references = with_parts(given.references, given.wiring, given.sources, given.fragments)
+    require_budget(given.wiring.spec, references)
+    wiring = given.wiring if references.parts is None else given.wiring.with_axes(references.parts.axes())
+    return replace(given, wiring=wiring, references=references)
+
+
+def join_parts(given: Emitted) -> Joined:
+    """Join the fragments, and describe the model."""
+    from assembler.description.metadata import describe
+    from assembler.surgery.joining import join
+
+    given.order.say("joining and lowering the parts")
+    parameters = {node: fragment.weight_count() for node, fragment in given.fragments.items()}
+    return Joined(
+        given.order,
+        given.target,
+        given.wiring.spec,
+        join(given.wiring, given.fragments),
+        describe(given.wiring, given.sources, parameters),
+        given.references,
+        given.sources.digests(),
+    )
+
+
+def lower(given: Joined) -> Lowered:
+    """Lower the model by the passes of its profile."""
+    model = PROFILES[given.spec.profile].lower(given.model)
+    metadata = given.description.with_resets(model.resets).entries()
+    return Lowered(given.order, given.target, given.spec, model, metadata, given.references, given.digests)
+
+
+def evaluate(given: Lowered) -> Lowered:
+    """Run the model in onnx's reference evaluator, where its profile promises other engines."""
+    from assembler.proof import evaluator
+
+    if given.references is None or given.spec.profile != evaluator.PROFILE:
+        return given
+    given.order.say("running onnx's reference evaluator")
+    found = evaluator.evaluated(given.model, given.metadata, given.references)
+    return replace(given, references=replace(given.references, evaluated=found))

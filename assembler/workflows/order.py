@@ -1,0 +1,80 @@
+"""What a build is asked for, and the first stage of it: the spec is read, and whether the file can be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assembler.core.errors import SpecError
+from assembler.core.problems import Problem
+from assembler.forms.registry import form_of
+from assembler.passes.profiles import PROFILES
+from assembler.spec.reading import load_spec
+from assembler.workflows.targets import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from assembler.spec.model import Spec
+
+    #: Called with a word on each step as it begins.
+    Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """What a build is asked for.
+
+    Attributes:
+        spec: The spec file.
+        output: The file to write, or `None` for the spec's name.
+        trust: Whether object pickles, which can run code, may be read.
+        profile: How parts are lowered, or `None` for what the spec says.
+        proof: Whether to compare the model with its source.
+        external_above: The bytes of a model file above which its weights go to a file of their own, or `None`.
+        say: Called with a word on each step as it begins.
+        scope: Closed when the build ends, however it ends.
+    """
+
+    spec: Path | str
+    output: Path | str | None
+    trust: bool
+    profile: str | None
+    proof: bool
+    external_above: int | None
+    say: Progress
+    scope: ExitStack
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A spec, and the file that its model is to be."""
+
+    order: Order
+    spec: Spec
+    target: Path
+
+
+def read(order: Order) -> Read:
+    """Read the spec, and look whether the target can be written, before minutes are spent.
+
+    Where strangers exported parts, models are loaded and run in a process beside ours, which they can kill.
+    """
+    order.say("reading the spec")
+    spec = with_profile(load_spec(order.spec), order.profile)
+    target = target_of(Path(order.output) if order.output is not None else Path(f"{spec.name}.onnx"), spec)
+    if any(form_of(source).isolated for source in spec.sources.values()):
+        from assembler.isolation.scope import isolated
+
+        order.scope.enter_context(isolated())
+    return Read(order, spec, target)
+
+
+def with_profile(spec: Spec, profile: str | None) -> Spec:
+    """Return the spec with the profile that the caller wants instead of its own."""
+    if profile is not None and profile not in PROFILES:
+        hint = f"profiles: {', '.join(PROFILES)}"  # never the nearest: 'gpu' looks like 'cpu'
+        raise SpecError(Problem("S006", f"there is no profile '{profile}'", hint, spec.document.file))
+    return spec if profile is None else replace(spec, profile=profile)

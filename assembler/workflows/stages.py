@@ -1,0 +1,42 @@
+"""A chain of stages, each a function from what the one before has made to what the next one needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Next = TypeVar("Next")
+
+
+@dataclass(frozen=True, slots=True)
+class Stages(Generic[Given, Made]):
+    """Functions that are called one after the other.
+
+    Between two stages nothing is kept but the value that goes on: what is no part of it is let go of.
+
+    Attributes:
+        steps: The functions.
+    """
+
+    steps: tuple[Callable[[Any], Any], ...]
+
+    @classmethod
+    def begin(cls, step: Callable[[Given], Made]) -> Stages[Given, Made]:
+        """Return a chain of one stage."""
+        return cls((step,))
+
+    def then(self, step: Callable[[Made], Next]) -> Stages[Given, Next]:
+        """Return the chain with one more stage."""
+        return Stages((*self.steps, step))
+
+    def run(self, given: Given) -> Made:
+        """Run every stage, and return what the last one has made."""
+        value: Any = given
+        for step in self.steps:
+            value = step(value)
+        return cast("Made", value)
