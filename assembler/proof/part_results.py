@@ -48,13 +48,10 @@ def with_parts(
         SpecError, ModelError: The parts run on no inputs, or those of the spec are at fault (as `PartReference.of`).
     """
     spec = wiring.spec
-    models = [task.model for task in _proven_tasks(wiring, sources) if task.model is not None]
+    models = (task.model for task in _proven_tasks(wiring, sources) if task.model is not None)
+    run = {model.prefix.partition(".")[0] for model in models}
     against = spec.proof.against
-    if (
-        against is not None
-        and sources.forms[against].reference
-        and against not in {_source_of(each) for each in models}
-    ):
+    if against is not None and sources.forms[against].reference and against not in run:
         require_comparable(wiring, against)
     stepwise = Stepwise(wiring, fragments)
     gaps = wiring_gaps(wiring, sources, references.sentences, stepwise)
