@@ -118,8 +118,8 @@ def test_parts_are_emitted_once(shop: Workshop, folder: Path, monkeypatch: pytes
     monkeypatch.setattr(emission, "emit_parts", lambda wiring: calls.append(wiring) or real(wiring))
     steps: list[str] = []
     spec = shop.spec(folder)
-    with spec.open("a", encoding="utf-8") as stream:
-        stream.write("  words: words.rows\n")
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text.replace("outputs:\n  scores", "outputs:\n  words: words.rows\n  scores"), encoding="utf-8")
     assemble(spec, folder / "model.onnx", progress=steps.append)
     assert "running the parts one by one" in steps
     assert len(calls) == 1
