@@ -25,7 +25,7 @@ COMMON = ("sha256",)
 
 # Named here and not by entry points, so that they are there when the package runs from a source tree. The first is
 # what a source without the key of any form is taken for.
-_BUILT_IN = ("flair_checkpoints", "onnx_subgraphs")
+_BUILT_IN = ("flair_checkpoints", "onnx_subgraphs", "inner_specs")
 
 
 def forms() -> Mapping[str, SourceForm]:

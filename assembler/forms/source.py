@@ -42,6 +42,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Nesting:
+    """The specs that a source is in: a spec can be a source of another.
+
+    Attributes:
+        files: Their files, the outermost first.
+        read: The file of each inner spec that was read, as often as it was. All specs of a stack share it.
+    """
+
+    files: tuple[Path, ...] = ()
+    read: list[Path] = field(default_factory=list)
+
+    def inside(self, file: Path) -> Nesting:
+        """Return the nesting of the sources of a spec; the outermost begins to count anew."""
+        return Nesting((*self.files, file), self.read if self.files else [])
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What a source is read in.
 
@@ -51,6 +68,7 @@ class Setting:
         trust: Whether what can run code when it is read may be read.
         confined: Whether no file outside the folder may be opened (`check --strict`).
         proven: Whether the model will be compared with what the source itself gives.
+        nesting: The specs that the source is in.
     """
 
     folder: Path
@@ -58,3 +76,4 @@ class Setting:
     trust: bool = False
     confined: bool = False
     proven: bool = True
+    nesting: Nesting = field(default_factory=Nesting)

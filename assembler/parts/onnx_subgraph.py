@@ -111,6 +111,21 @@ def build(part: PartView, emit: Emitter) -> None:
     weights.graft(emit)
 
 
+#: What the open dims of a graph are called.
+DIMS: dict[str, Value] = {
+    "type": "object",
+    "additionalProperties": {
+        "type": ["string", "integer"],
+        "pattern": NAME,
+        "minimum": 0,
+        "maximum": LARGEST_SIZE,
+    },
+    "description": "What each open dim of the file is: a dim of the inputs, a new name, or a number. The key "
+    "is the name that the file has for it, or `port.axis`. A dim of an output that is not named here, and "
+    "that no input of the file has, fits every other.",
+    "examples": [{"batch": "sentences", "states.0": "characters", "boxes.0": "found"}],
+}
+
 KIND = Kind(
     name="onnx",
     summary="Any exported ONNX subgraph. Its ports are the inputs and outputs of the file, by their names there; "
@@ -118,21 +133,7 @@ KIND = Kind(
     ports=ports,
     build=build,
     check=check,
-    parameters={
-        "dims": {
-            "type": "object",
-            "additionalProperties": {
-                "type": ["string", "integer"],
-                "pattern": NAME,
-                "minimum": 0,
-                "maximum": LARGEST_SIZE,
-            },
-            "description": "What each open dim of the file is: a dim of the inputs, a new name, or a number. The key "
-            "is the name that the file has for it, or `port.axis`. A dim of an output that is not named here, and "
-            "that no input of the file has, fits every other.",
-            "examples": [{"batch": "sentences", "states.0": "characters", "boxes.0": "found"}],
-        }
-    },
+    parameters={"dims": DIMS},
     weights=True,
     new_dims=("dims",),
     foreign=True,

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.proof.padding import Padding
-from assembler.proof.stepwise import Gap, Stepwise, gap
+from assembler.proof.stepwise import Gap, gap
 from assembler.proof.tapping import tapped_outputs
 from assembler.proof.text_inputs import text_interface
 from assembler.proof.trial_cases import try_parts
 from assembler.runtime.encoding import encode
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import tensor_names
+from assembler.surgery.stepwise import Stepwise
 from assembler.wiring.origins import embeddings_fed, joined_in
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from assembler.proof.dims import Dims, require_dims
 from assembler.proof.noise import Tolerance
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
-from assembler.proof.stepwise import Gap, Stepwise, gap
+from assembler.proof.stepwise import Gap, gap
 from assembler.proof.tolerances import shown
 from assembler.proof.trial_cases import try_parts
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
+    from assembler.surgery.stepwise import Stepwise
     from assembler.wiring.graph import Wiring
 
 #: What a proof against the parts shows.

@@ -12,7 +12,7 @@ from assembler.proof.divergence import wiring_gaps
 from assembler.proof.part_reference import PartReference
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable
-from assembler.proof.stepwise import Stepwise
+from assembler.surgery.stepwise import Stepwise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from assembler.core.arrays import Array, Arrays
-    from assembler.proof.stepwise import Stepwise
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
+    from assembler.surgery.stepwise import Stepwise
     from assembler.weights.protocol import Weights
     from assembler.wiring.graph import Wiring
 

@@ -70,9 +70,10 @@ def open_sources(spec: Spec, *, trust: bool, proven: bool = True) -> OpenSources
         ModelError: An ONNX file has another opset (M001, M002).
     """
     opened: dict[str, OpenedSource] = {}
+    setting = spec.setting(trust=trust, proven=proven)
     for name, source in spec.sources.items():
         with reading(source):
-            found = form_of(source).open(source, spec.setting(trust=trust, proven=proven))
+            found = form_of(source).open(source, setting)
             opened[name] = guarded(source, found)
     problems: list[Problem] = []
     weights: dict[str, Weights] = {}

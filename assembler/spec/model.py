@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.forms.source import Setting
+from assembler.forms.source import Nesting, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from assembler.core.problems import Mark
     from assembler.core.tensors import TensorType
@@ -197,6 +197,7 @@ class Spec:
         document: The text that all this was read from.
         confined: Whether no file outside the folder may be opened (`check --strict`).
         opset_told: Whether the spec itself names the opset.
+        nesting: The specs that it is in.
     """
 
     name: str
@@ -212,7 +213,9 @@ class Spec:
     document: Document
     confined: bool = False
     opset_told: bool = True
+    nesting: Nesting = field(default_factory=Nesting)
 
     def setting(self, *, trust: bool = False, proven: bool = True) -> Setting:
         """Return what its sources are read in."""
-        return Setting(self.folder, self.opset, trust, self.confined, proven)
+        nesting = self.nesting.inside(Path(self.document.file))
+        return Setting(self.folder, self.opset, trust, self.confined, proven, nesting)

@@ -18,6 +18,7 @@ from assembler.proof.gold_text import read_gold
 from assembler.sources.location import may_be_name, unpinned
 from assembler.sources.opening import at_common_opset, open_headers
 from assembler.spec.files import named_files
+from assembler.spec.outside import is_closed, outside_problems
 from assembler.spec.reading import load_spec
 from assembler.wiring.graph import wire
 
@@ -86,7 +87,7 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
             headers, left = open_headers(spec)
             notes += [*left, *_absent_sources(spec)]
             wire(at_common_opset(spec, headers), headers)
-            if spec.proof.gold is None or not _closed(spec, spec.proof.gold):
+            if spec.proof.gold is None or not is_closed(spec, spec.proof.gold):
                 read_gold(spec)
         except AssemblerError as err:
             problems += err.problems
@@ -130,7 +131,7 @@ def _absent_sources(spec: Spec) -> list[str]:
     notes = []
     for source in spec.sources.values():
         path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it
-        if form_of(source).peek is not None or may_be_name(source) or _closed(spec, source.location):
+        if form_of(source).peek is not None or may_be_name(source) or is_closed(spec, source.location):
             continue
         if not os.path.exists(path):  # noqa: PTH110 - never raises
             notes.append(f"{spec.document.file}: the source '{source.name}' is not looked at: {path} is not here")
@@ -147,30 +148,14 @@ def _absent_sentences(spec: Spec) -> list[Problem]:
     return [Problem.at(spec.proof.sentences_mark, "W014", message, hint)]
 
 
-def _closed(spec: Spec, location: str) -> bool:
-    """Return whether a file may not even be looked for: its being there or not is nothing to tell a stranger."""
-    return spec.confined and not is_inside(spec.folder, location)
-
-
 def _irregular_files(spec: Spec) -> list[Problem]:
     """Return a problem for each file that is there and can never be read: a folder, a FIFO, a device."""
     problems = []
     for file in named_files(spec, kinds()):
         path = spec.folder / file.location
-        if _closed(spec, file.location) or file.code == "W031":  # the gold text has been read
+        if is_closed(spec, file.location) or file.code == "W031":  # the gold text has been read
             continue
         with suppress(OSError):
             if not stat.S_ISREG(path.stat().st_mode):
                 problems.append(Problem.at(file.mark, file.code, f"{file.what}, {path}, is no regular file"))
-    return problems
-
-
-def outside_problems(spec: Spec) -> list[Problem]:
-    """Return a problem (W018) for each path that leaves the folder of a confined spec."""
-    problems = []
-    for file in named_files(spec, kinds()):
-        if _closed(spec, file.location):
-            message = f"the path '{file.location}' leaves the folder of the spec"
-            hint = "put the file beside the spec, or below its folder"
-            problems.append(Problem.at(file.mark, "W018", message, hint))
     return problems

@@ -1,0 +1,1 @@
+"""Specs as sources of other specs."""

@@ -1,0 +1,83 @@
+"""Reads a spec that is a source of another, within bounds: no spec holds itself, nor very many others."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from assembler.core.errors import ModelError, SourceError, SpecError
+from assembler.core.problems import Problem
+from assembler.core.regular_files import is_inside
+from assembler.sources.location import local_file, unpinned
+from assembler.spec.outside import outside_problems
+from assembler.spec.reading import load_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assembler.forms.source import Setting, Source
+    from assembler.spec.model import Spec
+
+#: How deep specs may be in each other, and how often one may be read for a stack.
+_DEEPEST, _MOST = 8, 64
+
+
+def read_inner(source: Source, setting: Setting) -> Spec | str:
+    """Return the spec that a source names, or why it is not looked at.
+
+    Raises:
+        SpecError: It is not one (Y…, S…), it or what it names leads out of its folder (W018), or a name of its sources
+            is not pinned (W024).
+        SourceError: It is not there (R001), or specs hold each other (R015).
+    """
+    path = setting.folder / source.location
+    if setting.confined and not is_inside(setting.folder, source.location):
+        return f"{path} lies outside"
+    _require_bounds(source, path, setting)
+    setting.nesting.read.append(path)
+    found = local_file(source, setting.folder)
+    if found is None:  # a spec is always a path
+        raise AssertionError(source)
+    spec = replace(load_spec(found, confined=setting.confined), nesting=setting.nesting)
+    if setting.confined and (problems := [*outside_problems(spec), *unpinned(spec)]):
+        raise SpecError(*problems)
+    return spec
+
+
+def _require_bounds(source: Source, path: Path, setting: Setting) -> None:
+    """Refuse specs that hold each other, or of which there are too many.
+
+    Raises:
+        SourceError: They do, or there are (R015).
+    """
+    files = setting.nesting.files
+    same = next((number for number, file in enumerate(files) if _real(file) == _real(path)), None)
+    if same is not None:
+        chain = " → ".join(each.name for each in (*files[same:], path))
+        raise _unbounded(source, f"the spec holds itself: {chain}", "take what both need into a spec of its own")
+    if len(files) > _DEEPEST:
+        raise _unbounded(source, f"specs are in each other more than {_DEEPEST} deep", "join some of them")
+    if len(setting.nesting.read) >= _MOST:
+        message = f"the stack reads more than {_MOST} specs"
+        raise _unbounded(source, message, "build some of them by themselves, and take their .onnx files")
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)
+
+
+def _unbounded(source: Source, message: str, hint: str) -> SourceError:
+    return SourceError(Problem.at(source.mark, "R015", f"source '{source.name}': {message}", hint))
+
+
+def require_opset(source: Source, spec: Spec, opset: int) -> None:
+    """Refuse a spec that names another opset than the stack it is in: its operators would mean something else.
+
+    Raises:
+        ModelError: It does (M001).
+    """
+    if spec.opset_told and spec.opset != opset:
+        message = f"source '{source.name}': the spec is at opset {spec.opset}, the stack at {opset}"
+        hint = f"set 'opset: {spec.opset}' in the outer spec, or leave it out of both"
+        raise ModelError(Problem.at(source.mark, "M001", message, hint))
