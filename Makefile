@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients engines fuzz docs format clean
+.PHONY: demo test lint types tests clients engines fuzz conformance docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -44,6 +44,10 @@ fuzz: $(READY)
 engines: $(READY)
 	test -d build/openvino || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/openvino 'openvino>=2025.4' openvino-telemetry
 	PYTHONPATH=build/openvino $(BIN)/python tools/run_engines.py $(TAGGERS)
+
+# onnx's own backend tests, each as a part alone and twice, and proven: the table of docs/conformance.md.
+conformance: $(READY)
+	$(BIN)/python tools/run_conformance.py $(if $(OLDER),--older $(OLDER)) --page docs/conformance.md
 
 # What is generated: the schema for editors, and the pages made from it.
 docs: $(READY)
