@@ -246,9 +246,11 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
         share = f"{good} ({good / max(len(outcomes), 1):.1%})"
         yield f"| {words} | {len(outcomes)} | {share} | {wrong} | {crashed} | {refused} |"
     yield ""
+    few = 6
     for code in sorted({getattr(each, way) for each in outcomes for way in ways} - {"exact", "proven"}):
         names = sorted({each.name for each in outcomes if code in (each.alone, each.twice, each.proof)})
-        shown = ", ".join(f"`{name}`" for name in names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        shown = ", ".join(f"`{name}`" for name in names[:few])
+        shown += f" and {len(names) - few} more" if len(names) > few else ""
         yield f"- **{code}**: {REASONS.get(code, 'see docs/problems.md')}. {shown}."
 
 
