@@ -89,16 +89,16 @@ def spec_page() -> str:
 
 _PORTS = {
     "char_lm": "`characters` int64 [characters, sentences], `lengths` int64 [sentences] → `states` float32 [characters, "
-    "sentences, hidden]. States behind a text's own length mean nothing.",
+    "sentences, hidden]. States after a text's own length are meaningless.",
     "embedding": "`words` int64 [rows] → `rows` float32 [rows, features].",
     "piece_embedding": "`pieces` int64 [rows, 2] → `rows` float32 [rows, 2 * features].",
     "gather": "`states` [.., features], `indices` int64 [rows] → `rows` [rows, features].",
     "concat": "`inputs`, a list of tensors that agree in all other axes → `rows`.",
     "tagger_head": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "
     "[sentences] → `scores` float32 [sentences, tokens], `prediction` int64 [sentences, tokens], `emissions` float32 "
-    "[sentences, tokens, labels]. Tokens behind a sentence's own length mean nothing.",
+    "[sentences, tokens, labels]. Values after a sentence's own length are meaningless.",
     "crf": "`emissions` float32 [sentences, tokens, labels], `lengths` int64 [sentences] → `scores` float32 [sentences, "
-    "tokens], `prediction` int64 [sentences, tokens], both 0 behind a sentence's own length.",
+    "tokens], `prediction` int64 [sentences, tokens], both 0 after a sentence's own length.",
     "transformer": "`subtokens`, `mask`, both int64 [pieces, subtokens] → `states` float32 [pieces, subtokens, features].",
     "subtoken_pooling": "`states` float32 [pieces, subtokens, features], and by `pooling`: `first` int64 [rows], `last` "
     "int64 [rows], both of them, or for `mean` `words` int64 [pieces, subtokens] and `lengths` int64 [sentences] → `rows` "

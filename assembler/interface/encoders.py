@@ -1,4 +1,4 @@
-"""How a host makes the input of a transformer encoder, as the metadata hold it."""
+"""How a host makes the input of a transformer encoder, as the metadata describe it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Subtokens:
 
     Attributes:
         tokenizer: The tokeniser as the JSON of the `tokenizers` library.
-        padding: The id behind a shorter piece.
-        most: The most subtokens of a piece, special ones counted; 0 for no limit.
+        padding: The id after the end of a shorter piece.
+        most: The largest number of subtokens in a piece, special ones included; 0 for no limit.
         stride: How many subtokens the next piece of an overlong sentence repeats; 0 if it is cut instead.
-        context: How many tokens of the neighbouring sentences stand on each side (FLERT).
+        context: How many tokens of the neighbouring sentences are added on each side (FLERT).
         separator: The token between the sentence and its context, or `None`.
         documents: Whether the context ends where a document does.
-        positions: How many subtokens the encoder has positions for.
+        positions: The number of positions that the encoder has.
     """
 
     tokenizer: str
@@ -42,7 +42,7 @@ class Subtokens:
 
     @classmethod
     def from_metadata(cls, fields: Fields) -> Subtokens:
-        """Return what the metadata hold.
+        """Return the record that the metadata hold.
 
         Raises:
             ModelError: M013 for a field that is missing or damaged.

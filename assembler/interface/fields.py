@@ -27,10 +27,10 @@ def damaged(place: str, message: str, file: str | None, hint: str = _REBUILD) ->
 
 
 def each(read: Callable[[Entry], Value], entries: Iterable[Entry]) -> tuple[Value, ...]:
-    """Return what `read` makes of each entry.
+    """Return the result of `read` for each entry.
 
     Raises:
-        ModelError: With the problems of all entries, not of the first alone.
+        ModelError: With the problems of all entries, not only of the first.
     """
     values: list[Value] = []
     problems: list[Problem] = []

@@ -1,7 +1,7 @@
 """The rules by which a host fills the inputs of a model: one table for spec, wiring, metadata and runtime.
 
-To add a rule: a row here, and a class in `runtime/fill`, listed in `runtime/fill/inputs.py`. Its name then is in the
-schema, in `docs/spec.md` and in the errors; a port that wants it says so by `Port.fill`.
+To add a rule: a row here, and a class in `runtime/fill`, listed in `runtime/fill/inputs.py`. Its name is then in the
+schema, in `docs/spec.md` and in the errors. A port selects it by `Port.fill`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: What a rule speaks of. It is also the key of the metadata's input entry that names the node.
+#: The sort of node that a rule concerns. It is also the key of the metadata's input entry that names the node.
 Subject: TypeAlias = Literal["language_model", "vocabulary", "tokenizer"]
 
 
@@ -21,14 +21,14 @@ class Rule:
     """A way to fill an input.
 
     Attributes:
-        name: The word that a spec writes after `fill:`, and that stands in the metadata.
-        dims: What each axis of the input is. Those of one name have one size; a number is the size itself.
+        name: The word that a spec writes after `fill:`, and that the metadata have.
+        dims: The meaning of each axis of the input. Those of one name have one size; a number is the size itself.
         layout: What the host feeds, for the documentation.
         derived: The port, or the place in the graph, from which the wiring derives the rule, for the documentation.
-        subject: What the values speak of, or `None`: the node in question stands in the metadata.
-        counted: Whether the metadata tell a number of interleaved parts.
+        subject: The sort of node that the values concern, or `None`; the metadata name the node.
+        counted: Whether the metadata have a number of interleaved parts.
         dtype: The element type of the input.
-        lacks: What is wrong with an input of this rule that speaks of no part; `None` where it needs to speak of none.
+        lacks: What is wrong with an input of this rule that concerns no part; `None` if it needs none.
         spaceless: Whether it cannot express a token that holds a space.
     """
 
@@ -58,8 +58,8 @@ _TABLE = (
         "characters",
         ("characters", "sentences"),
         'time first, the ids of `start marker + tokens joined by one space + " "`, for a '
-        "backward model reversed by code point between the markers; shorter texts are padded behind with the id of a "
-        "space",
+        "backward model reversed by code point between the markers; shorter texts are padded at the end with the id "
+        "of a space",
         "`char_lm.characters`",
         "language_model",
         lacks="feeds no port 'characters' of a char_lm, whose dictionary would be used",
@@ -77,7 +77,7 @@ _TABLE = (
         ("total_tokens",),
         "`position * sentences + sentence` for each token, sentence by sentence, each padded to the "
         "longest with any valid index",
-        "`gather.indices` behind a `char_lm`",
+        "`gather.indices` after a `char_lm`",
         "language_model",
         lacks="feeds no gather whose states are those of a char_lm",
     ),
@@ -93,7 +93,7 @@ _TABLE = (
     Rule(
         "subtokens",
         ("pieces", "subtokens"),
-        "the ids of each sentence's subtokens, special ones included, padded behind; the "
+        "the ids of each sentence's subtokens, special ones included, padded at the end; the "
         "tokeniser is in `assembler.tokenizers`, and an overlong sentence is several pieces",
         "`transformer.subtokens`",
         "tokenizer",
@@ -102,7 +102,7 @@ _TABLE = (
     Rule(
         "subtoken_mask",
         ("pieces", "subtokens"),
-        "1 where there is a subtoken, 0 behind the end of a shorter piece",
+        "1 where there is a subtoken, 0 after the end of a shorter piece",
         "`transformer.mask`",
         "tokenizer",
         lacks="feeds no port 'mask' of a transformer, whose tokeniser would be used",
@@ -112,7 +112,7 @@ _TABLE = (
         ("total_tokens",),
         "`piece * subtokens + position` of each token's first subtoken, sentence by sentence, each "
         "padded to the longest; `pieces * subtokens` for a token without subtokens and as padding",
-        "`subtoken_pooling.first` behind a `transformer`",
+        "`subtoken_pooling.first` after a `transformer`",
         "tokenizer",
         lacks="feeds no subtoken_pooling whose states are those of a transformer",
     ),
@@ -120,7 +120,7 @@ _TABLE = (
         "last_subtokens",
         ("total_tokens",),
         "the same for each token's last subtoken",
-        "`subtoken_pooling.last` behind a `transformer`",
+        "`subtoken_pooling.last` after a `transformer`",
         "tokenizer",
         lacks="feeds no subtoken_pooling whose states are those of a transformer",
     ),
@@ -129,7 +129,7 @@ _TABLE = (
         ("pieces", "subtokens"),
         "`sentence * tokens + position` of the token that a subtoken is a part of; -1 for special "
         "subtokens, those of the context, repeated ones of overlapping pieces, and padding",
-        "`subtoken_pooling.words` behind a `transformer`",
+        "`subtoken_pooling.words` after a `transformer`",
         "tokenizer",
         lacks="feeds no subtoken_pooling whose states are those of a transformer",
     ),
@@ -148,7 +148,7 @@ _TABLE = (
         ("total_embeddings",),
         "for `k` parts over `n` rows `i * n + j`, `j` from 0 to `n - 1`, for each `j` all `i`: "
         "`0, n, 1, n + 1, …` for two",
-        "`gather.indices` behind a `concat` along axis 0",
+        "`gather.indices` after a `concat` along axis 0",
         counted=True,
         lacks="is used in a stack without a char_lm, and with no concat on axis 0, whose parts would be interleaved",
     ),

@@ -1,4 +1,4 @@
-"""How a host makes the input of a character language model, as the metadata hold it."""
+"""How a host makes the input of a character language model, as the metadata describe it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Characters:
         direction: `forward`, or `backward` for models that read the text reversed by code point.
         start_marker: What is before the text, any length.
         end_marker: What is after it.
-        with_whitespace: Whether the state is taken behind a token (its following space) or at its last character.
+        with_whitespace: Whether the state is taken after a token (at its following space) or at its last character.
         lowercase: Whether the text is lower-cased for the ids (offsets come from the original text).
         padding: The id that fills the shorter texts of a batch.
-        tokenized: Whether the tokens are joined by one space each, or by the spaces that are behind them.
+        tokenized: Whether the tokens are joined by one space each, or by the spaces that follow them.
     """
 
     dictionary: tuple[str, ...]
@@ -43,7 +43,7 @@ class Characters:
         """Return what the metadata hold of it; the dictionary is an entry of its own.
 
         Args:
-            reset: The character that sets the state back to its beginning, where there is one.
+            reset: The character that resets the state to its beginning, if there is one.
         """
         record: dict[str, Value] = {
             "direction": self.direction,

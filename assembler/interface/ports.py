@@ -1,4 +1,4 @@
-"""What a model asks of its host and gives back, as the metadata list it."""
+"""The inputs and outputs of a model, as the metadata list them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class InputEntry:
 
     Attributes:
         name: The input.
-        rule: One of `RULES`, another one that a newer assembler knows, or `None` where nobody knows.
-        subject: The node that the input speaks of, where its rule has a subject.
-        parts: How many parts are interleaved, where its rule counts them.
+        rule: One of `RULES`, a rule of a newer assembler, or `None` if none is known.
+        subject: The node that the input concerns, if its rule has a subject.
+        parts: How many parts are interleaved, if its rule counts them.
     """
 
     name: str
@@ -48,7 +48,7 @@ class InputEntry:
 
         Args:
             fields: The entry.
-            subjects: The nodes that an input of its rule may speak of.
+            subjects: The nodes that an input of its rule may concern.
 
         Raises:
             ModelError: M013 for a field that is missing or damaged.
@@ -72,7 +72,7 @@ def rule_of(fields: Fields) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output and what it gives, as `parts.kind.Port` lists it, or `None` where no host knows."""
+    """An output and its meaning, one of those in `parts.kind.Port`, or `None` if it has none for a host."""
 
     name: str
     gives: str | None

@@ -1,4 +1,4 @@
-"""How a host finds the rows of a token in a table of vectors, as the metadata hold it."""
+"""How a host finds the rows of a token in a table of vectors, as the metadata describe it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ROWS = range(2**31)
 #: The rule of word pieces in the metadata.
 PIECES = "pieces"
-#: The rules of words there.
+#: The rules of words in the metadata.
 WORD_RULES = ("word", "exact", "hash")
 
 
@@ -24,13 +24,13 @@ class Words:
     r"""How a host finds the row of a token in an embedding table (TK is flair 0.15.1's embeddings/token.py).
 
     Attributes:
-        rule: `word`: as written, else lower-cased, else its digits as "#", else as "0" (TK 317-328; `\d` is any decimal
+        rule: `word`: as written, then lower-cased, then its digits as "#", then as "0" (TK 317-328; `\d` is any decimal
             digit of Unicode). `exact`: as written (TK 1156). `hash`: a digest of the text modulo the rows (TK 1243).
         words: The words by row; empty for `hash`.
         unknown: The row of a word that is not found.
         method: For `hash` the digest, by its name in `hashlib`.
         rows: The number of rows.
-        of: For a table that was cut, how many words it had before; else 0.
+        of: For a table that was cut, how many words it had before; otherwise 0.
     """
 
     rule: Literal["word", "exact", "hash"]

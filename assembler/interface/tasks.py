@@ -1,4 +1,4 @@
-"""What a model decides, as the metadata list it."""
+"""The tasks of a model, as the metadata list them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """Anything in; int64 without the axis out."""
+    """Take any tensor; output int64 without the axis."""
     return without_axis(part, "int64")
 
 

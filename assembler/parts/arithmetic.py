@@ -15,7 +15,7 @@ _OPERATORS = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div
 
 
 def ports(part: PartView) -> Ports:
-    """Two tensors of one element type in; their broadcast shape out."""
+    """Take two tensors of one element type; output their broadcast shape."""
     left, right = part.arriving("left"), part.arriving("right")
     dtype = left.dtype or right.dtype
     if left.dims is None or right.dims is None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """Anything in; the same shape of the element type `to` out."""
+    """Take any tensor; output the same shape with the element type `to`."""
     return Ports(
         inputs=(Port("tensor", UNKNOWN),),
         outputs=(Port("tensor", TensorType(str(part.parameters["to"]), part.arriving("tensor").dims)),),

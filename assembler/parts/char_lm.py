@@ -16,7 +16,7 @@ _CHARACTERS = (Variable("characters"), Variable("sentences"))
 
 
 def ports(part: PartView) -> Ports:
-    """Character ids, time first, and their counts in; one state per character out."""
+    """Take character ids, time first, and their counts; output one state per character."""
     states = TensorType("float32", (*_CHARACTERS, part.fact("hidden_size")))
     return Ports(
         inputs=(
@@ -28,7 +28,7 @@ def ports(part: PartView) -> Ports:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit embedding, recurrent layers and projection. Dropout is off, the decoder is not needed."""
+    """Emit embedding, recurrent layers and projection. Dropout is off, and the decoder is not needed."""
     from assembler.onnx_model.facts import LanguageModel
     from assembler.parts.recurrent import emit_linear, emit_recurrent
     from assembler.weights.language_models import CharLmWeights
@@ -40,7 +40,7 @@ def build(part: PartView, emit: Emitter) -> None:
     embedded = emit.op("Gather", [table, emit.input("characters")], "embedding", axis=0)
     lengths = emit.op("Cast", [emit.input("lengths")], "lengths", to=6)  # ONNX's LSTM takes int32
     states = emit_recurrent(emit, weights.recurrent, embedded, lengths, weights.recurrent.cell.lower())
-    if len(weights.recurrent.layers) == 1 and weights.recurrent.cell != "RNN":  # passes know no others
+    if len(weights.recurrent.layers) == 1 and weights.recurrent.cell != "RNN":  # the passes support no others
         emit.fact(LanguageModel(states))
     if weights.projection:
         states = emit_linear(emit, weights.projection, states, "projection")

@@ -1,4 +1,4 @@
-"""`concat`: joins tensors along one axis, in the order that the spec gives."""
+"""`concat`: joins tensors along one axis, in the order of the spec."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from assembler.onnx_model.emitter import Emitter
 
-_ROWS = 2  # axes of rows by features: one variable is left, so it can have the name that people use
+_ROWS = 2  # [rows, features]: only one axis is a variable, so it can have the usual name
 
 
 def ports(part: PartView) -> Ports:
-    """Tensors that agree in all axes but one in; one tensor out."""
+    """Take tensors that agree in all axes but one; output one tensor."""
     arriving = part.inputs.get("inputs", ())
-    # Rows are the common case, so the flattest of the tensors is taken to be what was meant.
+    # Rows are the common case, so the tensor with the fewest axes is taken as the pattern.
     known = min((tensor for tensor in arriving if tensor.dims), key=lambda tensor: tensor.rank or 0, default=UNKNOWN)
     if known.dims is None:
         return Ports((Port("inputs", UNKNOWN, variadic=True),), (_joined(part, UNKNOWN),))

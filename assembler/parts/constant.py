@@ -1,4 +1,4 @@
-"""`constant`: values that the spec itself gives."""
+"""`constant`: values that are written in the spec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLOATS = {"float16": (65504.0, 11), "float32": (3.4028234663852886e38, 24), "fl
 
 
 def ports(part: PartView) -> Ports:
-    """Nothing in; the value out."""
+    """Take nothing; output the value."""
     sizes: list[int] = []
     value = part.parameters["value"]
     while isinstance(value, list):
@@ -61,7 +61,7 @@ def _fits(value: Value, dtype: str) -> bool:
 
 
 def _float_reason(value: float, dtype: str) -> str | None:
-    """Return what is said of a number that the type of floating point would make another one, beyond rounding."""
+    """Return the complaint about a number that the floating-point type would change by more than rounding."""
     largest, digits = _FLOATS[dtype]
     if abs(value) > largest:
         return f"is infinite as {dtype}, whose greatest value is {largest!r}"
@@ -72,7 +72,7 @@ def _float_reason(value: float, dtype: str) -> str | None:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit an initializer, behind an Identity so that the node has a name of its own."""
+    """Emit an initializer, then an Identity so that a node has the part's name."""
     import numpy as np
 
     dtype = str(part.parameters["dtype"])
@@ -86,7 +86,7 @@ def _nested(depth: int) -> dict[str, Value]:
 
 KIND = Kind(
     name="constant",
-    summary="Values that the spec gives: a number, or nested lists of equal lengths.",
+    summary="Values that are written in the spec: a number, or nested lists of equal lengths.",
     ports=ports,
     build=build,
     check=check,

@@ -1,6 +1,6 @@
 """`crf`: Viterbi decoding of a tagger's emissions, with flair's scores.
 
-VB is flair 0.15.1's models/sequence_tagger_utils/viterbi.py, CRF its crf.py beside it.
+VB is flair 0.15.1's models/sequence_tagger_utils/viterbi.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _INT64, _FLOAT32, _BOOL = "int64", "float32", "bool"
 
 
 def ports(part: PartView) -> Ports:
-    """Emissions and token counts in; tags and scores out, both 0 behind a sentence's length."""
+    """Take emissions and token counts; output tags and scores, both 0 after a sentence's length."""
     return Ports(
         inputs=(
             Port("emissions", TensorType("float32", (*_TOKENS, part.fact("label_count")))),
@@ -45,8 +45,8 @@ def build(part: PartView, emit: Emitter) -> None:
     last_tags = _last_tags(emit, weights, accumulated, lengths)
     positions, last = _positions(emit, emissions, lengths)
     tags = _trace_back(emit, pointers, last, last_tags)
-    # flair's score is the largest softmax of the accumulated scores, START and STOP included, whichever tag was
-    # decoded (VB 209-210): it can belong to another tag than the one it stands beside.
+    # flair's score is the largest softmax of the accumulated scores, START and STOP included, whichever tag was decoded
+    # (VB 209-210): it can belong to another tag than the one that is output with it.
     probabilities = emit.op("Softmax", [accumulated], "softmax", axis=-1)
     scores = emit.reduce_max(probabilities, -1, "confidence")
     inside = emit.op("Less", [positions, lengths], "inside")
@@ -89,7 +89,7 @@ def _accumulate(emit: Emitter, weights: CrfWeights, emissions: str) -> tuple[str
 
 
 def _last_tags(emit: Emitter, weights: CrfWeights, accumulated: str, lengths: str) -> str:
-    """Return the tag of each sentence's last token, int64 [sentences]: the best one to go to STOP from (VB 153-156)."""
+    """Return the tag of each sentence's last token, int64 [sentences]: the best one before STOP (VB 153-156)."""
     end = emit.op("Sub", [lengths, emit.number("one", 1, _INT64)], "end")
     by_sentence = emit.op("Transpose", [accumulated], "sentences_first", perm=[1, 0, 2])
     row = emit.op("Unsqueeze", [end, emit.integers("token_axis", [1])], "end_row")

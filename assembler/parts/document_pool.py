@@ -16,7 +16,7 @@ _POOLINGS = ("mean", "max", "min", "first", "last")
 
 
 def ports(part: PartView) -> Ports:
-    """Rows of tokens and token counts in, rows of documents out."""
+    """Take rows of tokens and token counts; output rows of documents."""
     features = _features(part)
     return Ports(
         inputs=(
@@ -54,7 +54,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 
 def _masked(emit: Emitter, grid: str, lengths: str, other: float) -> str:
-    """Emit the grid with another value behind each sentence's end."""
+    """Emit the grid with another value after each sentence's end."""
     shape = emit.op("Shape", [grid], "grid_shape")
     tokens = emit.op("Gather", [shape, emit.number("token_dim", 1, "int64")], "tokens", axis=0)
     steps = emit.op("Range", [emit.number("from", 0, "int64"), tokens, emit.number("step", 1, "int64")], "positions")
@@ -74,7 +74,7 @@ KIND = Kind(
     parameters={
         "pooling": {
             "enum": list(_POOLINGS),
-            "description": "What is taken of the tokens of a sentence.",
+            "description": "How the tokens of a sentence are pooled.",
             "examples": ["mean"],
         }
     },

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """Rows of tokens and token counts in, rows of documents out."""
+    """Take rows of tokens and token counts; output rows of documents."""
     return Ports(
         inputs=(
             Port("embeddings", TensorType("float32", token_dims(part, "embeddings", part.fact("embedding_size")))),
@@ -24,7 +24,7 @@ def ports(part: PartView) -> Ports:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit reprojection and recurrent layers, then the last token's state, in both directions behind the first's."""
+    """Emit reprojection, recurrent layers, and the last token's state, if bidirectional after the first token's."""
     from assembler.parts.recurrent import emit_linear, emit_recurrent
     from assembler.weights.documents import DocumentRnnWeights
 
@@ -47,8 +47,8 @@ def build(part: PartView, emit: Emitter) -> None:
 
 KIND = Kind(
     name="document_rnn",
-    summary="A flair DocumentRNNEmbeddings behind its token embeddings: optional reprojection, LSTM or GRU layers, and "
-    "the state of the last token; in both directions that of the first token in front of it.",
+    summary="A flair DocumentRNNEmbeddings after its token embeddings: optional reprojection, LSTM or GRU layers, and "
+    "the state of the last token; if bidirectional, the state of the first token comes before it.",
     ports=ports,
     build=build,
     weights=True,

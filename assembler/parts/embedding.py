@@ -17,7 +17,7 @@ _ROWS = Variable("rows")
 
 
 def ports(part: PartView) -> Ports:
-    """Row numbers in, rows out."""
+    """Take row numbers; output rows."""
     return Ports(
         inputs=(Port("words", TensorType("int64", (_ROWS,)), fill="words"),),
         outputs=(Port("rows", TensorType("float32", (_ROWS, part.fact("embedding_size")))),),
@@ -25,7 +25,7 @@ def ports(part: PartView) -> Ports:
 
 
 def check(part: PartView) -> Iterator[Complaint]:
-    """Complain of two ways to cut the table."""
+    """Complain if the table is cut in two ways."""
     if "keep" in part.parameters and "keep_first" in part.parameters:
         yield Complaint(("keep_first",), "'keep' says already which words are kept", "take one of both")
 
@@ -44,7 +44,7 @@ def build(part: PartView, emit: Emitter) -> None:
 KIND = Kind(
     name="embedding",
     summary="A table of word vectors (flair's WordEmbeddings, OneHotEmbeddings, HashEmbeddings): a row for each token. "
-    "The vocabulary by which a host finds the row stands in the model's metadata.",
+    "The vocabulary by which a host finds the row is in the model's metadata.",
     ports=ports,
     build=build,
     parameters={

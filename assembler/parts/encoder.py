@@ -29,7 +29,7 @@ def emit_encoder(emit: Emitter, weights: EncoderWeights, subtokens: str, mask: s
         emit: The emitter of the part.
         weights: The encoder.
         subtokens: int64 [pieces, subtokens].
-        mask: int64 [pieces, subtokens], 1 where a subtoken is real and 0 behind a shorter piece.
+        mask: int64 [pieces, subtokens], 1 where a subtoken is real and 0 after the end of a shorter piece.
 
     Returns:
         float32 [pieces, subtokens, features].
@@ -43,7 +43,7 @@ def emit_encoder(emit: Emitter, weights: EncoderWeights, subtokens: str, mask: s
 
 
 def _grid(emit: Emitter, tensor: str, shape: str, features: int, name: str) -> str:
-    """Give rows the shape [pieces, subtokens, features] again."""
+    """Reshape rows to [pieces, subtokens, features] again."""
     full = emit.op("Concat", [shape, emit.integers(f"{name}/features", [features])], f"{name}/shape", axis=0)
     return emit.op("Reshape", [tensor, full], name)
 
@@ -151,7 +151,7 @@ def _normalised(emit: Emitter, norm: Normalisation, tensor: str, name: str) -> s
 
 
 def _chosen(emit: Emitter, weights: EncoderWeights, states: list[str]) -> str:
-    """Emit the mean of the chosen layers, or all of them one behind the other (transformer.py 1386-1390)."""
+    """Emit the mean of the chosen layers, or all of them side by side (transformer.py 1386-1390)."""
     chosen = [states[number] for number in weights.chosen]
     if len(chosen) == 1:
         return chosen[0]

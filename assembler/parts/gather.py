@@ -22,7 +22,7 @@ def _axis(part: PartView) -> int | None:
 
 
 def ports(part: PartView) -> Ports:
-    """States of any rank from 2 and flat indices in, rows out; with an axis, slices along it."""
+    """Take states of rank 2 or more and flat indices; output rows. With an axis, output slices along it."""
     states = part.arriving("states")
     axis = _axis(part)
     if axis is not None:
@@ -75,7 +75,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 
 def _flatten_unknown(emit: Emitter, states: str) -> str:
-    """Flatten where only the run tells the number of features."""
+    """Flatten when the number of features is known only at run time."""
     shape = emit.op("Shape", [states], "shape")
     last = emit.op("Gather", [shape, emit.integers("last_axis", [-1])], "features", axis=0)
     flat = emit.op("Concat", [emit.integers("rows", [-1]), last], "flat_shape", axis=0)
@@ -94,8 +94,8 @@ KIND = Kind(
             "type": "integer",
             "minimum": -8,
             "maximum": 7,
-            "description": "The axis whose slices are picked, by indices of any rank. Without, all axes but the last "
-            "are flattened.",
+            "description": "The axis whose slices are picked, by indices of any rank. Without it, all axes but the "
+            "last are flattened.",
             "examples": [1],
         }
     },

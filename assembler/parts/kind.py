@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A place where tensors enter or leave a part.
+    """A place where a tensor enters or leaves a part.
 
     Attributes:
         name: The port's name, unique among the part's inputs, or among its outputs.
-        type: For an input, the pattern that its tensor must fit: a `str` dim is a variable of this part, and stands for
-            the same size wherever the part uses it. For an output, the type in terms of the same variables; one that no
-            input binds is a new dynamic dim.
+        type: For an input, the pattern that its tensor must fit: a `str` dim is a variable of this part, and is the
+            same size wherever the part uses it. For an output, the type in terms of the same variables; a variable that
+            no input binds is a new dynamic dim.
         variadic: The port takes a list of one or more tensors.
-        fill: For an input port that a host feeds directly, the rule by which it does; one of `fill_rules.RULES`.
-        gives: For an output port that a host reads, what it finds there: `prediction`, `scores` or `labels` of each
-            token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
+        fill: For an input port that a host feeds directly, the rule for filling it; one of `fill_rules.RULES`.
+        gives: For an output port that a host reads, the meaning of its values: `prediction`, `scores` or `labels` of
+            each token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
             `span_sentence`, `_start`, `_end`, `_label` and `_score`.
         optional: Whether an input port may be left out.
-        about: For an input port whose `fill` speaks of the part that feeds another port: that port. Indices are places
-            in the states that come in there.
-        expects: For an input port where what a loaded model has at this place must arrive: `embeddings`, all of the
-            model's, joined in its order.
+        about: For an input port whose `fill` depends on the part that feeds another port: that port. Indices, for
+            example, are places in the states that feed it.
+        expects: For an input port that must be fed the same values as in a loaded model: `embeddings` means all of the
+            model's embeddings, joined in its order.
         rows_of: For an output port, what its leading axes count: the `characters` of texts, the `subtokens` of pieces,
-            or `parts`, whose rows stand one part after the other.
-        joins: For an output port, the variadic port whose tensors stand in it one after the other.
-        padded: For an output port with numbers behind the ends of texts, which nothing reads: the axis of the texts,
-            and that of the places in a text. How many places are real say the lengths or the mask that are fed.
+            or `parts`, whose rows follow one part after another.
+        joins: For an output port, the variadic port whose tensors it joins one after another.
+        padded: For an output port with meaningless numbers after the ends of texts: the axis of the texts, and that of
+            the places in a text. The lengths or the mask that are fed say how many places are real.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports of one part. `None` means that they are not known, for want of a file to read them from."""
+    """The ports of one part. `None` means that they are not known, because the file that names them is missing."""
 
     inputs: tuple[Port, ...] | None
     outputs: tuple[Port, ...] | None
@@ -74,9 +74,9 @@ class PartView:
 
     Attributes:
         node: The node's id.
-        parameters: The node's parameters, as the schema has passed them.
-        inputs: The types that arrive, by port; empty when only the ports' names are asked for.
-        weights: What the source gave, or `None` before the sources are read.
+        parameters: The node's parameters, already validated by the schema.
+        inputs: The types of the tensors that feed it, by port; empty when only the ports' names are needed.
+        weights: The weights from the source, or `None` before the sources are read.
         opset: The version of the default operator domain, which the spec names.
     """
 
@@ -87,7 +87,7 @@ class PartView:
     opset: int = 17
 
     def arriving(self, port: str) -> TensorType:
-        """Return the type that arrives at a port, or the unknown type."""
+        """Return the type of the tensor that feeds a port, or the unknown type."""
         types = self.inputs.get(port, ())
         return types[0] if types else UNKNOWN
 
@@ -105,7 +105,7 @@ class Complaint:
 
     Attributes:
         path: The parameter, and keys or indices into it.
-        message: What was got and what was expected.
+        message: The value that was found and the value that was expected.
         hint: What to do about it.
     """
 
@@ -137,14 +137,15 @@ class Kind:
         parameters: A JSON Schema for each parameter; each has a description and examples.
         required: The parameters that a spec must give.
         weights: Whether parts of this kind need weights.
-        check: Looks at the parameters of a part and the types that arrive; what it complains of is reported as W020.
+        check: Checks the parameters of a part and the types that feed it; its complaints are reported as W020.
         example: A node of this kind, for the schema and the documentation.
         takes: The sort of weights (`Weights.sort`) that its parts take; `None` for any.
-        view: What a part takes of the weights that it names, or `None` where they have no such thing; without, it takes
-            weights of the sort whole.
-        dims: The parameters with lists in which texts are names of dims of the model's inputs.
-        new_dims: The parameters with mappings whose texts are dims as well, which the inputs need not have.
-        foreign: Whether a file or a spec says which operators its parts have, so that not every engine may know them.
+        view: Returns what a part takes of the weights that it names, or `None` where the weights lack it. Without
+            `view`, a part takes weights of the sort as a whole.
+        dims: The parameters whose lists contain names of dims of the model's inputs.
+        new_dims: The parameters whose mappings contain names of dims that the inputs need not have.
+        foreign: Whether a file or a spec decides which operators its parts have, so that some engines may not support
+            them.
     """
 
     name: str

@@ -17,7 +17,7 @@ _INT64, _FLOAT32 = "int64", "float32"
 
 
 def ports(_part: PartView) -> Ports:
-    """Classes and scores in; labels, and both without what stands behind a sentence's end, out."""
+    """Take classes and scores; output labels, and both again without the values after a sentence's end."""
     classes, scores = TensorType(_INT64, _TOKENS), TensorType(_FLOAT32, _TOKENS)
     return Ports(
         inputs=(
@@ -34,10 +34,10 @@ def ports(_part: PartView) -> Ports:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit a look-up in the table of labels, whose last entry is the empty text behind a sentence's end.
+    """Emit a look-up in the table of labels, whose last entry is the empty text for places after a sentence's end.
 
     Raises:
-        TypeError: The weights are those of something else than a head.
+        TypeError: The weights are not those of a head.
     """
     import numpy as np
 
@@ -63,8 +63,8 @@ def build(part: PartView, emit: Emitter) -> None:
 
 KIND = Kind(
     name="labels",
-    summary="The labels of predicted classes, as text. Behind a sentence's end stand an empty text, a score of 0 and "
-    "the class 0. Its weights are those of the head, of which it takes the labels.",
+    summary="The labels of predicted classes, as text. After a sentence's end come an empty text, a score of 0 and "
+    "the class 0. Its weights are those of the head, from which it takes the labels.",
     ports=ports,
     build=build,
     weights=True,

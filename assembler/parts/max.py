@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """Anything in; the same type without the axis out."""
+    """Take any tensor; output the same type without the axis."""
     return without_axis(part, None)
 
 

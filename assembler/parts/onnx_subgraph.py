@@ -23,11 +23,11 @@ class ExportedGraph(Protocol):
     """Weights that are a whole graph."""
 
     def graft(self, emit: Emitter) -> None:
-        """Give the graph to the emitter as a whole."""
+        """Pass the whole graph to the emitter."""
 
 
 def ports(part: PartView) -> Ports:
-    """Return the ports that the file's header names, or unknown ones where the file is not at hand."""
+    """Return the ports that the file's header names, or unknown ones if the file is missing."""
     header = _header(part)
     if header is None:
         return Ports(None, None)
@@ -53,10 +53,10 @@ def _header(part: PartView) -> OnnxHeader | None:
 
 
 def _dims_of(port: str, type_: TensorType, names: Mapping[str, Value]) -> TensorType:
-    """Return a type whose open dims are what the spec says of them, by their names in the file or by `port.axis`.
+    """Return a type whose open dims are replaced as the spec says, by their names in the file or by `port.axis`.
 
-    Exporters write `?`, or any text, for a dim of which they know nothing. Such a name says nothing of the others that
-    have it.
+    Exporters write `?`, or any text, for a dim about which they know nothing. Dims that share such a name need not be
+    equal.
     """
     if type_.dims is None:
         return type_
@@ -74,7 +74,7 @@ def _dims_of(port: str, type_: TensorType, names: Mapping[str, Value]) -> Tensor
 
 
 def _opened(type_: TensorType, bound: Collection[Variable]) -> TensorType:
-    """Return the type of an output, whose dims are open where no input of the file has them."""
+    """Return the type of an output. Its dims are open where no input of the file has them."""
     if type_.dims is None:
         return type_
     dims = (Open(dim.name) if isinstance(dim, Variable) and dim not in bound else dim for dim in type_.dims)

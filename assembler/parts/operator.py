@@ -35,7 +35,7 @@ _WITH_GRAPHS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
 
 def ports(part: PartView) -> Ports:
-    """The inputs of the operator's schema that are no constants, and its outputs with the types that follow."""
+    """Take the inputs of the operator's schema that are not constants; output its outputs with the inferred types."""
     schema = schema_of(part)
     if schema is None:
         return Ports(None, None)
@@ -51,7 +51,7 @@ def ports(part: PartView) -> Ports:
 
 
 def _only(types: frozenset[str]) -> str | None:
-    """Return the element type of an input that takes one type alone."""
+    """Return the element type of an input that takes only one type."""
     if len(types) != 1:
         return None
     inner = next(iter(types)).removeprefix("tensor(").removesuffix(")")
@@ -186,8 +186,8 @@ KIND = Kind(
             "items": {"type": "string", "pattern": r"^[^\s.]+$"},
             "minItems": 1,
             "uniqueItems": True,
-            "description": "Names for its outputs, where those of the schema do not do: of an operator that has any "
-            "number of them, one for each.",
+            "description": "Names for its outputs, if those of the schema are not enough: an operator with any number "
+            "of outputs needs one for each.",
             "examples": [["left", "right"]],
         },
     },

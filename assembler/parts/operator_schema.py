@@ -1,4 +1,4 @@
-"""What ONNX's schemas say of an operator: its inputs, outputs and attributes, and the types that it gives."""
+"""What ONNX's schemas say about an operator: its inputs, outputs and attributes, and the types of its outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Formal:
     Attributes:
         name: Its name.
         types: The types that it takes, as ONNX writes them: `tensor(float)`.
-        letter: What its type is called, which others may share.
+        letter: The name of its type variable, which other inputs and outputs may share.
         optional: Whether it may be left out.
         variadic: Whether it takes a list.
         alike: Whether all in the list have one type.
@@ -84,19 +84,19 @@ def formals(found: Sequence[Any]) -> list[Formal]:
 
 
 def constants_of(part: PartView) -> Mapping[str, Value]:
-    """Return the inputs that the spec gives as values."""
+    """Return the inputs whose values are in the spec."""
     given = part.parameters.get("constants")
     return given if isinstance(given, dict) else {}
 
 
 def attributes_of(part: PartView) -> Mapping[str, Value]:
-    """Return the attributes that the spec gives."""
+    """Return the attributes that the spec sets."""
     given = part.parameters.get("attributes")
     return given if isinstance(given, dict) else {}
 
 
 def outputs_of(part: PartView, schema: Any) -> list[str]:  # noqa: ANN401 - onnx.defs.OpSchema
-    """Return the names of the outputs: those of the spec, else those that the operator always has."""
+    """Return the names of the outputs: those of the spec, or else those that the operator always has."""
     given = part.parameters.get("outputs")
     if isinstance(given, list):
         return [str(name) for name in given]
@@ -104,7 +104,7 @@ def outputs_of(part: PartView, schema: Any) -> list[str]:  # noqa: ANN401 - onnx
 
 
 def inferred_types(part: PartView, schema: Any, names: Sequence[str]) -> dict[str, TensorType]:  # noqa: ANN401
-    """Return the types of the outputs, as far as ONNX infers them from what arrives."""
+    """Return the types of the outputs, as far as ONNX infers them from the inputs."""
     from onnx import checker, shape_inference
 
     node, values = _node(part, schema, names)
@@ -157,7 +157,7 @@ def _type_proto(type_: TensorType) -> Any:  # noqa: ANN401 - onnx.TypeProto
 
 
 def _tensor_type(proto: Any, port: str) -> TensorType:  # noqa: ANN401 - onnx.TypeProto
-    """Return an inferred type; sizes that only a run tells are open."""
+    """Return an inferred type; sizes that are known only at run time are open."""
     from onnx import helper
 
     if not proto.HasField("tensor_type") or not proto.tensor_type.elem_type:
@@ -226,7 +226,10 @@ def attribute_of(name: str, value: Value, schema: Any) -> Any:  # noqa: ANN401 -
 
 
 def constant_array(value: Value, formal: Formal, part: PartView, schema: Any) -> Any:  # noqa: ANN401 - a numpy array
-    """Return a constant as the type that its input takes; of several, that of the inputs which share its letter."""
+    """Return a constant as the type that its input takes.
+
+    Of several types, take that of the inputs that share its letter.
+    """
     allowed = formal.types
     for other in formals(schema.inputs):
         arriving = part.inputs.get(other.name, ())

@@ -1,4 +1,4 @@
-"""Emits what parts on whole sentences have in common: rows as a grid of sentences, and one token of each."""
+"""Emits operators that parts on whole sentences share: rows as a grid of sentences, and one token of each."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def token_dims(part: PartView, port: str, features: int | None) -> tuple[Dim, ..
 
 
 def emit_grid(emit: Emitter, tensor: str, lengths: str, features: int | None) -> str:
-    """Emit tokens as [sentences, tokens, features], however they arrive.
+    """Emit tokens as [sentences, tokens, features], from rows or from such a grid.
 
     Args:
         emit: The emitter of the part.
         tensor: [rows, features], sentence-major, or the grid itself.
         lengths: int64 [sentences].
-        features: The features, or `None` where only the run tells.
+        features: The features, or `None` if they are known only at run time.
     """
     sentences = emit.op("Shape", [lengths], "sentences")
     if features is not None:

@@ -15,7 +15,7 @@ _ROWS = Variable("rows")
 
 
 def ports(part: PartView) -> Ports:
-    """Two row numbers for each token in, one row out."""
+    """Take two row numbers for each token; output one row."""
     return Ports(
         inputs=(Port("pieces", TensorType("int64", (_ROWS, 2)), fill="pieces"),),
         outputs=(Port("rows", TensorType("float32", (_ROWS, part.fact("embedding_size")))),),
@@ -23,7 +23,7 @@ def ports(part: PartView) -> Ports:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Gather both rows, and lay the second behind the first."""
+    """Gather both rows, and append the second to the first."""
     from assembler.weights.tables import PieceWeights
 
     weights = part.weights
@@ -38,7 +38,7 @@ def build(part: PartView, emit: Emitter) -> None:
 KIND = Kind(
     name="piece_embedding",
     summary="A table of word pieces (flair's BytePairEmbeddings): for each token the rows of its first and its last "
-    "piece, one behind the other. The sentencepiece model that splits the tokens stands in the model's metadata.",
+    "piece, side by side. The sentencepiece model that splits the tokens is in the model's metadata.",
     ports=ports,
     build=build,
     parameters={

@@ -17,13 +17,13 @@ _GATES: dict[Cell, tuple[int, ...]] = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "
 
 
 def emit_recurrent(emit: Emitter, recurrent: Recurrent, tensor: str, lengths: str, name: str) -> str:
-    """Emit the layers one behind the other.
+    """Emit the layers one after another.
 
     Args:
         emit: The emitter of the part.
         recurrent: The layers.
         tensor: float32 [positions, batch, in].
-        lengths: int32 [batch]; the reverse direction begins at each row's own end, and positions behind it are 0.
+        lengths: int32 [batch]; the reverse direction begins at each row's own end, and positions after it are 0.
         name: The prefix of the operators' names.
 
     Returns:
@@ -70,7 +70,7 @@ def _emit_layer(
         "direction": "forward" if len(directions) == 1 else "bidirectional",
     }
     if cell == "GRU":
-        attributes["linear_before_reset"] = 1  # torch multiplies the reset gate behind the recurrent product
+        attributes["linear_before_reset"] = 1  # torch multiplies by the reset gate after the recurrent product
     return emit.op(cell, [tensor, *weights, lengths], name, **attributes)
 
 

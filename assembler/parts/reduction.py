@@ -25,7 +25,7 @@ AXIS: Mapping[str, Mapping[str, Value]] = {
 
 
 def axis_of(part: PartView) -> int:
-    """Return the axis that the node gives, or the last."""
+    """Return the axis that the node names, or the last."""
     axis = part.parameters.get("axis", -1)
     return axis if isinstance(axis, int) else -1
 

@@ -1,4 +1,4 @@
-"""The kinds that a spec can name: our own, those of installed packages, and those that a program registers."""
+"""The kinds that a spec can name: built-in ones, those of installed packages, and those that a program registers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def kinds() -> Mapping[str, Kind]:
     """Return every kind by name: built-in ones first, then installed and registered ones by name.
 
     Raises:
-        SpecError: An installed package publishes something that is no kind, or takes a name that is taken (K001, K002).
+        SpecError: An installed package publishes something that is not a kind, or uses a name that is taken (K001,
+            K002).
     """
     return MappingProxyType({**_installed(), **dict(sorted(_registered.items()))})
 
@@ -58,10 +59,10 @@ class NamedKind(Protocol):
 
 @contextmanager
 def running(node: NamedKind) -> Iterator[None]:
-    """Name the kind and the part when code of another package's kind fails in the block.
+    """Report the kind and the part if code of another package's kind fails in the block.
 
     Raises:
-        SpecError: It has raised something (K003). Errors in kinds of our own are bugs, and pass through.
+        SpecError: It raised an exception (K003). Errors in built-in kinds are bugs, and pass through.
     """
     try:
         yield
@@ -81,7 +82,7 @@ def register(kind: Kind) -> Kind:
         kind: The kind. A second registration of the same object changes nothing.
 
     Returns:
-        The kind, so that the call can stand where the kind is made.
+        The kind, so that the call can be used in an expression.
 
     Raises:
         SpecError: Another kind has the name (K002).
@@ -92,7 +93,7 @@ def register(kind: Kind) -> Kind:
 
 
 def built_in_kinds() -> dict[str, Kind]:
-    """Return our own kinds by name."""
+    """Return the built-in kinds by name."""
     found = (import_module(f"assembler.parts.{module}").KIND for module in _BUILT_IN)
     return {kind.name: kind for kind in found}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """Anything in; the given shape out."""
+    """Take any tensor; output the given shape."""
     arriving = part.arriving("tensor")
     shape = _shape(part)
     dims: list[Dim] = []
@@ -33,7 +33,7 @@ def ports(part: PartView) -> Ports:
 
 
 def _shape(part: PartView) -> list[Dim]:
-    """Return the sizes; a name stands for the one size that is inferred, and names it."""
+    """Return the sizes; a name marks the one size that is inferred, and names it."""
     shape = part.parameters["shape"]
     return [size for size in shape if isinstance(size, int | str)] if isinstance(shape, list) else []
 

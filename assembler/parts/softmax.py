@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """float32 in; float32 of the same shape out."""
+    """Take float32; output float32 of the same shape."""
     return same_shape(part, "float32")
 
 

@@ -1,4 +1,4 @@
-"""What decoding spans asks of each label, and the label that most of a span's tokens have.
+"""The facts on each label that span decoding needs, and the label that most of a span's tokens have.
 
 DA is flair 0.15.1's data.py.
 """
@@ -19,10 +19,13 @@ _INT64 = "int64"
 
 
 class LabelTables:
-    """Facts on labels, looked up by class; the class behind the last label is that of no token."""
+    """Facts on labels, looked up by class; the class after the last label means that there is no token."""
 
     def __init__(self, emit: Emitter, labels: Sequence[str]) -> None:
-        """Read the labels. A label's name is what follows its second character, also where that is no prefix."""
+        """Read the labels.
+
+        A label's name is the text after its second character, even if those two are not a prefix.
+        """
         self._emit = emit
         known = [*labels, ""]
         outside = [label in _OUTSIDE for label in known]
@@ -32,7 +35,7 @@ class LabelTables:
             "outside": outside,
             "starting": [label[:2] in {"B-", "S-"} for label in known],
             "inner": [label[:2] == "I-" for label in known],
-            # no slip of this port: flair compares the name before where it meant the prefix before (DA 2081)
+            # copied on purpose: flair compares the previous name where it meant the previous prefix (DA 2081)
             "odd": [name == "S-" for name in named],
         }
         self._facts = {fact: emit.initializer(f"is_{fact}", np.array(values)) for fact, values in facts.items()}
@@ -48,7 +51,7 @@ class LabelTables:
 
 
 def emit_majority(emit: Emitter, tables: LabelTables, classes: str, starts: str, spans: tuple[str, str]) -> str:
-    """Return the name that most of a span's tokens have, of equal ones the one that comes first, string `[spans]`.
+    """Return the name that most of a span's tokens have, the first among equals, string `[spans]`.
 
     flair counts 1.1 for a token that starts the span (DA 2103). It can only be the first one, which wins ties as it is.
 
@@ -57,12 +60,12 @@ def emit_majority(emit: Emitter, tables: LabelTables, classes: str, starts: str,
         tables: The facts on the labels.
         classes: int64 `[sentences, tokens]`.
         starts: Where a span starts, bool `[sentences, tokens]`.
-        spans: The first token of each span and the one behind its last, counted in a row of all sentences.
+        spans: The first token of each span and the one after its last, counted over all sentences in a row.
     """
     first, stop = spans
     names = _row(emit, tables.name(classes, "majority/names"), "majority/name")
     begun = _row(emit, emit.op("Cast", [starts], "majority/starts", to=7), "majority/start")
-    # 0 before the first span, where `_counts` has a row of zeros; behind a span, the span's own number
+    # 0 before the first span, where `_counts` has a row of zeros; after a span, the span's own number
     span = emit.op("CumSum", [begun, emit.number("majority/axis", 0, _INT64)], "majority/span")
     counts = _counts(emit, names, len(tables.names), spans)
     column = emit.integers("majority/column", [1])
@@ -82,7 +85,7 @@ def _row(emit: Emitter, tensor: str, name: str) -> str:
 
 
 def _counts(emit: Emitter, names: str, count: int, spans: tuple[str, str]) -> str:
-    """Return how often each name stands in each span, int64 `[1 + spans, names]`, below a row of zeros."""
+    """Return how often each name occurs in each span, int64 `[1 + spans, names]`, below a row of zeros."""
     first, stop = spans
     every = emit.initializer("count/names", np.arange(count, dtype=np.int64).reshape(1, -1))
     column = emit.op("Unsqueeze", [names, emit.integers("count/column", [1])], "count/name")

@@ -1,6 +1,6 @@
 """`spans`: the spans that BIO and BIOES tags encode, as flair reads them.
 
-DA is flair 0.15.1's data.py. `runtime/spans.py` does the same in Python, and has the rule in fewer lines.
+DA is flair 0.15.1's data.py. `runtime/spans.py` implements the same rule in Python, in fewer lines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INT64 = "int64"
 
 
 def ports(_part: PartView) -> Ports:
-    """Classes and scores in; one row a span out, sentence by sentence."""
+    """Take classes and scores; output one row per span, sentence by sentence."""
     given = {"sentence": _INT64, "start": _INT64, "end": _INT64, "label": "string", "score": "float64"}
     return Ports(
         inputs=(
@@ -35,11 +35,11 @@ def ports(_part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit where spans start and end (DA 2056-2110), and for each its majority and the mean of its scores in float64.
 
-    No loop is needed: every token that is not outside is in a span, so that a token begins one where the token before
-    is outside, or by what the two tags are.
+    No loop is needed, because every token that is not outside is in a span. So a token begins a span if the token
+    before is outside, or if the two tags say so.
 
     Raises:
-        TypeError: The weights are those of something else than a head.
+        TypeError: The weights are not those of a head.
     """
     from assembler.parts.span_labels import LabelTables, emit_majority
     from assembler.weights.heads import LabelWeights
@@ -65,7 +65,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 
 def _between_nothings(emit: Emitter, nothing: int) -> tuple[str, str]:
-    """Return the number of tokens, and the classes with `nothing` before, between and behind the sentences."""
+    """Return the number of tokens, and the classes with `nothing` before, between and after the sentences."""
     prediction = emit.input("prediction")
     axis, zero, one = emit.number("token_axis", 1, _INT64), emit.number("from", 0, _INT64), emit.number("by", 1, _INT64)
     tokens = emit.op("Gather", [emit.op("Shape", [prediction], "shape"), axis], "tokens", axis=0)
@@ -77,14 +77,14 @@ def _between_nothings(emit: Emitter, nothing: int) -> tuple[str, str]:
 
 
 def _window(emit: Emitter, classes: str, tokens: str, at: int) -> str:
-    """Return the classes from a column on, int64 `[sentences, tokens]`: 0 for the tokens before, 1 here, 2 behind."""
+    """Return the classes from a column on, int64 `[sentences, tokens]`: 0 for the tokens before, 1 here, 2 after."""
     begin = emit.integers(f"window_{at}/begin", [at])
     end = emit.op("Add", [tokens, begin], f"window_{at}/end")
     return emit.op("Slice", [classes, begin, end, emit.integers(f"window_{at}/axis", [1])], f"window_{at}")
 
 
 def _cut(emit: Emitter, tables: LabelTables, before: str, here: str, name: str) -> str:
-    """Return where no span goes on from one tag to the next: one is outside, or the next starts another (DA 2079)."""
+    """Return where no span continues from one tag to the next: one is outside, or the next starts another (DA 2079)."""
     apart = emit.op(
         "Or", [tables.says("outside", before, f"{name}/before"), tables.says("outside", here, f"{name}/here")],
         f"{name}/apart",
@@ -110,8 +110,8 @@ def _places(emit: Emitter, there: str, name: str) -> str:
 def _means(emit: Emitter, first: str, stop: str) -> str:
     """Return the mean of each span's scores, float64 `[spans]` (DA 2091).
 
-    float64 holds the sums of a million scores without rounding, so that differences of sums are flair's own sums: a
-    score is float32 and at least one in the number of labels.
+    float64 holds the sums of a million scores without rounding, because a score is float32 and at least 1 / (number of
+    labels). So differences of sums equal flair's own sums.
     """
     row = emit.op("Reshape", [emit.input("scores"), emit.integers("score/flat", [-1])], "score/row")
     exact = emit.op("Cast", [row], "score/exact", to=11)
@@ -129,7 +129,7 @@ def _means(emit: Emitter, first: str, stop: str) -> str:
 KIND = Kind(
     name="spans",
     summary="The spans that BIO or BIOES tags encode, by flair's rules: for each its sentence, its first token, the "
-    "token behind its last, its label, and its score in float64. Its weights are those of the head, of which it takes "
+    "token after its last, its label, and its score in float64. Its weights are those of the head, from which it takes "
     "the labels.",
     ports=ports,
     build=build,

@@ -23,7 +23,7 @@ def _pooling(part: PartView) -> str:
 
 
 def ports(part: PartView) -> Ports:
-    """States of subtokens, and which of them stand for which token, in; rows out."""
+    """Take the states of subtokens, and which of them belong to which token; output rows."""
     pooling = _pooling(part)
     dims = part.arriving("states").dims
     width = dims[-1] if dims else None
@@ -41,7 +41,7 @@ def ports(part: PartView) -> Ports:
         fed = tuple(Port(name, row, fill=f"{name}_subtokens", about="states") for name in names)
     return Ports(
         inputs=(Port("states", TensorType("float32", (*_SUBTOKENS, None))), *fed),
-        # the rows of a mean are counted at the run: nothing that arrives has as many
+        # the rows of a mean are counted at run time: no input has as many
         outputs=(Port("rows", TensorType("float32", (None if pooling == "mean" else _ROWS, width))),),
     )
 
@@ -56,7 +56,7 @@ def check(part: PartView) -> Iterator[Complaint]:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit the look-up of one state per token, or the mean over all of them.
 
-    A token without subtokens has a vector of zeros (flair's transformer.py 97-134, 151-164): the row behind the last.
+    A token without subtokens has a vector of zeros (flair's transformer.py 97-134, 151-164): the row after the last.
     """
     shape = emit.op("Shape", [emit.input("states")], "shape")
     features = emit.op("Gather", [shape, emit.integers("last_axis", [2])], "features", axis=0)
@@ -74,7 +74,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 
 def _mean(emit: Emitter, states: str) -> str:
-    """Emit the mean of each token's subtokens; those that stand for no token go into a row that is cut off."""
+    """Emit the mean of each token's subtokens; those that belong to no token go into a row that is cut off."""
     lengths = emit.input("lengths")
     longest = emit.op("Reshape", [emit.reduce_max(lengths, 0, "longest"), emit.integers("vector", [1])], "tokens")
     count = emit.op("Mul", [emit.op("Shape", [lengths], "sentences"), longest], "token_rows")
@@ -112,8 +112,8 @@ def _multiplied(emit: Emitter, states: str, rows: str, count: str) -> tuple[str,
 
 KIND = Kind(
     name="subtoken_pooling",
-    summary="One row for each token from the states of its subtokens: that of the first, of the last, both one behind "
-    "the other, or the mean of all. A token without subtokens has zeros.",
+    summary="One row for each token from the states of its subtokens: that of the first, of the last, both side by "
+    "side, or the mean of all. A token without subtokens has zeros.",
     ports=ports,
     build=build,
     check=check,

@@ -1,4 +1,4 @@
-"""`tagger_head`: a tagger's layers behind its embeddings, from rows to tags and scores."""
+"""`tagger_head`: a tagger's layers after its embeddings, from rows to tags and scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOKENS = (Variable("sentences"), Variable("tokens"))
 
 
 def ports(part: PartView) -> Ports:
-    """Embeddings, one row a token or already padded to [sentences, tokens, features], and token counts in."""
+    """Take embeddings, one row a token or already padded to [sentences, tokens, features], and token counts."""
     features = part.fact("embedding_size")
     padded = part.arriving("embeddings").rank == _PADDED_RANK
     embeddings = (*_TOKENS, features) if padded else (Variable("rows"), features)
@@ -31,7 +31,7 @@ def ports(part: PartView) -> Ports:
 
 
 def _decoded(part: PartView) -> tuple[Port, ...]:
-    """Return the ports of tags and scores; a tagger with a CRF has them behind its part of kind `crf`."""
+    """Return the ports of tags and scores; a tagger with a CRF has them on its part of kind `crf`."""
     if part.fact("has_crf"):
         return ()
     return (
@@ -70,9 +70,9 @@ def build(part: PartView, emit: Emitter) -> None:
 
 KIND = Kind(
     name="tagger_head",
-    summary="The layers of a flair SequenceTagger behind its embeddings: optional reprojection, no or some LSTM, GRU "
+    summary="The layers of a flair SequenceTagger after its embeddings: optional reprojection, no or some LSTM, GRU "
     "or RNN layers in both directions, a linear layer, softmax and its maximum. A tagger with a CRF has `emissions` "
-    "alone here, and a part of kind `crf` behind it.",
+    "alone here, and a part of kind `crf` after it.",
     ports=ports,
     build=build,
     parameters={

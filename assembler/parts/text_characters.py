@@ -1,4 +1,4 @@
-"""`text_characters`: what a character language model reads, from texts of code points."""
+"""`text_characters`: the inputs of a character language model, from texts of code points."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LOWERCASE = (
     "reads lower-cased text, which no table of characters gives: 'İ' becomes two characters, "
     "and 'Σ' another one at the end of a word"
 )
-#: Why one that reads untokenised text is.
+#: Why a language model that reads untokenised text is refused.
 UNTOKENISED = "reads untokenised text (tokenized_lm=False), whose spaces a text of tokens does not have"
 
 
 def ports(_part: PartView) -> Ports:
-    """Texts and their sizes in; what a `char_lm` takes out."""
+    """Take texts and their sizes; output the inputs of a `char_lm`."""
     return Ports(
         inputs=(
             Port("text", TensorType(_INT64, (_SENTENCES, _CHARACTERS))),
@@ -44,7 +44,7 @@ def ports(_part: PartView) -> Ports:
 
 
 def check(part: PartView) -> Iterator[Complaint]:
-    """Complain of a language model that reads something else than the characters of its tokens."""
+    """Complain of a language model that does not read the characters of its tokens as they are."""
     if part.weights is None:
         return
     from assembler.weights.language_models import CharacterWeights
@@ -55,7 +55,7 @@ def check(part: PartView) -> Iterator[Complaint]:
 
 
 def reasons(about: Characters) -> Iterator[str]:
-    """Yield why no part of a graph can make of a text what a language model reads."""
+    """Yield the reasons why no part of a graph can compute a language model's input from a text."""
     if about.lowercase:
         yield LOWERCASE
     if not about.tokenized:
@@ -66,7 +66,7 @@ def build(part: PartView, emit: Emitter) -> None:
     """Emit the reversal of a backward model, the look-up, the markers and the padding (flair's TK 804-810, LM 117-140).
 
     Raises:
-        TypeError: The weights are those of something else than a language model.
+        TypeError: The weights are not those of a language model.
     """
     from assembler.weights.language_models import CharacterWeights
 
@@ -89,7 +89,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 
 def _looked_up(emit: Emitter, dictionary: Sequence[str], text: str) -> str:
-    """Return the id of each character: that of its page's row, 0 for what the dictionary lacks."""
+    """Return the id of each character: that of its page's row, 0 for a character that the dictionary lacks."""
     pages, rows = _pages(dictionary)
     size = emit.number("page_size", _PAGE, _INT64)
     least, most = emit.number("least", 0, _INT64), emit.number("most", len(pages) * _PAGE - 1, _INT64)
@@ -103,11 +103,11 @@ def _looked_up(emit: Emitter, dictionary: Sequence[str], text: str) -> str:
 
 
 def _pages(dictionary: Sequence[str]) -> tuple[Array, Array]:
-    """Return the number of each page's row, int64, and the ids of all rows one behind the other, int32.
+    """Return the number of each page's row, int64, and the ids of all rows one after another, int32.
 
-    The row 0 knows nothing; the last page is one beyond all characters, and stands for every code point behind it. As
-    in the run time, items of one code point alone can match, and halves of surrogate pairs cannot; of two equal items
-    the later wins. U+0000, which pads texts, is looked up at 0x110000, the first number that is no code point.
+    Row 0 holds no characters. The last page is beyond all characters, and is used for every code point after it. As in
+    the runtime, only items of one code point can match, and halves of surrogate pairs cannot. Of two equal items the
+    later wins. U+0000, which pads texts, is looked up at 0x110000, the first number that is not a code point.
     """
     import numpy as np
 
@@ -123,7 +123,7 @@ def _pages(dictionary: Sequence[str]) -> tuple[Array, Array]:
 
 
 def _ended(emit: Emitter, ids: str, sizes: str, end: Sequence[int], padding: int) -> str:
-    """Return texts with the end marker behind each, and padding behind that."""
+    """Return texts with the end marker after each, and then padding."""
     fill = emit.number("padding", padding, _INT64)
     pads = emit.integers("room", [0, 0, 0, len(end)])
     roomy = emit.op("Pad", [ids, pads], "roomy")
@@ -149,9 +149,9 @@ def _started(emit: Emitter, framed: str, sizes: str, start: Sequence[int]) -> st
 
 KIND = Kind(
     name="text_characters",
-    summary="What a character language model reads, from the `text` and `sizes` of a part of kind `text_tokens`: "
+    summary="The inputs of a character language model, from the `text` and `sizes` of a part of kind `text_tokens`: "
     "reversed for a backward model, as ids of its dictionary (0 for other characters), between its markers, padded. "
-    "Its weights are those of the language model, of which it takes the dictionary and the markers.",
+    "Its weights are those of the language model, from which it takes the dictionary and the markers.",
     ports=ports,
     build=build,
     check=check,

@@ -1,4 +1,4 @@
-"""`text_head`: what a flair TextClassifier has behind its document embeddings."""
+"""`text_head`: the layers of a flair TextClassifier after its document embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """A row for each sentence in, the probability of each class out."""
+    """Take a row for each sentence; output the probability of each class."""
     classes = TensorType("float32", (SENTENCES, part.fact("label_count")))
     return Ports(
         inputs=(Port("documents", TensorType("float32", (SENTENCES, part.fact("document_size")))),),
@@ -40,7 +40,7 @@ def build(part: PartView, emit: Emitter) -> None:
 KIND = Kind(
     name="text_head",
     summary="The decoder of a flair TextClassifier: a linear layer and softmax, or sigmoid where a sentence can have "
-    "several labels. The labels and their thresholds stand in the model's metadata.",
+    "several labels. The labels and their thresholds are in the model's metadata.",
     ports=ports,
     build=build,
     weights=True,

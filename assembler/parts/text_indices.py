@@ -1,4 +1,4 @@
-"""`text_indices`: at which state of a character language model each token is read."""
+"""`text_indices`: the index of the character language model's state that represents each token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INT64 = "int64"
 
 
 def ports(_part: PartView) -> Ports:
-    """Where tokens start and end in; the indices that a `gather` behind a `char_lm` takes out."""
+    """Take where tokens start and end; output the indices for a `gather` after a `char_lm`."""
     per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (_TOKENS,))
     return Ports(
         inputs=(
@@ -32,10 +32,11 @@ def ports(_part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit `position * sentences + sentence`, sentence-major (flair's TK 819-842).
 
-    Behind a sentence's last token stands its position 0. Of no sentences `text_tokens` makes one that its counts lack.
+    After a sentence's last token the position is 0. For an empty batch `text_tokens` makes one sentence that its counts
+    lack.
 
     Raises:
-        TypeError: The weights are those of something else than a language model.
+        TypeError: The weights are not those of a language model.
     """
     from assembler.weights.language_models import CharacterWeights
 
@@ -69,7 +70,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 
 def _counts(emit: Emitter, sizes: str) -> str:
-    """Return the counts, with a 0 for the sentence that stands for none."""
+    """Return the counts, with a 0 for the sentence that an empty batch gets."""
     given = emit.input("counts")
     rows = emit.op("Shape", [sizes], "rows_here"), emit.op("Shape", [given], "rows_given")
     pads = [emit.integers("front", [0]), emit.op("Sub", rows, "lacking")]
@@ -78,7 +79,7 @@ def _counts(emit: Emitter, sizes: str) -> str:
 
 KIND = Kind(
     name="text_indices",
-    summary="For each token the state of a character language model that stands for it, from what a part of kind "
+    summary="For each token the state of a character language model that represents it, from what a part of kind "
     "`text_tokens` gives: `position * sentences + sentence`. Its weights are those of the language model, of which it "
     "takes the direction and the markers.",
     ports=ports,

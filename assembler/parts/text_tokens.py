@@ -1,4 +1,4 @@
-"""`text_tokens`: finds the tokens in texts of code points, and makes their texts the ones that flair joins."""
+"""`text_tokens`: finds the tokens in texts of code points, and joins them as flair does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INT64, _SPACE = "int64", 32
 
 
 def ports(_part: PartView) -> Ports:
-    """Code points in; the texts as flair joins them, and where their tokens are, out."""
+    """Take code points; output the texts as flair joins them, and where their tokens are."""
     per_sentence, per_token = TensorType(_INT64, (_SENTENCES,)), TensorType(_INT64, (Variable("total_tokens"),))
     return Ports(
         inputs=(Port("text", TensorType("int32", (_SENTENCES, Variable("characters"))), fill="text"),),
@@ -33,13 +33,14 @@ def ports(_part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:  # noqa: ARG001 - every builder takes both
     """Emit sums over the characters, and scatters to where these sums point.
 
-    U+0020 and 0 separate tokens, as many of them as there are. A character's place in the text, in which one space
-    stands between tokens, is the number of characters up to it and of tokens begun, less two; what stands behind a
-    token's last character knows its end in the same way.
+    Any number of U+0020 and 0 separates tokens. In the output text one space is between tokens, so a character's place
+    there is the number of characters up to it plus the number of tokens begun, minus two. The separator after a token's
+    last character yields the token's end in the same way.
 
-    A sentence without tokens has an empty text, a count of 0 and a length of 1, for recurrent operators take no
-    sequence of length 0. Of no sentences one without tokens is made, for `ReverseSequence` and `LSTM` of ONNX Runtime
-    1.32 take the process down on an empty batch; `counts` alone has as many rows as came in, and takes it out again.
+    A sentence without tokens has an empty text, a count of 0 and a length of 1, because recurrent operators take no
+    sequence of length 0. An empty batch gets one sentence without tokens, because `ReverseSequence` and `LSTM` of ONNX
+    Runtime 1.32 crash the process on an empty batch. Only `counts` has as many rows as the input, so later parts remove
+    that sentence again.
     """
     rows = emit.op("Slice", [emit.op("Shape", [emit.input("text")], "shape"), *_first_of(emit)], "rows")
     codes, here, before = _characters(emit, rows)
@@ -78,7 +79,7 @@ def _first_of(emit: Emitter) -> tuple[str, str]:
 def _characters(emit: Emitter, rows: str) -> tuple[str, str, str]:
     """Return code points, and 1 where a token has a character here, and where it has one before, int64 `[S, C + 1]`.
 
-    A separator is added at either end, so that each token has one before and behind it, and a row where there is none.
+    A separator is added at either end, so that each token has one before and after it, and an empty batch gets a row.
     """
     lacking = emit.op("Sub", [emit.integers("least_rows", [1]), rows], "lacking_rows")
     added = emit.op("Max", [lacking, emit.integers("no_rows", [0])], "added_rows")
@@ -110,7 +111,7 @@ def _axis(emit: Emitter, name: str, axis: int = 0) -> str:
 
 
 def _text(emit: Emitter, sizes: str, characters: tuple[str, str, str]) -> str:
-    """Return the texts: spaces as far as a text reaches and 0 behind it, with the characters scattered over them."""
+    """Return the texts: spaces up to a text's end and 0 after it, with the characters scattered over them."""
     width = _longest(emit, sizes, "text_size")
     start = emit.number("from", 0, _INT64)
     columns = emit.op("Squeeze", [width, emit.integers("width_axis", [0])], "width")
@@ -122,18 +123,18 @@ def _text(emit: Emitter, sizes: str, characters: tuple[str, str, str]) -> str:
 
 
 def _scattered(emit: Emitter, width: str, what: tuple[str, str, str], name: str, over: str = "") -> str:
-    """Return values put to the columns that are given for them, int64 `[S, width]`.
+    """Return values scattered to their columns, int64 `[S, width]`.
 
     Args:
         emit: Where operators go.
         width: The columns, a vector of one number.
         what: Where there is a value (1 or 0), its column, and the value, each int64 `[S, C + 1]`.
-        name: Stands before the names of the operators.
-        over: int64 `[S, width + 1]`, what the values are put over; zeros unless given.
+        name: A prefix for the names of the operators.
+        over: int64 `[S, width + 1]`, the values below the scattered ones; zeros by default.
     """
     where, columns, values = what
     there = emit.op("Cast", [where], f"{name}/there", to=9)
-    # what is no value goes to a column of waste behind the others
+    # places without a value go to a spare column after the others
     columns = emit.op("Where", [there, columns, width], f"{name}/columns")
     values = emit.op("Where", [there, values, emit.number(f"{name}/none", 0, _INT64)], f"{name}/values")
     if not over:

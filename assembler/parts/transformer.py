@@ -15,7 +15,7 @@ _SUBTOKENS = (Variable("pieces"), Variable("subtokens"))
 
 
 def ports(part: PartView) -> Ports:
-    """Subtoken ids and where they are real in; one state per subtoken out."""
+    """Take subtoken ids and a mask of the real ones; output one state per subtoken."""
     states = TensorType("float32", (*_SUBTOKENS, part.fact("hidden_size")))
     return Ports(
         inputs=(
@@ -27,7 +27,7 @@ def ports(part: PartView) -> Ports:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit embeddings, layers, and the choice of layers. Dropout is off, the pooler is not needed."""
+    """Emit embeddings, layers, and the choice of layers. Dropout is off, and the pooler is not needed."""
     from assembler.parts.encoder import emit_encoder
     from assembler.weights.encoders import EncoderWeights
 
@@ -41,7 +41,7 @@ KIND = Kind(
     name="transformer",
     summary="A transformer encoder of the BERT family (flair's TransformerWordEmbeddings), with the choice of layers "
     "that the embeddings make. An overlong sentence is several pieces. The tokeniser by which a host makes subtokens "
-    "stands in the model's metadata.",
+    "is in the model's metadata.",
     ports=ports,
     build=build,
     parameters={

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """A tensor of as many axes as the order names in; the reordered one out."""
+    """Take a tensor with as many axes as the order names; output the reordered one."""
     order = _order(part)
     arriving = part.arriving("tensor")
     variables = tuple(Variable(f"axis_{axis}") for axis in range(len(order)))

@@ -1,4 +1,4 @@
-"""`word_layers`: the layers that flair's DocumentPoolEmbeddings has in front of its pooling."""
+"""`word_layers`: the layers of flair's DocumentPoolEmbeddings before its pooling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ports(part: PartView) -> Ports:
-    """A row for each token in, and out."""
+    """Take a row for each token; output one for each token."""
     size = part.fact("embedding_size")
     return Ports(
         inputs=(Port("embeddings", TensorType("float32", (ROWS, size))),),
@@ -37,7 +37,7 @@ def build(part: PartView, emit: Emitter) -> None:
 
 KIND = Kind(
     name="word_layers",
-    summary="The trained layers of a flair DocumentPoolEmbeddings in front of its pooling (`fine_tune_mode`): a "
+    summary="The trained layers of a flair DocumentPoolEmbeddings before its pooling (`fine_tune_mode`): a "
     "linear layer without bias, and where it is nonlinear a ReLU and another linear layer.",
     ports=ports,
     build=build,

@@ -1,4 +1,4 @@
-"""The files that a spec names: which there are, and the one way to open them."""
+"""The files that a spec names, and the only way to open them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class NamedFile:
     """A file that a spec names.
 
     Attributes:
-        location: Its path, as the spec has it.
+        location: Its path, as written in the spec.
         mark: Where the spec names it.
         code: The code of the problem if it cannot be read.
-        what: What it is, for that problem.
+        what: What the file is, for the message of that problem.
     """
 
     location: str
@@ -36,7 +36,7 @@ class NamedFile:
 def named_files(spec: Spec, kinds: Mapping[str, Kind]) -> Iterator[NamedFile]:
     """Yield every file that a spec names: its sources, the proof's, and those of parameters of the format `path`.
 
-    A source may also be a name that its form knows, which looks like a file that is not there.
+    A source may also be a name that its form knows. Such a name looks like a missing file.
     """
     for source in spec.sources.values():
         yield NamedFile(source.location, source.mark, "R001", f"the source '{source.name}'")
@@ -72,10 +72,10 @@ class Confined(Protocol):
 
 
 def open_named(spec: Confined, location: str, most: int | None = None) -> BinaryIO:
-    """Open a file that a spec names, as the spec may be read: of a stranger's, nothing outside its folder.
+    """Open a file that a spec names; for a stranger's spec, only within its folder.
 
     Raises:
-        OSError: It is not there, no regular file, too large, or outside.
+        OSError: It is missing, not a regular file, too large, or outside.
     """
     if spec.confined:
         return open_inside(spec.folder, location, most)
@@ -86,12 +86,12 @@ def read_named(spec: Spec, location: str) -> bytes:
     """Return the content of a file of text.
 
     Raises:
-        OSError: As `open_named`; 32 MiB are the most that is read.
+        OSError: As `open_named`; at most 32 MiB are read.
     """
     with open_named(spec, location, MOST_TEXT) as stream:
         return read_bounded(stream, MOST_TEXT)
 
 
 def shown(spec: Spec, location: str, text: str) -> str:
-    """Return words of a file for a message, or nothing where the file lies outside the folder: it may be anyone's."""
+    """Return words of a file for a message, or nothing if the file is outside the folder, because it may be private."""
     return f": {text}" if is_inside(spec.folder, location) else ""

@@ -1,4 +1,4 @@
-"""The spec as values: what a person wrote, checked against the schema, each with its place."""
+"""The spec as values: what a person wrote, checked against the schema, each value with its place."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Input:
     Attributes:
         name: Its public name.
         type: Its element type and dims.
-        fill: How a host fills it, where the spec says so; `None` means that the wiring tells.
+        fill: How a host fills it, if the spec says so; `None` means that the wiring decides.
         range: The least and the greatest value that a proof on random values draws, or `None`.
-        mark: Where its name stands.
+        mark: Where its name is.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Reference:
 
     Attributes:
         text: As written.
-        mark: Where it stands.
+        mark: Where it is.
         is_input: Whether an input has just this name, which may have dots in it.
     """
 
@@ -67,10 +67,10 @@ class Connection:
     """What feeds one input port of a node; several references for a list.
 
     Attributes:
-        port: The port, or `None` where the spec gives a bare list for the kind's only port.
+        port: The port, or `None` where the spec has a bare list for the kind's only port.
         references: What feeds it.
         listed: Whether the spec wrote a list.
-        mark: Where the port's name stands.
+        mark: Where the port's name is.
     """
 
     port: str | None
@@ -89,9 +89,9 @@ class Node:
         weights: `source` or `source.path.to.part`, or `None`.
         connections: What feeds its ports.
         parameters: Its other keys.
-        mark: Where its id stands.
-        kind_mark: Where its kind stands.
-        weights_mark: Where its weights stand, or its id where it has none.
+        mark: Where its id is.
+        kind_mark: Where its kind is.
+        weights_mark: Where its weights are named, or its id if it has none.
     """
 
     name: str
@@ -131,10 +131,10 @@ class Trials:
     """What a proof tries of a stack whose inputs are not filled from text.
 
     Attributes:
-        sizes: For each dim the sizes it has, one after the other.
-        inputs: For each input what is drawn for it.
-        cases: A file of arrays, relative to the spec: inputs, and outputs that are expected; or `None`.
-        cases_mark: Where `cases` stands, or the section.
+        sizes: For each dim the sizes that are tried.
+        inputs: For each input, how its values are drawn.
+        cases: A file of arrays, relative to the spec, with inputs and expected outputs; or `None`.
+        cases_mark: Where `cases` is, or the section.
     """
 
     sizes: Mapping[str, tuple[int, ...]]
@@ -148,20 +148,20 @@ class Proof:
     """What the assembled model must equal.
 
     Attributes:
-        against: The source whose loaded tagger is the reference, and whose task the first; or `None`: that of each part
-            which gives tags.
+        against: The source whose loaded tagger is the reference and whose task is the first. `None` means the source of
+            each part that outputs tags.
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
-        within_said: Whether the spec itself says so; then it is kept to the letter.
-        tags_changed: The share of tags that a lossy profile may change, or `None` for what the profile says.
+        within_said: Whether the spec itself sets the tolerance; then it is applied exactly.
+        tags_changed: The share of tags that a lossy profile may change, or `None` for the profile's own.
         gold: A file of tokens with the labels that a person gave them, relative to the spec; or `None`.
         accuracy_loss: How much less of it a lossy profile may get right than the source, or `None` for the default.
-        at_least: What the proof must cover, by what is counted, so far as the spec says.
-        trials: What is tried where inputs are not filled from text.
-        mark: Where `against` stands, or the section.
-        sentences_mark: Where `sentences` stands, or the section.
-        gold_mark: Where `gold` stands, or the section.
-        at_least_mark: Where `at_least` stands, or the section.
+        at_least: The least that the proof must cover, by what is counted, as far as the spec says.
+        trials: What is tried if inputs are not filled from text.
+        mark: Where `against` is, or the section.
+        sentences_mark: Where `sentences` is, or the section.
+        gold_mark: Where `gold` is, or the section.
+        at_least_mark: Where `at_least` is, or the section.
     """
 
     against: str | None
@@ -181,20 +181,20 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A stack spec that the schema has passed.
+    """A stack spec that the schema has accepted.
 
     Attributes:
         name: The name of the stack.
         description: A sentence about it, or an empty text.
         opset: The ONNX opset that the model is emitted at.
         profile: How parts are lowered.
-        sources: By name, in the spec's order; so are the following three.
+        sources: The sources by name, in the spec's order; the following three are ordered in the same way.
         inputs: The model's inputs.
         graph: The parts.
         outputs: The model's outputs.
         proof: What the model must equal.
         folder: The folder that paths are relative to.
-        document: The text that all this was read from.
+        document: The text from which all this was read.
         confined: Whether no file outside the folder may be opened (`check --strict`).
         opset_told: Whether the spec itself names the opset.
         nesting: The specs that it is in.

@@ -1,4 +1,4 @@
-"""Files that are given for a spec and are something else: checkpoints and models."""
+"""Files that are passed as a spec but are checkpoints or models."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _IR_VERSION = b"\x08"
 
 
 def other_file(data: bytes, file: str) -> Problem | None:
-    """Return what a file is (Y002) that is no spec, or `None` where it may be one.
+    """Return what a file is (Y002) if it is not a spec, or `None` if it may be one.
 
     Args:
         data: The beginning of the file.
-        file: Its name. What the content does not tell, its suffix does, unless it is text.
+        file: Its name. If the content does not decide, its suffix does, unless the content is text.
     """
     suffix = Path(file).suffix.lower() if b"\0" in data else ""
     named = shlex.quote(file)

@@ -1,4 +1,4 @@
-"""Reads a stack spec: text, then schema, then values. Meaning is the wiring's business."""
+"""Reads a stack spec: text, then schema, then values. The wiring checks the meaning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: The keys of a node that are not parameters of its kind.
 _COMMON = ("kind", "weights", "inputs", "description")
-#: The tolerance of scores where the spec does not say.
+#: The tolerance of scores if the spec sets none.
 DEFAULT_TOLERANCE = 1e-5
 
 
@@ -35,7 +35,8 @@ def load_spec(path: Path | str, *, confined: bool = False) -> Spec:
 
     Args:
         path: The file. Paths in the spec are relative to its folder.
-        confined: Whether the file may be a stranger's: then neither it nor what it names is opened outside its folder.
+        confined: Whether the file may be a stranger's: then neither it nor a file that it names is opened outside its
+            folder.
 
     Raises:
         SpecError: With all problems of the first layer that has any: YAML (Y…), then schema (S…).

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 #: The version of the spec language.
 VERSION = 1
-#: The opset that models are emitted at where the spec does not say.
+#: The opset at which models are emitted if the spec names none.
 DEFAULT_OPSET = 17
-#: The opsets that every kind of ours can be emitted at.
+#: The opsets at which every built-in kind can be emitted.
 OPSETS = (13, 28)
 #: The largest tolerance of scores that a spec may allow.
 LARGEST_TOLERANCE = 0.1
-#: The largest share of tags that a spec may let a lossy profile change, and of accuracy that it may let it lose. With
-#: more than one tag in ten the model is another one, whose errors a user would take for the source's.
+#: The largest share of tags that a spec may let a lossy profile change, and of accuracy that it may let it lose. If
+#: more than one tag in ten changes, it is another model, whose errors a user would take for the source's.
 LARGEST_CHANGE = 0.1
-#: What a proof has to cover where the spec does not say. `proof/coverage.py` counts.
+#: The least that a proof has to cover if the spec does not say. `proof/coverage.py` counts it.
 LEAST: Mapping[str, int] = MappingProxyType({"tokens": 30, "lengths": 3, "labels": 2, "spans": 10})
 #: The profile of a spec that names none.
 DEFAULT_PROFILE = "portable"
@@ -71,8 +71,8 @@ def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> 
                 "minimum": OPSETS[0],
                 "maximum": OPSETS[1],
                 "default": DEFAULT_OPSET,
-                "description": "The version of ONNX's operators that the model uses. Without, it is the newest that an "
-                "exported subgraph of the stack has, else the default.",
+                "description": "The version of ONNX's operators that the model uses. If it is not set, it is the "
+                "newest that an exported subgraph of the stack has, or else the default.",
                 "examples": [DEFAULT_OPSET],
             },
             "profile": {
@@ -122,7 +122,7 @@ def _map(
 
 
 def form_key(entries: Iterable[str], forms: Iterable[str]) -> str:
-    """Return the form of a source with some keys: the first of the forms if there is the key of none."""
+    """Return the form of a source with some keys, or the first form if none of the keys names one."""
     default, *others = forms
     return next((name for name in others if name in entries), default)
 
@@ -262,11 +262,11 @@ def _proof() -> dict[str, Value]:
             "against": {
                 "type": "string",
                 "pattern": NAME,
-                "description": "The source that the model must equal. Every part that gives tags or labels is compared "
-                "with its own loaded model, whether it is named here or not; of several, that of the source named "
-                "here is the model's first. An exported subgraph is a whole model: it is fed by the inputs, and gives "
-                "the outputs, of the same names. Whatever else a model gives is compared with its parts run alone, one "
-                "after the other.",
+                "description": "The source that the model must equal. Every part that outputs tags or labels is "
+                "compared with its own loaded model, even if it is not named here. Of several such parts, that of the "
+                "source named here is the model's first task. An exported subgraph is a whole model: its inputs and "
+                "outputs are those of the stack with the same names. All other outputs of a model are compared with "
+                "its parts run alone, one after another.",
                 "examples": ["tagger"],
             },
             "sentences": _text(
@@ -287,16 +287,16 @@ def _proof() -> dict[str, Value]:
                 "minimum": 0,
                 "maximum": LARGEST_CHANGE,
                 "description": "The share of tags that a lossy profile (int8, fp16) may change in `sentences`, "
-                "and where these are few in built-in text of the tagger's languages; above it nothing is written, nor "
-                "where the text is too short to show it. By default what the profile says: 0.005. Exact profiles may "
-                "change none. No more than one tag in ten can be allowed: that would be another tagger.",
+                "and in built-in text of the tagger's languages if these are few. If more change, or if the text is "
+                "too short to show it, nothing is written. The default is the profile's own: 0.005. Exact profiles may "
+                "change none. No more than one tag in ten can be allowed, because that would be another tagger.",
                 "examples": [0.001],
             },
             "gold": _text(
                 "A file of tokens with the labels that a person gave them, relative to this file: CoNLL-U (the label "
                 "is column 4), columns with the label in the third (IOB2), or token and label with a tab between; "
                 "empty lines between sentences. A lossy profile (int8, fp16) must keep the source's accuracy on it, or "
-                "its F1 of spans where the tags are spans. It is for the first task.",
+                "its F1 of spans if the tags are spans. It concerns the first task.",
                 "samples/gold.conllu",
             ),
             "accuracy_loss": {
@@ -304,8 +304,9 @@ def _proof() -> dict[str, Value]:
                 "minimum": 0,
                 "maximum": LARGEST_CHANGE,
                 "default": 0.002,
-                "description": "How much less of the gold text a lossy profile may get right than the source; above it "
-                "nothing is written. No more than one in ten can be allowed: that would be another tagger.",
+                "description": "How much less of the gold text a lossy profile may get right than the source. If it "
+                "loses more, nothing is written. No more than one in ten can be allowed, because that would be another "
+                "tagger.",
                 "examples": [0.002],
             },
             "at_least": _at_least(),
@@ -318,16 +319,16 @@ def _at_least() -> dict[str, Value]:
     counted = {
         "tokens": "Tokens of all sentences.",
         "lengths": "Different numbers of tokens that the sentences have.",
-        "labels": "Different labels that the source gives them. Fewer than the default are no fault of the text: they "
-        "are said, and refused where a number is asked for here.",
-        "spans": "Spans that the source finds in them, where its tags are spans. Where the file gives none itself, "
-        "fewer than the default are only said.",
+        "labels": "Different labels that the source assigns to them. Fewer than the default are not the text's fault: "
+        "they are only reported, and refused if a number is set here.",
+        "spans": "Spans that the source finds in them, if its tags are spans. If the file outputs none itself, "
+        "fewer than the default are only reported.",
     }
     return {
         "type": "object",
-        "description": "What a proof must cover to be called one; with less nothing is written. Of several tasks, each "
-        "must. Where a proof keeps to a number below the default, the report and the file say that the model is proven "
-        "on less.",
+        "description": "The least that a proof must cover; with less nothing is written. Each of several tasks must "
+        "reach it. If a proof meets only a number below the default, the report and the file say that the model is "
+        "proven on less.",
         "examples": [{"spans": 20, "labels": 10, "tokens": 500}],
         "additionalProperties": False,
         "patternProperties": dict(_FREE),

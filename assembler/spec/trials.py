@@ -1,4 +1,4 @@
-"""What a spec tells a proof to try: its JSON Schema, and what is read from it."""
+"""What a spec tells a proof to try: the JSON Schema of these keys, and their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.spec.yaml_text import Document
 
-#: The most sizes that one dim is tried with.
+#: The largest number of sizes that are tried for one dim.
 MOST_SIZES = 8
 #: How many sizes of a range are tried: its least, its greatest, and some between.
 _OF_RANGE = 3
@@ -31,8 +31,8 @@ def trials_schema(free: Mapping[str, Value]) -> dict[str, Value]:
         "sizes": {
             "type": "object",
             "description": "The sizes that dims of the inputs have in a proof on random values: a number, a list of "
-            "numbers, or a range, from which the least, the greatest and one between are taken. Without, it tries 1, "
-            "5 and 33, and where a part refuses these it looks for others.",
+            "numbers, or a range, from which the least, the greatest and one between are taken. By default it tries "
+            "1, 5 and 33, and others if a part refuses these.",
             "examples": [{"batch": [1, 4], "height": {"range": [32, 256], "multiple_of": 32}}],
             "propertyNames": {"pattern": NAME},
             "additionalProperties": {
@@ -97,7 +97,7 @@ def trials_schema(free: Mapping[str, Value]) -> dict[str, Value]:
             "type": "string",
             "minLength": 1,
             "description": "A file of arrays that `numpy.savez` has written, relative to this file: an array for each "
-            "input, by its name, and for outputs what is expected of them. Several cases have names in front: "
+            "input, by its name, and the expected arrays for outputs. Several cases have their names as prefixes: "
             "`first/image`, `second/image`.",
             "examples": ["samples/cases.npz"],
         },

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.spec.yaml_text import Document, KeyPath
 
-# JSON Schema takes 18.0 for a whole number; nothing behind the schema does.
+# JSON Schema takes 18.0 for a whole number; no code after the schema does.
 _Validator = validators.extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
@@ -28,18 +28,18 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
     ),
 )
 
-#: How many keys lead to a source.
+#: How many keys the path of a source has.
 _SOURCE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What a wrong name can have meant.
+    """The names that a wrong name may have meant.
 
     Attributes:
         kinds: The kinds of part.
         forms: The forms of source.
-        guesses: What may still be spent on guesses.
+        guesses: How many comparisons for guesses are left.
     """
 
     kinds: Known
@@ -61,7 +61,7 @@ def schema_problems(
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    """Follow `if`/`then` and `allOf` down to what is wrong; of alternatives, take the one that fits best."""
+    """Follow `if`/`then` and `allOf` down to the actual violation; of alternatives, take the one that fits best."""
     if error.validator in {"if", "allOf"} and error.context:
         for child in error.context:
             yield from _leaves(child)
@@ -129,7 +129,7 @@ def _missing_key(error: ValidationError, document: Document, path: KeyPath, name
 
 
 def _is_formless(path: KeyPath, given: Mapping[str, Value], forms: Iterable[str]) -> bool:
-    """Return whether a place is a source that has the key of no form."""
+    """Return whether a place is a source without the key of any form."""
     return len(path) == _SOURCE and path[0] == "sources" and not any(form in given for form in forms)
 
 

@@ -1,7 +1,7 @@
 """YAML text to plain values, each with its place. Nothing in the text can run code, expand or grow without bound.
 
 The language is the part of YAML that a spec needs, with the scalars of YAML 1.2's core schema: `no` and `on` are text,
-`1e-5` is a number (PyYAML's 1.1 rules take it for text). Tags, anchors, aliases and several documents are refused.
+`1e-5` is a number (by PyYAML's 1.1 rules it is text). Tags, anchors, aliases and several documents are refused.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 MAXIMUM_BYTES = 1 << 20
 MAXIMUM_DEPTH = 24
-#: Keys and values together. A part has about ten; the largest spec of ours has 200.
+#: Keys and values together. A part has about ten; our largest spec has 200.
 MAXIMUM_VALUES = 30_000
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-# A number that is longer than any a spec can need stays text: int() of a long string is slow, and limited by Python.
+# A number longer than any that a spec can need stays text, because int() of a long string is slow, and limited by
+# Python.
 _LONGEST_NUMBER = 40
 
 
@@ -43,7 +44,7 @@ _WHOLE = "write the character itself, or \\U and its eight digits"
 
 
 class _Position(Protocol):
-    """A mark of PyYAML's, of which it has two classes."""
+    """A mark of PyYAML, which has two classes of them."""
 
     line: int
     column: int
@@ -51,7 +52,7 @@ class _Position(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The values of one YAML file and where each of them stands.
+    """The values of one YAML file, each with its place.
 
     Attributes:
         file: The file as the caller named it.
@@ -83,11 +84,11 @@ def read_text(path: Path | str, *, confined: bool = False) -> str:
 
     Args:
         path: The file.
-        confined: Whether it has to lie where its name says: not behind a link that leads elsewhere.
+        confined: Whether it must be where its name says, not reached through a link that leads elsewhere.
 
     Raises:
         SpecError: The file cannot be read, is a checkpoint or a model, or is not UTF-8 (Y002), is over 1 MiB (Y006), or
-            lies elsewhere (W018).
+            is elsewhere (W018).
     """
     file = str(path)
     try:
@@ -135,7 +136,7 @@ def _place(file: str, mark: _Position | None) -> Mark:
 
 
 def _compose(text: str, file: str) -> yaml.Node:
-    """Return the node tree, after a pass over the events that refuses what the tree must not hold."""
+    """Return the node tree, after a pass over the events that refuses everything that the tree must not hold."""
     problems: list[Problem] = []
     try:
         _scan(text, file, problems)
@@ -165,7 +166,7 @@ def _code_point(character: str | bytes | int) -> int:
 
 
 def _scan(text: str, file: str, problems: list[Problem]) -> None:
-    """Walk the events, which need no recursion, and note what the language does not have."""
+    """Walk the events, which need no recursion, and report everything that is not in the language."""
     depth = documents = values = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         mark = _place(file, event.start_mark)
@@ -226,7 +227,7 @@ class _Reader:
                 self.problems.append(Problem.at(mark, "Y008", "a key must be text", "put the key in quotes"))
             elif key in result:
                 first = self.keys[*path, key]
-                message = f"the key '{key}' stands twice; first in line {first.line}"
+                message = f"the key '{key}' occurs twice; first in line {first.line}"
                 self.problems.append(Problem.at(mark, "Y004", message, "one of the two would be lost: rename it"))
             else:
                 self.keys[*path, key] = mark
@@ -234,7 +235,7 @@ class _Reader:
         return result
 
     def _check_characters(self, node: yaml.Node) -> None:
-        """Refuse what escapes can write and no file name, no model and no terminal can hold."""
+        """Refuse characters that escapes can write but that no file name, model or terminal can hold."""
         for character in node.value:
             if character == "\0" or "\ud800" <= character <= "\udfff":
                 what, hint = ("NUL", None) if character == "\0" else ("half a surrogate pair", _WHOLE)

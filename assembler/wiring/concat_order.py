@@ -1,7 +1,7 @@
 """Compares the order in which a spec joins embeddings with the loaded tagger's own.
 
-flair joins embeddings in the order of their names, not of the stack: a hard-coded order is the mistake that gave the
-users of the public export script wrong tags without a warning.
+flair joins embeddings in the order of their names, not of the stack. The public export script has a hard-coded order,
+which caused wrong tags without a warning.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def order_problems(
     wiring: Wiring, orders: Mapping[str, Joined], same: Mapping[str, str] | None = None
 ) -> list[Problem]:
-    """Return a problem (W015) for each `concat` before a head whose order is not its tagger's.
+    """Return a problem (W015) for each `concat` before a head that joins in another order than its tagger.
 
     Args:
         wiring: The wiring.
         orders: For each loaded model, by its name in the spec, the order in which it joins its embeddings.
-        same: For embeddings that several models have alike the name of one of them.
+        same: For embeddings that are equal in several models, the name of one of them.
     """
     problems = []
     for edge in embeddings_fed(wiring):
@@ -46,7 +46,7 @@ def _compare(
     for edge in edges:
         models = embedded_by(wiring, edge.reference.owner)
         if len(models) != 1:
-            return []  # a layout of the spec author's own; the proof tells whether it is right
+            return []  # a layout of the spec's author; the proof shows whether it is right
         path = str(wiring.spec.graph[models[0]].weights)
         given[same.get(path, path)] = edge.reference.text
     if len(given) != len(edges) or not set(given) <= set(expected) or list(given) == expected:

@@ -1,4 +1,4 @@
-"""Tells from the wiring how a host fills each input of the model."""
+"""Derives from the wiring how a host fills each input of the model."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Fill:
     """How one input is filled.
 
     Attributes:
-        rule: One of `interface.fill_rules.RULES`, or `None` where neither the spec nor the wiring tells.
-        subjects: The nodes that the input speaks of, of the rule's sort; several may share one input.
+        rule: One of `interface.fill_rules.RULES`, or `None` if neither the spec nor the wiring decides it.
+        subjects: The nodes that the input concerns, of the rule's sort; several may share one input.
         parts: For `striping`, how many parts are interleaved.
     """
 
@@ -52,7 +52,7 @@ def _fill(wiring: Wiring, name: str) -> Fill:
 
 
 def _at(wiring: Wiring, edge: Edge) -> Fill:
-    """Return what the port at the end of an edge says of the input that feeds it."""
+    """Return how the port at the end of an edge says that its input is filled."""
     port = fed_port(wiring, edge)
     rule = RULES.get(port.fill or "")
     if port.about is None:
@@ -66,7 +66,7 @@ def _at(wiring: Wiring, edge: Edge) -> Fill:
 
 
 def _rows(wiring: Wiring, states: Reference, rows: str | None) -> Fill:
-    """Return what indices into states mean: a position in a text, or a row of joined parts."""
+    """Return the meaning of indices into states: a position in a text, or a row of joined parts."""
     if rows == "characters":
         return Fill("indices", (states.owner,))
     return Fill("striping", parts=len(joined_in(wiring, states))) if rows == "parts" else Fill(None)

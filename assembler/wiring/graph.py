@@ -1,4 +1,7 @@
-"""Wires a spec: names to ports, ports to types, types to each other. It needs no weights and no file but the spec."""
+"""Wires a spec: names to ports, ports to types, types to each other.
+
+It needs no weights and only the file of the spec.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,10 @@ class Edge:
     """A tensor on its way to an input port.
 
     Attributes:
-        reference: Where it comes from, as the spec has it.
+        reference: Where it comes from, as written in the spec.
         node: The node it feeds.
         port: The port it feeds.
-        index: Its place in the list of a variadic port, else 0.
+        index: Its place in the list of a variadic port, otherwise 0.
     """
 
     reference: Reference
@@ -51,11 +54,11 @@ class Wiring:
 
     Attributes:
         spec: The spec.
-        order: The nodes, each behind those that feed it.
-        edges: For each node what feeds it, by port and index.
+        order: The nodes, each after those that feed it.
+        edges: For each node the edges that feed it, by port and index.
         inputs: For each node its input ports.
         outputs: For each node its output ports.
-        views: For each node what its kind sees of it, arriving types included.
+        views: For each node the view that its kind has of it, with the types that feed it.
         tensors: The type of every tensor, by `node.port` and by the name of each input.
     """
 
@@ -77,11 +80,14 @@ class Wiring:
         return None if weights is None else weights.partition(".")[0]
 
     def tasks(self) -> tuple[Task, ...]:
-        """Return the parts whose tags or labels the model gives. The first is that of a host which knows but one."""
+        """Return the parts whose tags or labels the model outputs.
+
+        A host that supports one task only uses the first.
+        """
         return tasks_of(self.spec, self.outputs)
 
     def gives(self, output: str) -> str | None:
-        """Return what a host finds at an output of the first task: `prediction`, `scores`, `probabilities`."""
+        """Return the meaning of an output of the first task: `prediction`, `scores`, `probabilities`."""
         return next((what for task in self.tasks()[:1] for what, name in task.outputs.items() if name == output), None)
 
     def feeding(self, node: str, port: str) -> tuple[Edge, ...]:
@@ -89,7 +95,7 @@ class Wiring:
         return tuple(edge for edge in self.edges[node] if edge.port == port)
 
     def with_axes(self, found: Mapping[str, int]) -> Wiring:
-        """Return the wiring with the numbers of axes that runs have shown, for outputs of which nothing is known.
+        """Return the wiring with the numbers of axes that runs have shown, for outputs whose type is unknown.
 
         Args:
             found: The number of axes of outputs of the model, by their names.
@@ -111,7 +117,7 @@ def wire(spec: Spec, weights: Mapping[str, Weights] | None = None) -> Wiring:
 
     Args:
         spec: The spec.
-        weights: What the sources gave for each node, where they were read: sizes are then known and compared too.
+        weights: The weights of each node, if the sources were read: sizes are then known and compared too.
 
     Raises:
         SpecError: With every problem of meaning (W001 to W012, W020).
@@ -145,7 +151,7 @@ def _ports(node: Node, view: PartView) -> Ports:
         return kinds()[node.kind].ports(view)
 
 
-#: With one of these, types cannot be told.
+#: After one of these, types cannot be derived.
 _BLOCKING = frozenset({"W001", "W002", "W005", "W008", "W009", "W010"})
 
 
@@ -166,7 +172,7 @@ def _topological(graph: nx.MultiDiGraph[str], spec: Spec) -> Iterable[str]:
 
 
 def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[Edge, ...]]) -> list[Problem]:
-    """Name one loop of each knot of nodes that wait for each other."""
+    """Report one loop for each group of nodes that wait for each other."""
     place = {name: index for index, name in enumerate(spec.graph)}
     components = list(nx.strongly_connected_components(graph))
     number = {name: index for index, component in enumerate(components) for name in component}
@@ -179,9 +185,9 @@ def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[E
         first = min(component, key=lambda name: place.get(name, -1))
         if len(component) == 1 and not graph.has_edge(first, first):
             continue
-        # A subgraph view would walk a set, so that the loop that is named would change from run to run.
+        # A subgraph view would walk a set, so the reported loop would change from run to run.
         knot: nx.DiGraph[str] = nx.DiGraph()
-        knot.add_edges_from(within)  # given to the constructor, older versions import numpy for them
+        knot.add_edges_from(within)  # if they are passed to the constructor, older versions import numpy for them
         loop = [edge[0] for edge in nx.find_cycle(knot, first)]
         start = loop.index(min(loop, key=lambda name: place[name]))
         loop = [*loop[start:], *loop[:start]]
@@ -196,7 +202,7 @@ def _cycles(graph: nx.MultiDiGraph[str], spec: Spec, edges: Mapping[str, tuple[E
 
 def _unused(wired: nx.MultiDiGraph[str], spec: Spec, names: Names) -> list[Problem]:
     """Report nodes and inputs from which no output can be reached, and sources that nothing names."""
-    if names.guesses.spent:  # so many names are wrong that what they mean, and so what is unused, cannot be told
+    if names.guesses.spent:  # with so many wrong names it is unknown what they mean, and so which parts are unused
         return []
     graph = wired.copy()
     graph.add_edges_from(names.hunches)
@@ -234,7 +240,7 @@ def _behind(graph: nx.MultiDiGraph[str], wanted: Iterable[str]) -> set[str]:
 
 
 class _Typing:
-    """Gives every tensor its type, part by part."""
+    """Assigns every tensor its type, part by part."""
 
     def __init__(self, spec: Spec, edges: Mapping[str, tuple[Edge, ...]], views: Mapping[str, PartView]) -> None:
         self._spec = spec

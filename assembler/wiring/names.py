@@ -28,14 +28,14 @@ class Names:
     """What the names in a spec mean.
 
     Attributes:
-        edges: For each node what feeds it.
+        edges: For each node the edges that feed it.
         outputs: The nodes that the model's outputs come from.
-        hunches: The owner that an unresolved reference most likely meant, and the node it was to feed: a typo must
-            not also be reported as an unused part.
-        problems: What could not be resolved.
+        hunches: The owner that an unresolved reference most likely meant, and the node that it should feed, so that a
+            typo is not also reported as an unused part.
+        problems: The problems of names that could not be resolved.
         parts: The names of the parts.
         owners: Those of the parts and inputs.
-        guesses: What may still be spent on guesses at names that were meant. Once it is spent, hunches are missing.
+        guesses: How many comparisons for guesses are left. When none is left, hunches are missing.
     """
 
     parts: Known
@@ -73,7 +73,7 @@ def resolve(spec: Spec, ports: Mapping[str, Ports]) -> Names:
 
 
 def _hunch(spec: Spec, reference: Reference, names: Names) -> list[str]:
-    """Return the owner that a reference has or most likely meant."""
+    """Return the owner that a reference has, or most likely meant."""
     owner = reference.owner
     meant = owner if owner in spec.graph or owner in spec.inputs else names.guesses.nearest(owner, names.owners)
     return [] if meant is None else [meant]
@@ -128,7 +128,7 @@ def _has_layout(entry: Input) -> bool:
 
 
 def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> Iterator[Problem]:
-    """Report inputs with a fill for which a host would look at a part that the input does not feed."""
+    """Report inputs whose fill depends on a part that the input does not feed."""
     unsure = {owner for owner, _ in names.hunches}
     fed: dict[str, list[tuple[str, str]]] = {}
     for entries in names.edges.values():
@@ -148,7 +148,7 @@ def _fills_of_nothing(spec: Spec, ports: Mapping[str, Ports], names: Names) -> I
 def _fill_has_part(
     spec: Spec, ports: Mapping[str, Ports], names: Names, name: str, fed: Sequence[tuple[str, str]]
 ) -> bool:
-    """Return whether there is a part that the fill of an input speaks of; `interface.py` derives the same."""
+    """Return whether the part that the fill of an input needs exists; `fills.py` derives the same."""
     fill = spec.inputs[name].fill
     wanted = "indices" if fill == "striping" else fill
     fitting = [
@@ -161,7 +161,7 @@ def _fill_has_part(
         return bool(fitting)
     states = [ref for node, about in fitting for ref, _, port, _ in names.edges[node] if port == about]
     rows = {out.rows_of for ref in states if ref.owner in ports for out in ports[ref.owner].outputs or ()}
-    if fill == "indices":  # states that nothing feeds are a problem of their own
+    if fill == "indices":  # states that nothing feeds are reported as another problem
         return "characters" in rows or len(states) < len(fitting)
     return "parts" in rows or any(reads_characters(known.outputs) for known in ports.values())
 
@@ -179,7 +179,7 @@ def _against(spec: Spec) -> Iterator[Problem]:
 
 
 def named_dims(spec: Spec) -> set[str]:
-    """Return the names that a spec gives to dims: of its inputs, and of what its exported subgraphs leave open."""
+    """Return the names of dims in a spec: those of its inputs, and those of the open dims of its exported subgraphs."""
     named = {dim for entry in spec.inputs.values() for dim in entry.type.dims or () if isinstance(dim, str)}
     for node in spec.graph.values():
         for key in kinds()[node.kind].new_dims:
@@ -227,7 +227,7 @@ def _connect(spec: Spec, ports: Mapping[str, Ports], node: Node, names: Names) -
 
 
 def _meant_ports(connection: Connection, known: Mapping[str, Port] | None, guesses: Guesses) -> list[str]:
-    """Return the port that a misspelled one most likely meant, or all for a bare list, which named none."""
+    """Return the port that a misspelled one most likely meant, or all ports for a bare list, which names none."""
     if connection.port is None:
         return list(known or ())
     meant = guesses.nearest(connection.port, Known(known or ()))
@@ -235,7 +235,7 @@ def _meant_ports(connection: Connection, known: Mapping[str, Port] | None, guess
 
 
 def _port(node: Node, connection: Connection, known: Mapping[str, Port] | None, names: Names) -> str | None:
-    """Return the port that a connection feeds, or `None` behind a problem."""
+    """Return the port that a connection feeds, or `None` after a problem was reported."""
     problems = names.problems
     if connection.port is None:
         if known is None or len(known) != 1:

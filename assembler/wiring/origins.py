@@ -1,4 +1,4 @@
-"""Where tensors come from: the port that gives one, what is joined in it, and the weights behind it."""
+"""Where tensors come from: the port that outputs one, the tensors joined in it, and the weights that it comes from."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def fed_port(wiring: Wiring, edge: Edge) -> Port:
 
 
 def joined_in(wiring: Wiring, reference: Reference) -> tuple[Edge, ...]:
-    """Return the edges of those tensors that stand one after the other in a tensor, in order."""
+    """Return the edges of the tensors that are joined in a tensor, in order."""
     port = port_of(wiring, reference)
     return () if port is None or port.joins is None else wiring.feeding(reference.owner, port.joins)
 
 
 def embeddings_fed(wiring: Wiring) -> Iterator[Edge]:
-    """Yield the edges at whose ends the embeddings of a loaded model must arrive, as the model has them."""
+    """Yield the edges that must carry the embeddings of a loaded model, as the model joins them."""
     for node in wiring.spec.graph:
         for edge in wiring.edges[node]:
             if fed_port(wiring, edge).expects == "embeddings":
@@ -37,12 +37,12 @@ def embeddings_fed(wiring: Wiring) -> Iterator[Edge]:
 
 
 def embedded_by(wiring: Wiring, owner: str) -> tuple[str, ...]:
-    """Return the nodes with weights that the vectors of a part come from: itself, or those before it."""
+    """Return the nodes with weights from which the vectors of a part come: itself, or those before it."""
     if owner not in wiring.spec.graph:
         return ()
     if wiring.spec.graph[owner].weights is not None:
         return (owner,)
-    # what computes the indices of a gather has weights in its name too, but no vectors come from it
+    # the part that computes the indices of a gather names weights too, but no vectors come from it
     edges = (edge for edge in wiring.edges[owner] if fed_port(wiring, edge).fill != "indices")
     found = (model for edge in edges for model in embedded_by(wiring, edge.reference.owner))
     return tuple(dict.fromkeys(found))

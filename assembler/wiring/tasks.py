@@ -1,4 +1,4 @@
-"""The tasks of a stack: the parts whose tags or labels a host reads off the model's outputs."""
+"""The tasks of a stack: the parts whose tags or labels a host reads from the model's outputs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 #: What a host needs: a class and its score for each token, or the probability of each class for each sentence.
 _WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
-#: What the part gives that decides. Others say more of what it has decided: labels in words, spans.
+#: The outputs of the part that decides. Other parts describe its decision further: labels as text, spans.
 _DECIDED = frozenset({"prediction", "scores", "probabilities"})
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A part that decides, and where its decisions leave the model.
+    """A part that decides, and the model's outputs with its decisions.
 
     Attributes:
         node: The part.
-        outputs: For each thing that a host reads (`parts.kind.Port.gives`) the output of the model.
+        outputs: For each meaning that a host reads (`parts.kind.Port.gives`) the output of the model.
     """
 
     node: str
@@ -35,7 +35,7 @@ class Task:
 
     @property
     def whole(self) -> bool:
-        """Whether a host finds all that it needs."""
+        """Whether the model has all outputs that a host needs."""
         return any(needed <= set(self.outputs) for needed in _WHOLE)
 
     @property
@@ -45,7 +45,7 @@ class Task:
 
 
 def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, ...]:
-    """Return the tasks of a spec: whole ones first, of these the one of the proof's source, then by outputs.
+    """Return the tasks of a spec: complete ones first, among them the one of the proof's source, then by outputs.
 
     Args:
         spec: The spec.
@@ -72,7 +72,7 @@ def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, .
 
 
 def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> dict[str, str]:
-    """Return what parts that decide nothing say of a decision: those of its own model, or without weights."""
+    """Return the outputs of parts that only describe a decision: those of its own model, or without weights."""
     said: dict[str, str] = {}
     model = (spec.graph[decider].weights or "").rpartition(".")[0]
     for node, outputs in found.items():
@@ -83,13 +83,13 @@ def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> d
 
 
 def _knows_labels(spec: Spec, weights: str) -> bool:
-    """Return whether weights are those of a part which knows the labels of its model."""
+    """Return whether weights belong to a part that has the labels of its model."""
     source = spec.sources.get(weights.partition(".")[0])
     return source is not None and weights.rpartition(".")[2] in form_of(source).heads
 
 
 def foreign_decisions(spec: Spec, edges: Mapping[str, Sequence[Edge]]) -> Iterator[Problem]:
-    """Yield a problem (W022) for each part that names the classes of another model than the one that has decided."""
+    """Yield a problem (W022) for each part that labels the classes of another model than its own."""
     for name, node in spec.graph.items():
         for edge in edges[name]:
             decider = spec.graph.get(edge.reference.owner)

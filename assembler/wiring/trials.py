@@ -56,7 +56,7 @@ def fits(dtype: str, value: float | str | bool) -> bool:  # noqa: FBT001 - a val
 
 
 def bounds(dtype: str) -> tuple[float, float]:
-    """Return the least and the greatest value of an element type; a random text is a number behind a word."""
+    """Return the least and the greatest value of an element type; a random text is a word with a number."""
     if dtype in _LARGEST_FLOATS:
         return -_LARGEST_FLOATS[dtype], _LARGEST_FLOATS[dtype]
     if dtype == "bool":

@@ -1,4 +1,4 @@
-"""Unifies what arrives at a part with what its ports expect, and names both ends where they clash."""
+"""Unifies the types that feed a part with those that its ports expect, and reports both ends of a clash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Unifier:
-    """Collects the clashes of a whole graph, and gives out names for new dynamic dims."""
+    """Collects the clashes of a whole graph, and assigns names to new dynamic dims."""
 
     def __init__(self, dims: Iterable[str]) -> None:
         """Begin with the names of the dims of the model's inputs."""
@@ -26,7 +26,7 @@ class Unifier:
         return Meeting(self, node)
 
     def fresh(self, node: str, name: str) -> str:
-        """Return a name for a new dynamic dim: `name` if it is free, else one that the node's id makes unique."""
+        """Return a name for a new dynamic dim: `name` if it is free, otherwise one that the node's id makes unique."""
         chosen = name if name not in self._taken else f"{node}_{name}"
         while chosen in self._taken:
             chosen += "_"
@@ -35,7 +35,7 @@ class Unifier:
 
 
 class Meeting:
-    """The variables of one part and what they stand for."""
+    """The variables of one part and the dims that they are bound to."""
 
     def __init__(self, unifier: Unifier, node: str) -> None:
         """Begin with no variable bound."""
@@ -45,7 +45,7 @@ class Meeting:
         self._opened: dict[Open, Open] = {}
 
     def accept(self, edge: str, mark: Mark, source: TensorType, pattern: TensorType) -> None:
-        """Let a tensor arrive; a clash becomes a problem (W003 for type and rank, W004 for dims)."""
+        """Unify the type of a tensor with a port; a clash becomes a problem (W003 for type and rank, W004 for dims)."""
         if source.dtype and pattern.dtype and source.dtype != pattern.dtype:
             message = f"{_what(edge, source, pattern)}: the element types differ"
             self._report(Problem.at(mark, "W003", message, f"a part of kind 'cast' makes {pattern.dtype} of it"))
@@ -81,7 +81,7 @@ class Meeting:
         self._report(Problem.at(mark, "W004", message, _size_hint(dim, expected)))
 
     def give(self, pattern: TensorType) -> TensorType:
-        """Return the type of an output, its variables replaced by what they stand for."""
+        """Return the type of an output, its variables replaced by the dims that they are bound to."""
         if pattern.dims is None:
             return pattern
         return TensorType(pattern.dtype, tuple(self._value(dim) for dim in pattern.dims))
@@ -106,7 +106,7 @@ def _is_open(dim: Dim) -> bool:
 
 
 def _swapped(dims: tuple[Dim, ...], expected: tuple[Dim, ...]) -> tuple[int, int, str, str] | None:
-    """Return two axes whose names the port has the other way round, and the names, as they arrive."""
+    """Return two axes whose names are swapped at the port, and the names of the tensor's axes."""
     places = {dim: axis for axis, dim in enumerate(dims) if isinstance(dim, str)}
     called = [dim.name if isinstance(dim, Variable) and dim.told else None for dim in expected]
     for name, axis in places.items():

@@ -1,4 +1,4 @@
-"""The paths by which parts name their weights: the source must be there, and able to have such a part."""
+"""The paths by which parts name their weights: the source must exist, and its form must have such a part."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def weights_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
-    """Yield a problem for each part whose weights cannot be where it says (W012, W023)."""
+    """Yield a problem for each part whose weights cannot be at its path (W012, W023)."""
     sources = Known(spec.sources)
     for node in spec.graph.values():
         if node.weights is None:

@@ -143,7 +143,7 @@ def test_a_text_of_too_many_values_is_refused_where_they_begin_to_be_too_many(en
 def test_a_key_twice_is_refused_however_it_is_quoted_and_both_lines_are_named() -> None:
     (found,) = problems("a: 1\nb: 2\n\"a\": 3\n'c': 4\n")
     assert (found.code, found.line, found.column) == ("Y004", 3, 1)
-    assert found.message == "the key 'a' stands twice; first in line 1"
+    assert found.message == "the key 'a' occurs twice; first in line 1"
 
 
 @pytest.mark.parametrize("key", ["1", "1.5", "true", "null", "~", "[a]", "{a: b}"])
