@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import subprocess
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from assembler.core.errors import ModelError, ParityError, SourceError, SpecError
 from assembler.initialisation import write_spec
 from assembler.interface.language_models import Characters
+from assembler.parts import registry
 from assembler.runtime import Tagger, decode_spans
 from assembler.runtime.text import encode_text
 from assembler.spec.reading import parse_spec
@@ -188,7 +190,8 @@ def test_labels_of_another_order_do_not_pass_the_proof(
     spec = tmp_path / "stack.yaml"
     spec.write_text(write_spec(str(checkpoint), tmp_path, text=True), encoding="utf-8")
     view = LabelWeights(("VERB", "NOUN", "DET", "PUNCT", "ADJ"))
-    monkeypatch.setattr("assembler.weights.views.LabelWeights", lambda _labels: view)
+    other = dataclasses.replace(registry.kinds()["labels"], view=lambda _weights: view)
+    monkeypatch.setitem(registry._installed(), "labels", other)
     with pytest.raises(
         ParityError, match=r"P001 the model does not give the labels and spans of 'tagger'\n .*: the labels"
     ):
