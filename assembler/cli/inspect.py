@@ -10,7 +10,11 @@ import click
 from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
 
 if TYPE_CHECKING:
+    from assembler.workflows.foreign_file import ForeignFile
     from assembler.workflows.inspection import Inspection
+
+#: What is shown of a value of the metadata.
+_SHOWN = 100
 
 
 @click.command()
@@ -22,13 +26,21 @@ if TYPE_CHECKING:
 )
 @format_option
 def command(model: Path, metadata: bool, form: str) -> None:  # noqa: FBT001 - click passes options by name
-    """Show the interface, parts, labels, sources, sizes and versions of MODEL."""
+    """Show the interface, parts, labels, sources, sizes and versions of MODEL.
+
+    Of an ONNX file that `assemble` did not write, show its ports, opsets, operators and weights.
+    """
+    from assembler.workflows.foreign_file import is_foreign, look_at
     from assembler.workflows.inspection import inspect, model_entries, model_header
 
+    header = model_header(model)
     if metadata:
-        print_json(dict(model_entries(model, model_header(model))))
+        print_json(dict(model_entries(model, header)))
         return
-
+    if is_foreign(header):
+        foreign = look_at(model, header)
+        print_json(foreign.as_dict()) if form == "json" else _print_foreign(foreign)
+        return
     found = inspect(model)
     if form == "json":
         print_json(found.as_dict())
@@ -62,6 +74,24 @@ def _print(found: Inspection) -> None:
     _section("operators beyond ONNX's own", [(name, ", ".join(own)) for name, own in found.operators.items()])
     _section("engines", found.engines)
     _section("versions", list(found.versions.items()))
+
+
+def _print_foreign(found: ForeignFile) -> None:
+    by = f", written by {found.producer}" if found.producer else ""
+    _echo(f"{found.path}: {bytes_text(found.size)}, {found.weights:,} weights{by}; `assemble` did not write it")
+    opsets = ", ".join(f"{domain} {version}" for domain, version in found.opsets.items())
+    _echo(f"opsets {opsets}; version {found.ir_version} of the format")
+    _section("inputs", found.inputs)
+    _section("inputs that need not be fed", found.defaults)
+    _section("outputs", found.outputs)
+    counts = [f"{name} {count}" for name, count in found.operators.items()]
+    _echo("", f"operators ({sum(found.operators.values())})", f"  {', '.join(counts)}")
+    if found.functions:
+        _echo(f"  and {found.functions} local functions")
+    _section("operators beyond ONNX's own", [(name, ", ".join(own)) for name, own in found.beyond.items()])
+    _section("metadata", [(key, value[:_SHOWN]) for key, value in found.metadata.items()])
+    _section("engines", found.engines)
+    _echo("", "in a stack", *(f"  {line}" for line in found.parts))
 
 
 def _section(title: str, rows: list[tuple[str, ...]]) -> None:

@@ -262,6 +262,17 @@ def fields(wire: Wire, start: int, length: int) -> Iterator[Field]:
         position += size
 
 
+def packed_numbers(wire: Wire, field: Field) -> list[int]:
+    """Return the whole numbers that a field holds one after the other."""
+    wire.allowance.spend_text(field.length)
+    wire.stream.seek(field.start)
+    numbers, position = [], field.start
+    while position < field.start + field.length:
+        number, position = _varint(wire.stream, position)
+        numbers.append(number)
+    return numbers
+
+
 def _varint(stream: BinaryIO, position: int) -> tuple[int, int]:
     result = 0
     for index in range(_LONGEST_VARINT):

@@ -509,9 +509,10 @@ def test_a_model_that_is_not_ours_is_told_from_what_is_no_model(shop: Workshop, 
     (tmp_path / "in.txt").write_text("ja\n")
     for command in (("tag",), ("inspect",), ("verify",)):
         words = [tmp_path / "in.txt"] if command == ("tag",) else []
-        done = cli(*command, foreign, *words)
-        assert (done.code, done.out) == (1, ""), done.err
-        assert f"{foreign}: M012 " in done.err
+        if command != ("inspect",):  # which tells what is in it
+            done = cli(*command, foreign, *words)
+            assert (done.code, done.out) == (1, ""), done.err
+            assert f"{foreign}: M012 " in done.err
         done = cli(*command, text, *words)
         assert (done.code, done.out) == (1, ""), done.err
         assert f"{text}: M011 " in done.err
