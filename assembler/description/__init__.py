@@ -1,1 +1,1 @@
-"""What a model says of itself: the metadata that is written from the wiring and the sources."""
+"""The description of a model: the metadata that is written from the wiring and the sources."""

@@ -1,4 +1,4 @@
-"""What a host and a reader need to know of a model, as the JSON that its `metadata_props` carry."""
+"""The description of a model for hosts and people, as the JSON in its `metadata_props`."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 #: The format of the metadata; `runtime/metadata.py` reads it.
 FORMAT = 1
-#: The names of all keys begin with this.
+#: The prefix of all keys.
 PREFIX = "assembler."
 #: The entry that says what was proven; it is written after the proof.
 PROOF = f"{PREFIX}proof"
-#: The packages whose versions are kept: those that decide what is computed, beside those of the sources' forms.
+#: The packages whose versions are recorded: those that decide what is computed, besides those of the sources' forms.
 _PACKAGES = ("flair-assembler", "onnx", "onnx-graphsurgeon", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Description:
-    """What a model says of itself, before it is lowered and proven.
+    """The description of a model, before it is lowered and proven.
 
     Attributes:
         records: The records by name.
-        fed: The language models whose characters a host writes, and how.
+        fed: The language models whose characters a host writes, and how it writes them.
     """
 
     records: Mapping[str, Value]
@@ -51,7 +51,7 @@ class Description:
         """Return the description of a model whose language models have reset characters.
 
         Args:
-            resets: The character by node. Of a model that reads a text in the graph no host writes it.
+            resets: The character by node. If a model encodes text in the graph, no host writes it.
         """
         interface = self.records["interface"]
         if not isinstance(interface, dict) or not isinstance(models := interface["language_models"], dict):
@@ -66,7 +66,7 @@ class Description:
 
 
 def describe(wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int]) -> Description:
-    """Return what a joined model says of itself.
+    """Return the description of a joined model.
 
     Args:
         wiring: The wiring with the sources' sizes.

@@ -1,4 +1,4 @@
-"""The tasks of a stack with what their sources say of them: names, labels, rules."""
+"""The tasks of a stack with the names, labels and rules from their sources."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class SourceTask:
     """A task of the stack.
 
     Attributes:
-        name: What hosts call it: its type of labels, or its node where two have the same type.
+        name: Its name for hosts: its type of labels, or its node if two have the same type.
         task: Its node and outputs.
-        head: What its model decides: the labels, and how they are read.
-        model: The loaded model, which the task is proven against; `None` where the decoder is no part of one.
+        head: The decision of its model: the labels, and how they are read.
+        model: The loaded model against which the task is proven; `None` if the decoder is not part of one.
     """
 
     name: str
@@ -56,7 +56,11 @@ def source_tasks(wiring: Wiring, sources: OpenSources) -> tuple[SourceTask, ...]
 
 
 def first_head(wiring: Wiring, sources: OpenSources) -> TokenLabels | SentenceLabels | None:
-    """Return what the first task decides, whose labels a host finds that knows but one; also of half a task."""
+    """Return the decision of the model's first task.
+
+    The top-level `labels` metadata describe this task for hosts that support one task only. This function also works
+    for an incomplete task, such as a prediction without scores.
+    """
     first = wiring.tasks()[:1]
     return _head(wiring, sources, first[0].node)[0] if first else _only_head(sources)
 
@@ -64,7 +68,7 @@ def first_head(wiring: Wiring, sources: OpenSources) -> TokenLabels | SentenceLa
 def _head(
     wiring: Wiring, sources: OpenSources, node: str
 ) -> tuple[TokenLabels | SentenceLabels | None, SourceModel | None]:
-    """Return what the decoder's own model decides, which the proof runs; else what the only head there is does."""
+    """Return the decision of the decoder's own model, which the proof runs, or else of the only head in the stack."""
     model = sources.model_behind(wiring.spec.graph[node].weights)
     decisions = None if model is None else model.decisions()
     return (_only_head(sources), None) if decisions is None else (decisions, model)

@@ -1,1 +1,1 @@
-"""All that knows flair's checkpoints: reading them safely, their sizes and order, and running the loaded models."""
+"""Everything about flair's checkpoints: reading them safely, their sizes and order, and running the loaded models."""

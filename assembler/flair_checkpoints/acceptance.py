@@ -1,4 +1,4 @@
-"""Accepts or refuses what a flair checkpoint holds: which classes, options and values can be assembled."""
+"""Accepts or refuses the content of a flair checkpoint: which classes, options and values can be assembled."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _SUPPORTED = (
     "StackedEmbeddings", "FlairEmbeddings", "TransformerWordEmbeddings", "WordEmbeddings", "OneHotEmbeddings",
     "HashEmbeddings", "BytePairEmbeddings", "NILCEmbeddings",
 )  # fmt: skip
-#: Why others are not; the lines are those of flair 0.15.1's embeddings/token.py.
+#: Why the parts of others cannot; the lines are those of flair 0.15.1's embeddings/token.py.
 _REASONS = {
-    "CharacterEmbeddings": "which gives a word that stands twice another word's vector (token.py 493-531)",
+    "CharacterEmbeddings": "which assigns a word that occurs twice another word's vector (token.py 493-531)",
     "PooledFlairEmbeddings": "which changes while it predicts (token.py 936-979)",
     "FastTextEmbeddings": "whose vectors of unknown words the library gensim makes (token.py 1064)",
     "MuseCrosslingualEmbeddings": "which downloads a table for the language that it guesses (token.py 1332)",
     "ELMoEmbeddings": "which flair 0.15.1 runs with the library allennlp",
 }
 _MOST_EMBEDDINGS = 64
-#: So much of a stranger's name is shown.
+#: The number of characters of a stranger's name that are shown.
 _SHOWN = 60
 #: The embeddings of documents whose parts can be built.
 _DOCUMENTS = ("DocumentPoolEmbeddings", "DocumentRNNEmbeddings", "DocumentLMEmbeddings")
@@ -65,7 +65,7 @@ def stacked(tagger: Labeller) -> list[TokenEmbeddings]:
 
 
 def check_stored_embeddings(source: Source, stored: object) -> None:
-    """Refuse embeddings that cannot be assembled before flair makes them: some of them download, or run for minutes."""
+    """Refuse embeddings that cannot be assembled before flair makes them. Some of them download, or run for minutes."""
     if isinstance(stored, TokenEmbeddings):
         return  # an object, from a checkpoint that --trust let through
     if not isinstance(stored, dict):
@@ -82,7 +82,7 @@ def check_stored_embeddings(source: Source, stored: object) -> None:
 
 
 def check_stored_document(source: Source, stored: object) -> None:
-    """Refuse embeddings of documents that cannot be assembled before flair makes them."""
+    """Refuse embeddings of documents that cannot be assembled, before flair makes them."""
     if isinstance(stored, DocumentEmbeddings):
         return  # an object, from a checkpoint that --trust let through
     if not isinstance(stored, dict):
@@ -103,7 +103,7 @@ def check_stored_document(source: Source, stored: object) -> None:
 
 
 def _check_count(source: Source, embeddings: list[Any]) -> None:
-    """Refuse more embeddings than anybody stacks: each is looked at, however few bytes name it once more (R006)."""
+    """Refuse more embeddings than anybody stacks (R006). Each is checked, and naming one again takes a few bytes."""
     if len(embeddings) > _MOST_EMBEDDINGS:
         raise damaged(
             source, f"the checkpoint stacks {len(embeddings)} embeddings, expected at most {_MOST_EMBEDDINGS}"
@@ -115,7 +115,7 @@ def _with_reason(cls: str) -> str:
 
 
 def stored_class(stored: Mapping[str, Any]) -> str:
-    """Return the last part of the class that stored embeddings name, and an empty text where they name none."""
+    """Return the last part of the class that stored embeddings name, or an empty text if they name none."""
     cls = stored.get("__cls__")
     return cls.rpartition(".")[2][:_SHOWN] if type(cls) is str and cls.isprintable() else ""
 
@@ -197,15 +197,16 @@ def check_tagger(source: Source, tagger: Labeller) -> None:
     names = [embedding.name for embedding in embeddings]
     for name in names:
         if names.count(name) > 1:
-            # flair skips an embedding whose name every token has already (base.py 50), so both give the first's vectors
+            # flair skips an embedding whose name every token already has (base.py 50), so both return the first one's
+            # vectors
             raise refuse(source, f"two embeddings of the tagger have the name '{name}'", "flair takes one for both")
 
 
 def _check_embedding(source: Source, what: str, embedding: TokenEmbeddings) -> None:
-    """Refuse an embedding that flair loads and then stumbles over.
+    """Refuse an embedding that flair loads but that later fails.
 
     Raises:
-        SourceError: Its name, dictionary, vocabulary or way to hash is none (R006).
+        SourceError: Its name, dictionary, vocabulary or hash function is invalid (R006).
     """
     if not is_text(embedding.name):
         raise damaged(source, f"{what} has a name that is no text")
@@ -226,7 +227,7 @@ def _check_embedding(source: Source, what: str, embedding: TokenEmbeddings) -> N
 
 
 def check_language_model(source: Source, model: LanguageModel) -> None:
-    """Refuse a language model whose texts cannot be written (R006)."""
+    """Refuse a language model whose texts cannot be written as UTF-8 (R006)."""
     check_dictionary(source, "the dictionary of characters", model.dictionary)
     if not is_text(vars(model).get("document_delimiter", "\n")):  # old objects lack it
         raise damaged(source, "the document_delimiter of a language model is no text")
@@ -237,7 +238,7 @@ def _shown(value: object) -> str:
 
 
 def _option_refused(embedding: TokenEmbeddings) -> str | None:
-    """Return what is said of an embedding with an option that cannot be assembled."""
+    """Return the reason why an embedding has an option that cannot be assembled."""
     return next(_options_refused(embedding), None)
 
 

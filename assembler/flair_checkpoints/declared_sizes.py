@@ -19,11 +19,11 @@ _MOST_SHARED = 4
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The weights that a declared size asks for.
+    """The weights that a declared size requires.
 
     Attributes:
         name: Their name in the stored state.
-        sizes: The declared sizes whose product is the least number of values, by what they are called.
+        sizes: The declared sizes whose product is the least number of values, by their names.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Need:
 
 
 def check_sizes(source: Source, stored: object, needs: Iterator[Need]) -> None:
-    """Refuse what asks for more values than are stored.
+    """Refuse declared sizes that require more values than are stored.
 
     Raises:
-        SourceError: A size is no whole number, or larger than what is stored (R006).
+        SourceError: A size is not a whole number, or is larger than what is stored (R006).
     """
     import torch
 
@@ -60,12 +60,12 @@ def check_sizes(source: Source, stored: object, needs: Iterator[Need]) -> None:
 
 
 def declared(state: Mapping[str, Any], name: str) -> tuple[str, object]:
-    """Return a size that a state declares, by what it is called."""
+    """Return a size that a state declares, by its name."""
     return name, state.get(name)
 
 
 def is_on(value: object) -> bool:
-    """Return whether a switch is on, as Python tells it; a tensor of several values is neither on nor off."""
+    """Return whether a switch is true in Python; a tensor of several values is neither true nor false."""
     try:
         return bool(value)
     except RuntimeError:
@@ -73,6 +73,6 @@ def is_on(value: object) -> bool:
 
 
 def length_of(sized: object) -> int:
-    """Return the length of a dictionary or a vocabulary, and 0 of what is none: flair will say so."""
+    """Return the length of a dictionary or a vocabulary, and 0 for anything else, which flair will refuse."""
     items = getattr(sized, "idx2item", sized)
     return len(items) if isinstance(items, list | dict | str) else 0

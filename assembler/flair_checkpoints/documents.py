@@ -1,4 +1,4 @@
-"""Reads the weights of flair's classifiers, of tokens and of texts, off the loaded models.
+"""Reads the weights of flair's classifiers, of tokens and of texts, from the loaded models.
 
 DO is flair 0.15.1's embeddings/document.py, NN its nn/model.py, WT models/word_tagger_model.py.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def token_head_weights(classifier: TokenClassifier) -> TaggerHeadWeights:
-    """Return the weights of a TokenClassifier behind its embeddings: one linear layer and softmax (NN 793-855)."""
+    """Return the weights of a TokenClassifier after its embeddings: one linear layer and softmax (NN 793-855)."""
     return TaggerHeadWeights(
         embedding_size=classifier.embeddings.embedding_length,
         reprojection=None,
@@ -42,7 +42,7 @@ def token_head_weights(classifier: TokenClassifier) -> TaggerHeadWeights:
 
 
 def text_head_weights(classifier: TextClassifier) -> TextHeadWeights:
-    """Return the weights of a TextClassifier behind its document embeddings, and its thresholds (NN 909-914)."""
+    """Return the weights of a TextClassifier after its document embeddings, and its thresholds (NN 909-914)."""
     labels = tuple(classifier.label_dictionary.get_items())
     default = classifier.multi_label_threshold["default"]
     return TextHeadWeights(
@@ -56,7 +56,7 @@ def text_head_weights(classifier: TextClassifier) -> TextHeadWeights:
 
 
 def _decoder(classifier: TokenClassifier | TextClassifier) -> Linear:
-    """Return the decoder, which is a linear layer where it is flair's own (NN 596)."""
+    """Return the decoder, which is a linear layer if it is flair's own (NN 596)."""
     if not isinstance(classifier.decoder, torch.nn.Linear):
         raise TypeError(classifier.decoder)
     return linear_of(classifier.decoder)

@@ -1,4 +1,4 @@
-"""The weights that stored embeddings ask for."""
+"""The weights that stored embeddings require."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def language_model_needs(parameters: Mapping[str, Any], prefix: str) -> Iterator[Need]:
-    """Yield what `LanguageModel` makes (language_model.py 39-64); the gates of a cell multiply it by at most 4."""
+    """Yield the weights of a `LanguageModel` (language_model.py 39-64); the gates of a cell add a factor up to 4."""
     hidden, features = (declared(parameters, name) for name in ("hidden_size", "embedding_size"))
     characters = ("characters", length_of(parameters.get("dictionary")))
     yield Need(f"{prefix}encoder.weight", (characters, features))
@@ -21,7 +21,7 @@ def language_model_needs(parameters: Mapping[str, Any], prefix: str) -> Iterator
         nout = declared(parameters, "nout")
         yield Need(f"{prefix}proj.weight", (nout, hidden))
         hidden = nout
-    if prefix and is_on(parameters.get("has_decoder", True)):  # of a language model alone, it is not made
+    if prefix and is_on(parameters.get("has_decoder", True)):  # not made for a language model alone
         yield Need(f"{prefix}decoder.weight", (characters, hidden))
 
 
@@ -31,7 +31,7 @@ def recurrent_needs(
     features: tuple[tuple[str, object], ...],
     output: tuple[tuple[str, object], ...],
 ) -> Iterator[Need]:
-    """Yield what torch's recurrent modules make; of two directions, the first."""
+    """Yield the weights that torch's recurrent modules make; of two directions, the first."""
     hidden, count = output[-1], layers[1]
     if not isinstance(count, int):
         yield Need(f"{name}.weight_hh_l0", (layers,))
@@ -83,7 +83,7 @@ def embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[Need]:
 
 
 def embedding_length(stored: Mapping[str, Any]) -> int:
-    """Return the declared length of an embedding, whose sizes have been looked at."""
+    """Return the declared length of an embedding, whose sizes were already checked."""
     if isinstance(stored.get("config_state_dict"), dict):
         return encoder_length(stored)
     parameters = stored.get("model_params")

@@ -1,4 +1,4 @@
-"""Reads flair's TransformerWordEmbeddings: what of them can be assembled, and their weights.
+"""Reads flair's TransformerWordEmbeddings: which of them can be assembled, and their weights.
 
 TF is flair 0.15.1's embeddings/transformer.py.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array, Arrays
 
-#: Those that count positions from the padding id on.
+#: The architectures that count positions from the padding id on.
 _PADDED = ("roberta", "xlm-roberta", "camembert")
 _ACTIVATIONS: Mapping[str, Activation] = {
     "gelu": "gelu",
@@ -35,7 +35,7 @@ _ACTIVATIONS: Mapping[str, Activation] = {
 
 
 def encoder_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
-    """Yield what is said of loaded embeddings with options that cannot be assembled."""
+    """Yield the reasons why loaded embeddings have options that cannot be assembled."""
     yield from _model_refused(embedding)
     yield from _tokenizer_refused(embedding)
     if embedding.document_embedding or not embedding.token_embedding:
@@ -114,9 +114,9 @@ def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
 
 
 def has_positions_for(embedding: TransformerWordEmbeddings, sentence: Sequence[str]) -> bool:
-    """Return whether an encoder can read a sentence beside neighbours of one subtoken a token.
+    """Return whether an encoder can read a sentence with neighbours of one subtoken a token.
 
-    Where it cuts or splits what is too long, it can; otherwise flair fails in the encoder.
+    It can if it cuts or splits overlong sentences; otherwise flair fails in the encoder.
     """
     if embedding.truncate:
         return True
@@ -146,7 +146,7 @@ def _subtokens(embedding: TransformerWordEmbeddings) -> Subtokens:
 
 
 def _tokenizer_json(tokenizer: Any) -> str:  # noqa: ANN401 - transformers has no types
-    """Return the tokeniser as JSON. What transformers sets anew with each call, and what it last set, is left out."""
+    """Return the tokeniser as JSON, without the settings that transformers sets anew with each call."""
     record = json.loads(tokenizer.backend_tokenizer.to_str())
     record["truncation"], record["padding"] = None, None
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
@@ -154,7 +154,7 @@ def _tokenizer_json(tokenizer: Any) -> str:  # noqa: ANN401 - transformers has n
 
 @torch.no_grad()
 def _run(embedding: TransformerWordEmbeddings, inputs: Arrays) -> Arrays:
-    """Do what the embeddings do with the encoder's states before they are pooled (TF 1376-1390)."""
+    """Process the encoder's states as the embeddings do before they pool them (TF 1376-1390)."""
     subtokens, mask = (torch.from_numpy(np.array(inputs[name])) for name in ("subtokens", "mask"))
     hidden = torch.stack(embedding.model(subtokens, attention_mask=mask)[-1])[embedding.layer_indexes, :, :]
     if embedding.layer_mean:
@@ -164,7 +164,7 @@ def _run(embedding: TransformerWordEmbeddings, inputs: Arrays) -> Arrays:
 
 @torch.no_grad()
 def _positions(table: Any) -> Array:  # noqa: ANN401 - transformers has no types
-    """Return the vectors of the positions, with that of token type 0 added: flair never asks for another."""
+    """Return the vectors of the positions, with that of token type 0 added, because flair never uses another."""
     positions = table.position_embeddings.weight
     types = getattr(table, "token_type_embeddings", None)
     return _array(positions if types is None else positions + types.weight[0])

@@ -1,4 +1,4 @@
-"""The weights that the configuration of a transformer encoder asks for."""
+"""The weights that the configuration of a transformer encoder requires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def encoder_needs(config: object, prefix: str) -> Iterator[Need]:
-    """Yield what transformers makes for an encoder. One architecture has names of its own."""
+    """Yield the weights that transformers makes for an encoder. One architecture has its own names."""
     if not isinstance(config, dict):
         return
     names = _DISTILBERT if config.get("model_type") == "distilbert" else _BERT

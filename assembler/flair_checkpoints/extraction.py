@@ -1,4 +1,4 @@
-"""Reads the weights of each part off loaded flair models, with the models' own modules as the reference.
+"""Reads the weights of each part from loaded flair models, with the models' own modules as the reference.
 
 Quirks have their line in flair 0.15.1: LM is models/language_model.py, ST models/sequence_tagger_model.py, TK
 embeddings/token.py, DA data.py.
@@ -61,8 +61,8 @@ def char_lm_weights(
 def _characters(dictionary: Dictionary, rows: int) -> tuple[str, ...]:
     """Return the characters of a dictionary by id.
 
-    flair looks characters up in a decoded copy that it makes once and stores with the model, else in `item2idx`
-    (DA 105-125); `idx2item` can disagree with both. Items of more than one code point can never match.
+    flair looks characters up in a decoded copy that it makes once and stores with the model, or else in `item2idx` (DA
+    105-125). `idx2item` can disagree with both. Items of more than one code point can never match.
     """
     cached = vars(dictionary).get("item2idx_not_encoded")
     decoded = cached if cached is not None else {k.decode("utf-8"): v for k, v in dictionary.item2idx.items()}
@@ -71,15 +71,15 @@ def _characters(dictionary: Dictionary, rows: int) -> tuple[str, ...]:
     for number, item in enumerate(dictionary.idx2item[:rows]):
         text = item.decode("utf-8")
         if not items[number] and len(text) != 1:
-            items[number] = text  # such as <unk>: nothing looks it up, but a reader wants to see it
+            items[number] = text  # such as <unk>: it is never looked up, but a person may want to see it
     return tuple(items)
 
 
 def _by_id(looked_up: Mapping[str, int], rows: int, what: str) -> tuple[str, ...]:
-    """Return the items by id, an empty text where there is none. What has id 0 is treated like what is unknown.
+    """Return the items by id, an empty text where there is none. The item with id 0 is treated like an unknown one.
 
     Raises:
-        SourceError: Two items have one id, or an id has no row (R005): a list cannot say that.
+        SourceError: Two items have one id, or an id has no row (R005), which a list cannot represent.
     """
     items = [""] * rows
     for item, number in looked_up.items():
@@ -92,7 +92,7 @@ def _by_id(looked_up: Mapping[str, int], rows: int, what: str) -> tuple[str, ...
 
 
 def word_table(embedding: WordEmbeddings) -> TableWeights:
-    """Return the table of WordEmbeddings; the last row, behind all words, is that of unknown ones (TK 317-328)."""
+    """Return the table of WordEmbeddings; the last row, after all words, is that of unknown ones (TK 317-328)."""
     words = tuple(sorted(embedding.vocab, key=embedding.vocab.__getitem__))
     rule = Words("word", words, unknown=len(words), method="", rows=len(words) + 1)
     return _table(embedding.embedding, embedding.layer_norm, rule)
@@ -114,7 +114,7 @@ def hash_table(embedding: HashEmbeddings) -> TableWeights:
 
 
 def piece_table(embedding: BytePairEmbeddings) -> PieceWeights:
-    """Return the table of BytePairEmbeddings; the row behind those of all pieces is that of a blank token (TK 1469)."""
+    """Return the table of BytePairEmbeddings; the row after those of all pieces is that of a blank token (TK 1469)."""
     layer = embedding.embedding
 
     @torch.no_grad()
@@ -128,7 +128,7 @@ def piece_table(embedding: BytePairEmbeddings) -> PieceWeights:
 
 @torch.no_grad()
 def _table(layer: torch.nn.Embedding, norm: torch.nn.LayerNorm | None, words: Words) -> TableWeights:
-    """Return a table whose rows are normalised beforehand: each is normalised by itself, so the result is the same."""
+    """Return a table with normalised rows. Each row is normalised by itself, so the result is the same as flair's."""
 
     @torch.no_grad()
     def run(inputs: Arrays) -> Arrays:
@@ -139,9 +139,9 @@ def _table(layer: torch.nn.Embedding, norm: torch.nn.LayerNorm | None, words: Wo
 
 
 def head_weights(tagger: SequenceTagger) -> TaggerHeadWeights:
-    """Return the weights of a tagger behind its embeddings.
+    """Return the weights of a tagger after its embeddings.
 
-    Trained initial states are loaded but never used by flair since 0.11 (ST 328-331), so zeros are faithful.
+    Since 0.11 flair loads trained initial states but never uses them (ST 328-331), so zeros are correct.
     """
     return TaggerHeadWeights(
         embedding_size=tagger.embeddings.embedding_length,
@@ -167,7 +167,7 @@ def crf_weights(tagger: SequenceTagger) -> CrfWeights:
 
 
 def _padding(dictionary: Dictionary) -> int:
-    """Return the id of a space (LM 134): 0 where the dictionary lacks it, whatever 0 then is."""
+    """Return the id of a space (LM 134), or 0 if the dictionary lacks it, whatever 0 means there."""
     return int(dictionary.item2idx.get(b" ", 0))
 
 
@@ -205,7 +205,7 @@ def recurrent_of(module: torch.nn.RNNBase) -> Recurrent:
 
 @torch.no_grad()
 def _run_language_model(model: LanguageModel, inputs: Arrays) -> Arrays:
-    """Run the loaded modules. States behind a text's own length are those of zeros, as ONNX's LSTM has them."""
+    """Run the loaded modules. States after a text's own length are zeros, as those of ONNX's LSTM."""
     characters = torch.from_numpy(np.array(inputs["characters"]))
     lengths = torch.from_numpy(np.array(inputs["lengths"]))
     packed = pack_padded_sequence(model.encoder(characters), lengths, enforce_sorted=False)
@@ -218,7 +218,7 @@ def _run_language_model(model: LanguageModel, inputs: Arrays) -> Arrays:
 
 @torch.no_grad()
 def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
-    """Run the loaded modules as ST 306-347 and 572-576 do. Tokens behind a sentence's length are those of zeros."""
+    """Run the loaded modules as ST 306-347 and 572-576 do. Tokens after a sentence's length get the states of zeros."""
     lengths = torch.from_numpy(np.array(inputs["lengths"]))
     tensor = torch.from_numpy(np.array(inputs["embeddings"]))
     tensor = tensor.reshape(len(lengths), -1, tagger.embeddings.embedding_length)
@@ -238,7 +238,7 @@ def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
 
 @torch.no_grad()
 def _run_crf(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
-    """Run flair's own decoder, which wants the longest sentence first. Tokens behind a sentence's length are 0."""
+    """Run flair's own decoder, which needs the longest sentence first. Tokens after a sentence's length are 0."""
     lengths = torch.from_numpy(np.array(inputs["lengths"]))
     emissions = torch.from_numpy(np.array(inputs["emissions"]))
     order = torch.argsort(lengths, descending=True, stable=True)

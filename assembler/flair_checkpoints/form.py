@@ -1,4 +1,4 @@
-"""`flair`: a checkpoint of flair's, from a file or by a name that flair knows."""
+"""`flair`: a flair checkpoint, from a file or by a name that flair knows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.forms.source import Setting, Source
 
-#: What a model has: a tagger, a task of several, or a language model, which is named by its source alone.
+#: What a source can hold: a tagger, several tasks, or a language model, which is named by its source alone.
 _PATH = re.compile(r"[^.]+(\.tasks\.[^.]+)?(\.(embeddings\.(0|[1-9][0-9]*)|head|crf|document))?", re.ASCII)
 
 
@@ -27,7 +27,7 @@ def misnamed(path: str, guesses: Guesses) -> Misnamed | None:
 
 
 def _nearest(path: str, guesses: Guesses) -> str:
-    """Return a hint at the path that was meant: with the number and the task of the one that was written."""
+    """Return a hint that suggests the intended path, with the number and the task of the path that was written."""
     task = re.match(r"[^.]+\.tasks\.[^.]+(?=\.)", path)
     model = task.group() if task else path.partition(".")[0]
     number = re.search(r"[0-9]+$", path)

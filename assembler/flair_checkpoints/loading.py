@@ -1,6 +1,6 @@
-"""Makes flair's models from the states of checkpoints, after what they declare has been looked at.
+"""Makes flair's models from the states of checkpoints, after the declared sizes and options were checked.
 
-Every state was read by the unpickler that allows plain data alone, or `--trust` let an object through.
+Every state was read by the unpickler that allows only plain data, or `--trust` allowed an object.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _sequence_tagger(source: Source, state: dict[str, Any]) -> SequenceTagger:
         raise refuse(source, f"the tagger has recurrent layers of the unknown type {got}")
     check_stored_embeddings(source, state.get("embeddings"))
     check_tagger_sizes(source, state)
-    if isinstance(state.get("embeddings"), dict):  # else an object, which --trust let through
+    if isinstance(state.get("embeddings"), dict):  # otherwise an object, which --trust allowed
         state = given_tagger(source, state)
     tagger: SequenceTagger = _loaded(source, SequenceTagger.load, state)
     check_tagger(source, tagger)
@@ -132,7 +132,7 @@ def _text_classifier(source: Source, state: dict[str, Any]) -> TextClassifier:
 
 
 def _refuse_options(source: Source, state: Mapping[str, Any]) -> None:
-    """Refuse what flair makes further modules of, before it does."""
+    """Refuse options from which flair would make further modules, before it makes them."""
     if state.get("decoder") is not None:
         raise refuse(source, "the classifier has a decoder of its own instead of a linear layer")
     if state.get("inverse_model"):
@@ -145,7 +145,7 @@ def _loaded(source: Source, load: Callable[[dict[str, Any]], Any], state: dict[s
 
 
 def load_language_model(source: Source, state: Mapping[str, Any]) -> LanguageModel:
-    """Do what `LanguageModel.load_language_model` does (LM 191-212), on a state that was read safely."""
+    """Load a state that was read safely as `LanguageModel.load_language_model` does (LM 191-212)."""
     check_language_model_sizes(source, state)
     state = given_language_model(source, state)
     with flair_at_work(source, "load this language model"):

@@ -1,4 +1,4 @@
-"""The names by which flair knows models: which locations may be one, and how it fetches what one leads to."""
+"""The names by which flair knows models: which locations may be one, and how flair fetches the model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from assembler.core.problems import Problem
 if TYPE_CHECKING:
     from assembler.forms.source import Source
 
-#: What the names of checkpoints end in.
+#: The suffixes of checkpoints.
 SUFFIXES = frozenset({".pt", ".bin", ".pth", ".model"})
 
 
 def is_name(source: Source) -> bool:
-    """Return whether a location may be a name: flair's own have no dot, those of the hub one slash.
+    """Return whether a location may be a name. flair's own names have no dot, and those of the hub have one slash.
 
-    A revision says that a name is meant, which then may have a dot; a path stays a path.
+    A revision says that a name is meant, which may then have a dot. A path stays a path.
     """
     if Path(source.location).suffix in SUFFIXES:
         return False
@@ -29,17 +29,16 @@ def is_name(source: Source) -> bool:
 
 
 def lacking(source: Source) -> list[str]:
-    """Return the keys that would pin what a name leads to.
+    """Return the missing keys that would pin the model of a name.
 
-    flair's own names have no slash and no revisions (sequence_tagger_model.py 670-760), so that the digest alone pins
-    them.
+    flair's own names have no slash and no revisions (sequence_tagger_model.py 670-760), so the digest alone pins them.
     """
     keys = ["revision"] if source.revision is None and "/" in source.location else []
     return keys + (["sha256"] if source.sha256 is None else [])
 
 
 def _root_reason(err: BaseException) -> str:
-    """Return the first line of the error behind all others: flair's own hides why the hub could not be reached."""
+    """Return the first line of the original error, because flair's own hides why the hub could not be reached."""
     while (behind := err.__cause__ or err.__context__) is not None:
         err = behind
     lines = str(err).strip().splitlines()
@@ -55,7 +54,7 @@ def fetch(source: Source) -> Path:
     from flair.models import SequenceTagger
     from huggingface_hub.utils import logging as hub_logging
 
-    hub_logging.set_verbosity(logging.CRITICAL)  # it would print each of its retries, which take half a minute
+    hub_logging.set_verbosity(logging.CRITICAL)  # otherwise it prints each of its retries, which take half a minute
     name = f"{source.location}@{source.revision}" if source.revision else source.location
     try:
         return Path(SequenceTagger._fetch_model(name))  # noqa: SLF001 - flair has no public way to get the file alone

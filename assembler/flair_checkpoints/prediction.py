@@ -1,4 +1,4 @@
-"""flair's own labels and scores for sentences: what the proof compares with."""
+"""flair's own labels and scores for sentences, with which the proof compares."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def predict(
 ) -> list[Tagged]:
     """Tag sentences with the calls that `SequenceTagger.predict` makes (ST 505-541).
 
-    `predict` itself drops the label `O` and its score, so its steps are taken one by one, in its order: longest
+    `predict` itself drops the label `O` and its score, so its steps are called one by one, in its order: longest
     sentences first, in batches. A test compares the result with `predict` on a whole corpus.
 
     Args:
         tagger: The loaded tagger.
         sentences: The sentences.
         batch_size: How many of them run at once.
-        exact_sums: Whether a CRF adds in float64 what it adds in float32 otherwise. Its weights stay as they are.
+        exact_sums: Whether a CRF adds in float64 instead of float32. Its weights are unchanged.
     """
     tagged = [Tagged((), ()) for _ in sentences]
     for chosen, batch in _batches(sentences, batch_size):
@@ -52,7 +52,7 @@ def predict(
 
 
 def _in_float64(steps: Tensor, lengths: Tensor, transitions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return what flair's decoder adds up as copies in float64: its sums have the dtype of the steps (VB 156)."""
+    """Return float64 copies of the tensors that flair's decoder adds: its sums have the dtype of the steps (VB 156)."""
     return steps.double(), lengths, transitions.double()
 
 
@@ -93,7 +93,7 @@ def _scores(sentence: Sentence, name: str) -> dict[str, float]:
 
 
 def _batches(sentences: Sequence[Sequence[str]], batch_size: int) -> Iterator[tuple[list[int], list[Sentence]]]:
-    """Yield the numbers of the sentences of each batch, longest first, and the sentences; empty ones are left out."""
+    """Yield the numbers of the sentences of each batch, longest first, and the sentences. Empty ones are left out."""
     whole = [Sentence(list(tokens)) for tokens in sentences]
     Sentence.set_context_for_sentences(whole)  # as `predict` does (ST 487, NN 803): some encoders read the neighbours
     order = sorted((i for i in range(len(whole)) if len(whole[i])), key=lambda i: len(whole[i]), reverse=True)
@@ -104,7 +104,7 @@ def _batches(sentences: Sequence[Sequence[str]], batch_size: int) -> Iterator[tu
 
 @torch.no_grad()
 def embed(embeddings: Sequence[TokenEmbeddings], sentences: Sequence[Sequence[str]]) -> Array:
-    """Return what a model's token embeddings give for sentences: float32 [sentences, tokens, features]."""
+    """Return the vectors that a model's token embeddings compute: float32 [sentences, tokens, features]."""
     batch = [Sentence(list(tokens)) for tokens in sentences]
     for embedding in embeddings:
         embedding.embed(batch)

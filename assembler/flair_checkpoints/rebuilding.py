@@ -1,4 +1,4 @@
-"""Makes torch's tensors and flair's dictionaries of what was read from a checkpoint."""
+"""Makes torch's tensors and flair's dictionaries from the values read from a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: flair's own form is nested eight deep.
 _DEEPEST = 64
-#: How many times its own size a file may come to, when what is named in several places counts in each of them. The
-#: tasks of one model each hold its embeddings; a file of a few bytes can name one list 2^40 times.
+#: How many times its own size a file may expand to, if a value that is named in several places counts at each of them.
+#: The tasks of one model each hold its embeddings; a file of a few bytes can name one list 2^40 times.
 _MOST_REPEATED = 32
 #: A small file may repeat itself more often.
 _SMALL = 1 << 20
@@ -28,15 +28,15 @@ _PLAIN = frozenset({type(None), bool, int, float, str, bytes, set})
 def rebuilt(value: object, size: int) -> object:
     """Return a value with torch's and flair's objects in it.
 
-    Whoever walks the result, from its top to each leaf, takes time and memory in proportion to the file.
+    Walking the result, from its top to each leaf, takes time and memory in proportion to the file.
 
     Args:
-        value: What `read_checkpoint` gives. Lists and tables that hold such objects are made anew.
+        value: The result of `read_checkpoint`. Lists and tables that hold such objects are made anew.
         size: The bytes of the file.
 
     Raises:
-        DamagedError: It is nested deeper than any checkpoint, repeats parts of itself more often, or holds what has no
-            value.
+        DamagedError: It is nested deeper than any checkpoint, repeats parts of itself more often, or holds an object
+            without a value.
     """
     made = _Rebuilding(_MOST_REPEATED * size + _SMALL)
     made.count(value)
@@ -44,7 +44,7 @@ def rebuilt(value: object, size: int) -> object:
 
 
 class _Rebuilding:
-    """Remembers what was made, so that what stands in many places is made once."""
+    """Remembers what was made, so that a value in many places is made once."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -52,7 +52,7 @@ class _Rebuilding:
         self._extents: dict[int, tuple[int, int]] = {}
 
     def count(self, value: object, depth: int = 0) -> tuple[int, int]:
-        """Return the height of a value, and its bytes, where what stands in several places counts in each.
+        """Return the height of a value, and its bytes, where a value in several places counts at each of them.
 
         Raises:
             DamagedError: One of them is out of bounds.
@@ -76,7 +76,7 @@ class _Rebuilding:
         return known
 
     def of(self, value: object) -> object:
-        """Return what a value is made into. Its depth was looked at."""
+        """Return a value with torch's and flair's objects. Its depth was already checked."""
         if type(value) in _PLAIN:
             return value
         if id(value) in self._made:
@@ -100,7 +100,7 @@ class _Rebuilding:
         return tuple(self.of(item) for item in value)
 
     def dictionary(self, value: StoredDictionary) -> Dictionary:
-        """Make flair's dictionary; its cache gives unknown characters the row 0 (data.py 116)."""
+        """Make flair's dictionary; its cache assigns unknown characters the row 0 (data.py 116)."""
         if value.attributes is None or "idx2item" not in value.attributes or "item2idx" not in value.attributes:
             message = "a dictionary of flair's has no items"
             raise DamagedError(message)
@@ -131,7 +131,7 @@ def _too_deep() -> DamagedError:
 
 
 def _items(value: object) -> Iterable[object]:
-    """Return what is walked into. The keys of tables are texts, bytes and numbers."""
+    """Return the values inside a value. The keys of tables are texts, bytes and numbers."""
     if isinstance(value, StoredDictionary):
         value = value.attributes
     if isinstance(value, dict):
@@ -140,7 +140,7 @@ def _items(value: object) -> Iterable[object]:
 
 
 def _weight(value: object) -> int:
-    """Return the bytes of a value alone, which are about those that a file needs for it at least."""
+    """Return the bytes of a value alone, about the least that a file needs for it."""
     if isinstance(value, Tensor):
         return value.size
     content = value.content if isinstance(value, StoredFile) else value

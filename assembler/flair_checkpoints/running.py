@@ -1,4 +1,4 @@
-"""Runs flair: quietly, on the device it is told, what it raises on a damaged model made a problem of its file."""
+"""Runs flair quietly and on a chosen device, and turns its errors on a damaged model into problems of the file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from assembler.forms.source import Source
 
-#: What Rust code raises through Python: no Exception, and without a class that could be imported.
+#: The name of Rust's panics in Python: they are not an Exception, and have no class that could be imported.
 _PANIC = "PanicException"
 
 
 @contextmanager
 def quiet_flair(device: str = "cpu") -> Iterator[None]:
-    """Keep flair off stdout, and on a device: the CPU, where the proof runs, unless a benchmark says otherwise."""
+    """Keep flair off stdout, and on one device: the CPU, where the proof runs, unless a benchmark chooses another."""
     log = logging.getLogger("flair")
     level, before = log.level, flair.device
-    log.setLevel(logging.CRITICAL)  # it writes its errors on stdout too; what they mean, it raises
+    log.setLevel(logging.CRITICAL)  # it writes its errors on stdout too, but it also raises them
     flair.device = torch.device(device)
     try:
         with warnings.catch_warnings():
@@ -40,16 +40,16 @@ def quiet_flair(device: str = "cpu") -> Iterator[None]:
 
 @contextmanager
 def kernels_off() -> Iterator[None]:
-    """Let torch do without the kernels of oneDNN in the block."""
+    """Switch off oneDNN's kernels of torch in the block."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # to set them warns of a GPU that is not there
+        warnings.simplefilter("ignore")  # setting them warns about a missing GPU
         with torch.backends.mkldnn.flags(enabled=False):
             yield
 
 
 @contextmanager
 def other_threads() -> Iterator[None]:
-    """Let torch run with one thread in the block, or with two where it has one."""
+    """Let torch run with one thread in the block, or with two if it has one."""
     before = torch.get_num_threads()
     torch.set_num_threads(2 if before == 1 else 1)
     try:
@@ -62,8 +62,8 @@ def other_threads() -> Iterator[None]:
 def offline() -> Iterator[None]:
     """Keep huggingface_hub and transformers from asking the hub.
 
-    What flair is given names nothing that could be fetched. This is the second lock: what is built from a file at hand
-    opens no connection, whatever flair and transformers look for beside it.
+    The tables that flair receives name nothing that could be fetched. This is a second safeguard: building from a local
+    file opens no connection, whatever flair and transformers look for beside it.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils._http import reset_sessions
@@ -71,7 +71,7 @@ def offline() -> Iterator[None]:
 
     before = constants.HF_HUB_OFFLINE, hub._is_offline_mode  # noqa: SLF001 - it has no other switch
     constants.HF_HUB_OFFLINE = hub._is_offline_mode = True  # noqa: SLF001 - see above
-    reset_sessions()  # those that are open would go on as they were made
+    reset_sessions()  # open sessions would keep their old settings
     try:
         yield
     finally:
@@ -83,15 +83,15 @@ def offline() -> Iterator[None]:
 def flair_at_work(source: Source, what: str) -> Iterator[None]:
     """Run flair in the block, and nothing else, without a connection.
 
-    flair checks little of what it loads, and transformers and tokenizers, which it calls, raise whatever class is at
-    hand; tokenizers raises bare `Exception`. So all of them are taken for a damaged file here.
+    flair checks little of what it loads. transformers and tokenizers, which it calls, raise errors of many classes, and
+    tokenizers raises bare `Exception`. So all of them are taken for a damaged file here.
 
     Args:
         source: The source whose model it is.
-        what: What flair does not do, such as `load this checkpoint`.
+        what: What flair fails to do, such as `load this checkpoint`.
 
     Raises:
-        SourceError: flair has raised something (R006).
+        SourceError: flair raised an exception (R006).
     """
     try:
         with offline():

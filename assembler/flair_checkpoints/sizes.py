@@ -1,7 +1,7 @@
 """Compares the sizes that a flair checkpoint declares with the weights that it holds.
 
-flair makes every layer at the size that the checkpoint declares, and only then compares it with the weights: 3 kB could
-ask for gigabytes. So the declared sizes are compared first.
+flair makes every layer at the size that the checkpoint declares, and only then compares it with the weights, so 3 kB
+could request gigabytes. Therefore the declared sizes are compared first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def check_language_model_sizes(source: Source, state: Mapping[str, Any]) -> None
 def check_tagger_sizes(source: Source, state: Mapping[str, Any]) -> None:
     """Refuse a tagger that declares more than its file holds.
 
-    Embeddings that are objects, of a checkpoint that was trusted, have their weights already.
+    Embeddings that are objects, from a trusted checkpoint, already have their weights.
 
     Raises:
         SourceError: A size is no whole number, or larger than what is stored (R006).
@@ -52,7 +52,7 @@ def check_classifier_sizes(source: Source, state: Mapping[str, Any], stored: obj
     Args:
         source: The source, for problems.
         state: The checkpoint.
-        stored: The embeddings in it; objects, of a checkpoint that was trusted, have their weights already.
+        stored: The embeddings in it; objects, from a trusted checkpoint, already have their weights.
 
     Raises:
         SourceError: A size is no whole number, or larger than what is stored (R006).
@@ -62,7 +62,7 @@ def check_classifier_sizes(source: Source, state: Mapping[str, Any], stored: obj
 
 
 def _tagger_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[Need]:
-    """Yield what `SequenceTagger` makes (sequence_tagger_model.py 96-182)."""
+    """Yield the weights that `SequenceTagger` makes (sequence_tagger_model.py 96-182)."""
     yield from stack_needs(stored, "embeddings.")
     features = ("embedding_length", stack_length(stored))
     labels = ("labels", length_of(state.get("tag_dictionary")))
@@ -79,7 +79,7 @@ def _tagger_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterat
 
 
 def _classifier_needs(state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[Need]:
-    """Yield what `TokenClassifier` and `TextClassifier` make (nn/model.py 590, embeddings/document.py 67-540)."""
+    """Yield the weights of `TokenClassifier` and `TextClassifier` (nn/model.py 590, embeddings/document.py 67-540)."""
     old = any(str(name).startswith("document_embeddings.") for name in state.get("state_dict") or ())
     prefix, cls = "document_embeddings." if old else "embeddings.", str(stored.get("__cls__", "")).rpartition(".")[2]
     words = stored.get("embeddings")

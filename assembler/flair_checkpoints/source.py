@@ -1,7 +1,8 @@
 """Loads flair checkpoints: the weights of each part as arrays, and the loaded model as the reference.
 
-Everything is read off the loaded object, never off the checkpoint or the spec: `with_whitespace` and the order of the
-embeddings, for two, do not survive flair's own save and load.
+Everything is read from the loaded object, never from the checkpoint or the spec. For example, `with_whitespace` and the
+order of the embeddings do not survive flair's own save and load. DA is flair 0.15.1's data.py, TK its
+embeddings/token.py.
 """
 
 from __future__ import annotations
@@ -61,10 +62,10 @@ class FlairSource:
     Attributes:
         source: The source in the spec.
         digest: The SHA-256 of its file.
-        tagger: The loaded tagger or classifier; `None` of a language model alone, and of several tasks.
+        tagger: The loaded tagger or classifier; `None` for a language model alone, and for several tasks.
         language_model: The loaded language model, or `None`.
-        prefix: What its parts are called in a spec: the name of the source, or `source.tasks.NAME`.
-        tasks: The models of a MultitaskModel by name; each has embeddings of its own, equal or not.
+        prefix: The prefix of its parts' names in a spec: the name of the source, or `source.tasks.NAME`.
+        tasks: The models of a MultitaskModel by name; each has its own embeddings, equal or not.
         device: Where its model is and runs, as torch calls it.
     """
 
@@ -77,7 +78,7 @@ class FlairSource:
     device: str = "cpu"
 
     def moved(self, device: str) -> FlairSource:
-        """Return the source with its model on another device. The model itself moves: there is no second one."""
+        """Return the source with its model on another device. The model itself is moved, not copied."""
         if self.tagger is not None:
             self.tagger.to(device)
         return replace(self, device=device)
@@ -98,11 +99,11 @@ class FlairSource:
     def can_read(self, sentence: Sequence[str]) -> bool:
         """Return whether flair itself can tag a sentence.
 
-        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245),
-        as does the tokeniser of an encoder; so do BytePairEmbeddings, and on tokens that have no pieces, such as a
-        zero-width space (TK 1474). A language model on untokenised text strips white space behind the last token, and
-        then looks for states behind the text, or before it, which depend on what else is in the batch (TK 838). An
-        encoder that neither cuts nor splits fails on more subtokens than it has positions for.
+        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245).
+        So do the tokeniser of an encoder and BytePairEmbeddings, which also fail on tokens without pieces, such as a
+        zero-width space (TK 1474). A language model on untokenised text strips white space after the last token, and
+        then looks for states after the text, or before it, which depend on the rest of the batch (TK 838). An encoder
+        that neither cuts nor splits fails on more subtokens than it has positions.
         """
         encoders = (each for each in self.embeddings if isinstance(each, TransformerWordEmbeddings))
         untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
@@ -113,14 +114,14 @@ class FlairSource:
         return all(has_positions_for(encoder, sentence) for encoder in encoders)
 
     def reads_neighbours(self) -> bool:
-        """Return whether what the model says of a sentence depends on those around it."""
+        """Return whether the output for a sentence depends on the sentences around it."""
         return any(getattr(embedding, "context_length", 0) for embedding in self.embeddings)
 
     def order(self) -> list[int]:
         """Return the places of the embeddings in the order in which flair joins them.
 
-        flair sorts by name, not by place (data.py 315-322): "10-x" stands before "2-x", and the unprefixed names of
-        old checkpoints put backward before forward.
+        flair sorts by name, not by place (data.py 315-322): "10-x" comes before "2-x", and the unprefixed names of old
+        checkpoints put backward before forward.
         """
         names = [embedding.name for embedding in self.embeddings]
         return sorted(range(len(names)), key=names.__getitem__)
@@ -131,7 +132,7 @@ class FlairSource:
         return Joined(paths, "flair sorts them by name") if paths else None
 
     def decisions(self) -> TokenLabels | SentenceLabels | None:
-        """Return what the tagger or classifier labels; `None` of a language model."""
+        """Return what the tagger or classifier labels; `None` for a language model."""
         return None if self.tagger is None else self.head().decisions
 
     def paths(self) -> list[str]:
@@ -169,7 +170,7 @@ class FlairSource:
         return isinstance(self.tagger, TextClassifier) and isinstance(self.tagger.embeddings, DocumentLMEmbeddings)
 
     def poolings(self) -> list[str] | None:
-        """Return how a TextClassifier pools its tokens, embedding by embedding where `pools_each`; else `None`."""
+        """Return how a TextClassifier pools its tokens, embedding by embedding if `pools_each`; otherwise `None`."""
         if not isinstance(self.tagger, TextClassifier):
             return None
         document = self.tagger.embeddings
@@ -195,7 +196,7 @@ class FlairSource:
         Args:
             sentences: The sentences.
             batch_size: How many of them run at once.
-            exact_sums: Whether the sums of a CRF are made in float64; a model without one says what it always says.
+            exact_sums: Whether the sums of a CRF are made in float64; it changes nothing for a model without one.
         """
         with quiet_flair(self.device), flair_at_work(self.source, "tag with this checkpoint"):
             if isinstance(self.tagger, SequenceTagger):
@@ -230,7 +231,7 @@ class FlairSource:
             sentences: Sentences without empty tokens.
 
         Returns:
-            float32 [sentences, tokens, features], zeros behind each sentence's end, and the widths of the features.
+            float32 [sentences, tokens, features], zeros after each sentence's end, and the widths of the features.
         """
         if self.tagger is None:
             raise TypeError(self.prefix)
@@ -261,7 +262,7 @@ def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:
 
 
 def read_flair(source: Source, opened: OpenedFile, *, trust: bool) -> FlairSource:
-    """Load the checkpoint of a source from its file, whose digest has been compared.
+    """Load the checkpoint of a source from its file, whose digest was already compared.
 
     Raises:
         SourceError: R003, R005, R006 as `open_flair`.

@@ -1,4 +1,4 @@
-"""Accepts or refuses flair's dictionaries, which give characters, words and labels their rows."""
+"""Accepts or refuses flair's dictionaries, which map characters, words and labels to rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_dictionary(source: Source, what: str, dictionary: Dictionary, *, distinct: bool = False) -> None:
-    """Refuse a dictionary of something else than UTF-8 and rows.
+    """Refuse a dictionary of anything other than UTF-8 and rows.
 
     Raises:
         SourceError: It is one (R006).
@@ -34,7 +34,7 @@ def check_dictionary(source: Source, what: str, dictionary: Dictionary, *, disti
     for item, row in (*rows.items(), *decoded.items()):
         if not is_id(row) or row >= len(items):
             raise damaged(source, f"{what} gives {_shown(item)} a row that none of its {len(items)} items has")
-    for item, row in decoded.items():  # flair adds what it meets and does not know, with the row 0: any text at all
+    for item, row in decoded.items():  # flair adds unknown items that it meets, with the row 0: any text at all
         if not isinstance(item, str) or (row and not is_text(item)):
             raise damaged(source, f"{what} holds {_shown(item)}, which is no text")
 

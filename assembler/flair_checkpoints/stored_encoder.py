@@ -1,7 +1,7 @@
-"""What a checkpoint may say of a transformer encoder, before flair and transformers make one of it.
+"""Checks what a checkpoint says about a transformer encoder, before flair and transformers make one from it.
 
-Both take whatever keys they meet: transformers runs code that a configuration names, under aliases too. So only what
-flair itself writes is let through, with values of the right sort, and of the configuration only what decides the
+Both accept any keys: transformers runs code that a configuration names, under aliases too. So only keys that flair
+itself writes are passed on, with values of the right sort, and of the configuration only those that decide the
 architecture. TF is flair 0.15.1's embeddings/transformer.py.
 """
 
@@ -29,7 +29,7 @@ _SIZES: Mapping[str, tuple[str, ...]] = {
     "distilbert": _DISTILBERT_SIZES,
 }
 _TEXTS = ("hidden_act", "activation", "position_embedding_type")
-#: What flair stores of an encoder (TF 434-459, 1345-1375), by the type of the value.
+#: The keys that flair stores for an encoder (TF 434-459, 1345-1375), by the type of the value.
 _FLAGS = (
     "is_token_embedding", "is_document_embedding", "allow_long_sentences", "respect_document_boundaries", "fine_tune",
     "force_max_length", "needs_manual_ocr", "use_context_separator", "layer_mean", "truncate", "use_lang_emb",
@@ -41,7 +41,7 @@ _STORED = frozenset((*_FLAGS, *_NAMES, *_NUMBERS, *_OTHERS))
 
 
 def encoder_refused_as_stored(stored: Mapping[str, Any]) -> str | None:
-    """Return why an encoder in a checkpoint is not to be made, or `None`."""
+    """Return why an encoder in a checkpoint must not be made, or `None`."""
     return next(_refusals(stored), None)
 
 
@@ -103,7 +103,7 @@ def _unfit_values(config: Mapping[str, Any], architecture: str) -> Iterator[str]
 
 
 def plain_encoder(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what flair is given of an encoder that was not refused: no name of a model, for there is all of it."""
+    """Return flair's state for an encoder that was not refused. It names no model, because nothing is missing."""
     given = {name: stored[name] for name in (*_FLAGS, *_NAMES, *_NUMBERS, "context_dropout") if name in stored}
     given |= {"config_state_dict": _plain_configuration(stored["config_state_dict"])}
     given |= {"tokenizer_data": plain_tokenizer(stored["tokenizer_data"])}
@@ -111,7 +111,10 @@ def plain_encoder(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain_configuration(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the architecture; the rest (dropout, generation, classes…) has no say when flair predicts."""
+    """Return the keys that decide the architecture.
+
+    The rest (dropout, generation, classes…) never matters for predictions.
+    """
     sizes = _SIZES[config["model_type"]]
     names = ("model_type", *sizes, *_TEXTS, "layer_norm_eps", "pad_token_id")
     return {**{name: config[name] for name in names if name in config}, "output_hidden_states": True}

@@ -1,7 +1,7 @@
-"""What flair is given of a checkpoint: new tables, with the keys that flair itself writes and values of their types.
+"""The state that flair receives: new tables, with the keys that flair itself writes and values of their types.
 
-flair hands what it meets under other keys on, as options, to whatever it makes: to loaders, which fetch and run. So
-embeddings with another key are refused, and what else a model's state holds is left out. A test compares these lists
+flair passes the values of other keys on as options to the objects that it makes, some of which fetch and run code. So
+embeddings with another key are refused, and other keys of a model's state are left out. A test compares these lists
 with what flair writes. Line numbers are those of flair 0.15.1: ST is models/sequence_tagger_model.py, NN nn/model.py,
 TK embeddings/token.py, DO embeddings/document.py.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from assembler.forms.source import Source
 
-#: What a value must be, in words, and whether it is.
+#: What a value must be, in words, and the check for it.
 Sort: TypeAlias = "tuple[str, Callable[[object], bool]]"
 
 #: flair reads the delimiter character by character, before each sentence.
@@ -94,7 +94,7 @@ _TABLE: Mapping[str, Sort] = {  # TK 415-424
     "name": _TEXT, "embedding_length": _COUNT,
 }  # fmt: skip
 _EMBEDDINGS: Mapping[str, Mapping[str, Sort]] = {
-    "FlairEmbeddings": {  # TK 853-871, and `with_whitespace`, which flair reads and does not write
+    "FlairEmbeddings": {  # TK 853-871, and `with_whitespace`, which flair reads but does not write
         "fine_tune": _FLAG, "chars_per_chunk": _COUNT, "is_lower": _FLAG, "tokenized_lm": _FLAG,
         "name": _or_none(_TEXT), "with_whitespace": _FLAG, "has_decoder": _FLAG,
         "model_params": ("a table", lambda value: type(value) is dict),
@@ -172,7 +172,7 @@ def _weights(source: Source, state: Mapping[str, object]) -> dict[str, torch.Ten
 
 
 def _stack(source: Source, stored: object) -> dict[str, object]:
-    """Return the embeddings of tokens, whose classes were looked at."""
+    """Return the embeddings of tokens, whose classes were already checked."""
     if not isinstance(stored, dict):
         raise damaged(source, f"the embeddings of the tagger are a {type(stored).__name__}")
     if stored.get("__cls__") != "StackedEmbeddings":
@@ -198,7 +198,7 @@ def _embedding(source: Source, what: str, stored: dict[str, object]) -> dict[str
 
 
 def _document(source: Source, stored: object) -> dict[str, object]:
-    """Return the embeddings of documents, whose classes were looked at."""
+    """Return the embeddings of documents, whose classes were already checked."""
     if not isinstance(stored, dict):
         raise damaged(source, f"the embeddings of the classifier are a {type(stored).__name__}")
     cls, what = str(stored["__cls__"]), "the embeddings of the classifier"
@@ -219,7 +219,7 @@ def _refuse_others(source: Source, what: str, stored: Mapping[str, object], know
 
 
 def _known(source: Source, what: str, stored: Mapping[str, object], sorts: Mapping[str, Sort]) -> dict[str, object]:
-    """Return what is stored under known keys; what is absent stays so, for flair's own defaults."""
+    """Return the values stored under known keys. Missing keys stay missing, so that flair uses its own defaults."""
     given = {key: stored[key] for key in sorts if key in stored}
     for key, value in given.items():
         expected, fits = sorts[key]

@@ -1,8 +1,8 @@
-"""What a checkpoint may say of an encoder's tokeniser, before flair unpacks it and transformers makes it.
+"""Checks what a checkpoint says about an encoder's tokeniser, before flair unpacks it and transformers makes it.
 
-It is an archive of files that transformers reads, and their settings become arguments of the class that is made: among
-them may be names of files, options of loaders, and code. So files and settings of tokenisers that are known are taken,
-and a new archive is written of them. TB is transformers 4.57's tokenization_utils_base.py.
+It is an archive of files that transformers reads. Their settings become arguments of the class that is made, and may
+include names of files, options of loaders, and code. So only known files and settings of tokenisers are taken, and a
+new archive is written from them. TB is transformers 4.57's tokenization_utils_base.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKENIZERS = frozenset(
     for suffix in ("", "Fast")
 ) | {"PreTrainedTokenizerFast"}
 _CONFIG = "tokenizer_config.json"
-#: The files, by what is read of them here.
+#: The files, by how they are read here.
 _FILES = frozenset(
     {_CONFIG, "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "vocab.txt", "vocab.json",
      "merges.txt", "sentencepiece.bpe.model", "spiece.model"}
@@ -43,12 +43,12 @@ _SWITCHES = frozenset(
      "remove_space", "clean_text", "use_fast"}
 )  # fmt: skip
 _NUMBERS = frozenset({"model_max_length", "max_length", "max_len", "stride", "pad_to_multiple_of", "pad_token_type_id"})
-#: Notes of other machines, and names of files: the archive's own files are read whatever these say. They are left out.
+#: Notes of other machines, and names of files. They are left out, because the archive's own files are read anyway.
 _LEFT_OUT = frozenset(
     {"vocab_file", "merges_file", "tokenizer_file", "special_tokens_map_file", "added_tokens_file", "name_or_path",
      "processor_class", "chat_template", "backend", "_commit_hash"}
 )  # fmt: skip
-#: What transformers writes empty where there is none; filled, they are options of classes elsewhere.
+#: Settings that transformers writes empty if there are none. If not empty, they are options of classes elsewhere.
 _EMPTY = frozenset(
     {"sp_model_kwargs", "extra_special_tokens", "never_split", "init_inputs", "model_specific_special_tokens"}
 )
@@ -56,17 +56,17 @@ _ADDED = frozenset({"content", "single_word", "lstrip", "rstrip", "normalized", 
 
 
 class TokenizerRefusedError(Exception):
-    """A tokeniser is not to be made; the text goes on from "the encoder of the tagger"."""
+    """A tokeniser must not be made; the text continues "the encoder of the tagger"."""
 
 
 def plain_tokenizer(data: object) -> io.BytesIO:
-    """Return the archive of a tokeniser, written anew of what is known.
+    """Return a new archive of a tokeniser, with its known files and settings.
 
     Args:
-        data: What the checkpoint has in its place.
+        data: The value in the checkpoint.
 
     Raises:
-        TokenizerRefusedError: It is none, or has a file or a setting that is not known.
+        TokenizerRefusedError: It is not an archive, or has an unknown file or setting.
     """
     if type(data) is not io.BytesIO:
         message = "has no tokeniser"
@@ -94,7 +94,7 @@ def plain_tokenizer(data: object) -> io.BytesIO:
 
 
 def _read(data: io.BytesIO) -> dict[str, bytes]:
-    """Return the files of the archive. They are stored as they are, so that they are no larger than the checkpoint."""
+    """Return the files of the archive. They are stored uncompressed, so they are no larger than the checkpoint."""
     size = data.getbuffer().nbytes
     try:
         members = members_of(data, size)
@@ -142,7 +142,7 @@ def _settings(config: Mapping[str, object]) -> dict[str, object]:
 
 
 def _special(tokens: Mapping[str, object]) -> dict[str, object]:
-    """Return the special tokens. transformers takes any name here for an argument of the class (TB 2295-2312)."""
+    """Return the special tokens. transformers takes any name here as an argument of the class (TB 2295-2312)."""
     for name, value in tokens.items():
         if name not in _SPECIAL | _SPECIAL_LISTS or not _SORTS[name](value):
             raise _unknown(name)

@@ -1,9 +1,9 @@
 """Reads torch checkpoints without letting them run code, unless they are trusted.
 
-A checkpoint is a pickle, and a pickle may call anything it can name. flair's own loader reads every one of them
-(`weights_only=False`, file_utils.py 385). A list of names that may be called is not enough either: what is allowed can
-be changed by the pickle, for the rest of the process. So `checkpoint` reads the form that flair writes, on a machine of
-ours that calls nothing; only what was trusted goes through torch.
+A checkpoint is a pickle, and a pickle may call anything that it can name. flair's own loader reads every one of them
+(`weights_only=False`, file_utils.py 385). A list of allowed names is not enough either, because the pickle can change
+the allowed objects for the rest of the process. So `checkpoint` reads the form that flair writes, on our own machine
+that calls nothing. Only trusted files go through torch.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def load_checkpoint(source: Source, stream: BinaryIO, name: str, *, trust: bool)
 
     Args:
         source: The source, for problems.
-        stream: Its file, open for reading, whose digest has been compared. It must be able to seek.
-        name: What the file is called, for problems.
-        trust: Whether a checkpoint that is no plain data may be read too. It can then run any code.
+        stream: Its file, open for reading, whose digest was already compared. It must be able to seek.
+        name: The name of the file, for problems.
+        trust: Whether a checkpoint that is not plain data may be read too. It can then run any code.
 
     Returns:
-        Plain values of Python's own types, torch's tensors and flair's dictionaries; or what a trusted file made.
+        Plain values of Python's own types, torch's tensors and flair's dictionaries; or the objects of a trusted file.
 
     Raises:
-        SourceError: It names what is not allowed (R003), is of a form that is not read (R005, R006), or is damaged
-            (R006).
+        SourceError: It names something that is not allowed (R003), has a form that is not read (R005, R006), or is
+            damaged (R006).
     """
     from assembler.flair_checkpoints.rebuilding import rebuilt
 
@@ -65,7 +65,7 @@ def _load_trusted(source: Source, stream: BinaryIO, name: str) -> object:
     stream.seek(0)
     try:
         records = torch._C.PyTorchFileReader(stream).get_all_records()  # noqa: SLF001 - what torch.load asks too
-    except (RuntimeError, UnicodeDecodeError):  # no zip archive, or a damaged one; its names may be no UTF-8
+    except (RuntimeError, UnicodeDecodeError):  # not a zip archive, or a damaged one; its names may not be UTF-8
         records = []
     if "constants.pkl" in records:  # torch.load hands it to torch.jit.load, which runs its code
         raise refuse(source, "the checkpoint is a TorchScript archive, not a flair model")
@@ -77,7 +77,7 @@ def _load_trusted(source: Source, stream: BinaryIO, name: str) -> object:
         raise damaged(source, f"{name} is not a checkpoint that can be read: {reason}") from err
 
 
-#: What torch and pickle raise on a file that is no checkpoint, or only a part of one.
+#: The errors of torch and pickle for a file that is not a checkpoint, or only a part of one.
 _DAMAGED = (
     pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, TypeError, IndexError,
     OSError, zipfile.BadZipFile, UnicodeDecodeError, MemoryError, OverflowError, AssertionError, struct.error,
@@ -85,10 +85,10 @@ _DAMAGED = (
 
 
 def damaged(source: Source, message: str) -> SourceError:
-    """Return the error of a file that does not hold what a checkpoint must hold (R006)."""
+    """Return the error for a file that lacks the content of a checkpoint (R006)."""
     return SourceError(Problem.at(source.mark, "R006", f"source '{source.name}': {message}"))
 
 
 def refuse(source: Source, message: str, hint: str | None = None) -> SourceError:
-    """Return the error of a model, or an option of one, that cannot be assembled (R005)."""
+    """Return the error for a model, or an option of one, that cannot be assembled (R005)."""
     return SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {message}", hint))

@@ -1,4 +1,4 @@
-"""What runs an assembled tagger, from its model file alone: numpy and ONNX Runtime, nothing else.
+"""Runs an assembled tagger from its model file alone, with only numpy and ONNX Runtime.
 
     from assembler.runtime import Tagger
 
@@ -6,7 +6,7 @@
     for sentence in tagger.tag([["Berlin", "ist", "groß", "."]]):
         print(sentence.labels)
 
-Importing this package imports numpy; ONNX Runtime follows when the first `Tagger` is made.
+Importing this package imports numpy; ONNX Runtime is imported when the first `Tagger` is made.
 """
 
 from __future__ import annotations

@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 Sentence = TypeVar("Sentence")
 
-#: The most characters of a batch, padding included, where it has more than one sentence: 128 texts of 2,048.
+#: The most characters of a batch with more than one sentence, padding included: 128 texts of 2,048.
 MOST_CELLS = 1 << 18
 
 
 def read_sentences(sentences: Iterable[Sequence[str]]) -> Iterator[Tokens]:
-    """Return the sentences one by one, without their empty tokens, which flair drops; tokens of white space stay.
+    """Return the sentences one by one, without their empty tokens, which flair drops. Tokens of white space stay.
 
     Args:
         sentences: Lists of tokens.
 
     Raises:
-        TypeError: If the sentences are a string or no list, at once; if one of them is, or a token is no string, when
-            it is read.
+        TypeError: At once if the sentences are a string or not a list; when it is read if a sentence is, or a token is
+            not a string.
     """
     require_listed("sentences", "lists of tokens", sentences)
     return (_read(tokens, number) for number, tokens in enumerate(sentences))
 
 
 def require_listed(name: str, of: str, value: object) -> None:
-    """Refuse what cannot be read one by one, and a string, of which that would be the letters.
+    """Refuse a value that cannot be read one by one, and a string, which would be read letter by letter.
 
     Raises:
-        TypeError: It is such.
+        TypeError: It is one of these.
     """
     if isinstance(value, str):
         message = f"{name}: expected a list of {of}, got the string {reprlib.repr(value)}"
@@ -67,8 +67,8 @@ def batches(sentences: Sequence[InContext], size: int, cells: int = MOST_CELLS) 
 
     Sentences with tokens are sorted by their count of tokens, most first, equal ones in the caller's order, and cut
     into batches of `size` (flair 0.15.1, models/sequence_tagger_model.py 490-501). The others are in no batch. A batch
-    is padded to its longest text: one that would have more than `cells` characters then is cut by their lengths, so
-    that a single long text does not widen all others. One sentence is never cut.
+    is padded to its longest text. A batch that would then have more than `cells` characters is split by the lengths, so
+    that one long text does not widen all others. One sentence is never split.
     """
     tagged = (number for number, sentence in enumerate(sentences) if sentence.tokens)
     order = sorted(tagged, key=lambda number: len(sentences[number].tokens), reverse=True)
@@ -92,19 +92,19 @@ def _within(batch: list[int], sentences: Sequence[InContext], cells: int) -> Ite
 
 
 def even_size(count: int, most: int) -> int:
-    """Return the size of batches of at most `most` that are equally large: a small last one would waste its lanes."""
+    """Return the size of equally large batches of at most `most`, because a small last one would waste its lanes."""
     return -(-count // -(-count // most)) if count else most
 
 
 def windows(sentences: Iterable[Sentence], size: int) -> Iterator[list[Sentence]]:
-    """Yield the sentences in lists of `size`, reading no further than the list that is asked for."""
+    """Yield the sentences in lists of `size`, reading no further than the requested list."""
     remaining = iter(sentences)
     while window := list(islice(remaining, size)):
         yield window
 
 
 def require_positive(name: str, value: int) -> int:
-    """Return `value`, which has to be at least 1.
+    """Return `value`, which must be at least 1.
 
     Raises:
         ValueError: If it is less.

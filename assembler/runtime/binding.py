@@ -1,7 +1,7 @@
-"""Runs with bound inputs and outputs, for execution providers that have a memory of their own.
+"""Runs with bound inputs and outputs, for execution providers that have their own memory.
 
 Each input is copied once, to where the model reads it, and each output once, into the processor's memory: labels and
-scores are small beside the states that they are made of, which never leave the device.
+scores are small compared with the states from which they are made, which never leave the device.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ class _Binding(Protocol):
 
 
 class Bindable(Protocol):
-    """What is used of `onnxruntime.InferenceSession` here."""
+    """The parts of `onnxruntime.InferenceSession` that are used here."""
 
     def io_binding(self) -> _Binding: ...  # noqa: D102 - ONNX Runtime's own
     def run_with_iobinding(self, binding: _Binding) -> None: ...  # noqa: D102 - ONNX Runtime's own
 
 
 def can_bind(provider: str, types: Iterable[str]) -> bool:
-    """Return whether runs on a provider gain by binding: it has a memory, and no input is text, which cannot be bound.
+    """Return whether runs on a provider gain by binding: it has its own memory, and no input is text.
 
     Args:
-        provider: The first of the session.
+        provider: The first provider of the session.
         types: The types of the inputs, as ONNX Runtime writes them.
     """
     return provider in _WITH_MEMORY and "tensor(string)" not in types
 
 
 def run_bound(session: Bindable, names: Sequence[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
-    """Return the outputs called `names`. What ONNX Runtime raises is not caught here.
+    """Return the outputs called `names`. Errors of ONNX Runtime are not caught here.
 
-    The binding is of this run alone, so that several threads can run one session.
+    The binding is for this run only, so several threads can run one session.
     """
     binding = session.io_binding()
     for name, array in feeds.items():

@@ -1,4 +1,4 @@
-"""Refuses model files that ONNX Runtime would load without end, before it sees them."""
+"""Refuses model files that ONNX Runtime would never finish loading, before it sees them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from assembler.core.problems import Problem
 from assembler.core.regular_files import is_utf8
 from assembler.onnx_file.structure import UnboundedError, require_bounded
 
-#: ONNX Runtime's own format, which it knows by this suffix alone: it has no functions.
+#: ONNX Runtime's own format, which it recognises by this suffix only. It has no functions.
 _OWN_FORMAT = ".ort"
-#: An assembled model has no functions. ONNX Runtime takes seconds to write out so many nodes, and minutes for more.
+#: An assembled model has no functions. ONNX Runtime takes seconds to inline so many nodes, and minutes for more.
 _MOST_CALLED = 10_000
 
 
 def require_bounded_model(file: str) -> None:
-    """Walk through the fields of a model file: milliseconds, whatever its weights.
+    """Walk through the fields of a model file. It takes milliseconds, however large the weights.
 
     Raises:
-        ModelError: M010 the file cannot be read, M011 it is no ONNX model, M028 it stands for more than can be run.
+        ModelError: M010 the file cannot be read, M011 it is not an ONNX model, M028 it expands to more than can be run.
     """
     if not is_utf8(file):
         message = "cannot read the model: its name is not UTF-8, and ONNX Runtime opens no other"

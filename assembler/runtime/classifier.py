@@ -1,4 +1,4 @@
-"""A classifier: sentences in, labels of each as a whole out, in the caller's order."""
+"""A classifier: it takes sentences and returns the labels of each, in the caller's order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class TextClassifier:
     """An assembled classifier of texts, from its model file alone.
 
-    It holds no state but the loaded model: several threads may use one. It prints nothing and logs nothing.
+    Its only state is the loaded model, so several threads may use one. It prints nothing and logs nothing.
     """
 
     __slots__ = ("_reader", "_runner")
@@ -47,7 +47,7 @@ class TextClassifier:
 
         Raises:
             ModelError: As for `Tagger`; M014 if it classifies no sentences.
-            ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
+            ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
         self._reader = _LabelReader.of(metadata, session)
@@ -55,12 +55,12 @@ class TextClassifier:
 
     @property
     def tasks(self) -> tuple[SentenceTask, ...]:
-        """What the model decides for sentences; the first is what a result has in itself."""
+        """The model's tasks on sentences. A result itself has the labels of the first."""
         return self._reader.tasks
 
     @property
     def interface(self) -> Interface:
-        """What the model asks of its host, and what it gives."""
+        """The model's inputs and outputs for a host."""
         return self._runner.interface
 
     @property
@@ -81,19 +81,19 @@ class TextClassifier:
         Args:
             sentences: A list of tokens for each sentence. Empty tokens are dropped, as flair drops them; a sentence
                 without tokens has no label.
-            batch_size: The most sentences in one run; by default as for `Tagger.tag`.
+            batch_size: The largest number of sentences in one run; by default as for `Tagger.tag`.
             progress: Called with the number of sentences that have been finished since the call before.
             tokenizer: One of `tokenization.TOKENIZERS` for sentences that are raw text, a string each. The tokens of
-                results then have their place in it.
+                results then have their place in the text.
 
         Returns:
             A result for each sentence, in the order of `sentences`.
 
         Raises:
-            TypeError: If a sentence is not a list of strings, or with a tokeniser no string: the message says which.
+            TypeError: If a sentence is not a list of strings, or with a tokeniser not a string; the message says which.
             ValueError: If `batch_size` is below 1, or there is no such tokeniser.
-            ModelError: M015 if the run fails in ONNX Runtime, M014 if it does not give what the metadata say, M019 for
-                a sentence that is too long for the model.
+            ModelError: M015 if the run fails in ONNX Runtime, M014 if its outputs do not match the metadata, M019 for a
+                sentence that is too long for the model.
         """
         found = list(self._runner.placed(sentences, tokenizer))
         return self.classify_in_context(found, batch_size=batch_size, progress=progress)
@@ -131,10 +131,10 @@ class TextClassifier:
 
 @dataclass(frozen=True, slots=True)
 class _LabelReader:
-    """Makes classified sentences of the outputs of a model's tasks on sentences.
+    """Makes classified sentences from the outputs of a model's tasks on sentences.
 
     Attributes:
-        tasks: The tasks, the first first.
+        tasks: The tasks, in order.
         file: The model's file, for the problems.
     """
 
@@ -146,7 +146,7 @@ class _LabelReader:
         """Return the reader of a model.
 
         Raises:
-            ModelError: M014 if the model classifies no sentences, or for each port that is not what the metadata say.
+            ModelError: M014 if the model classifies no sentences, or for each port that does not match the metadata.
         """
         tasks = tuple(task for task in metadata.tasks if isinstance(task, SentenceTask))
         if not tasks:

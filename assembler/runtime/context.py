@@ -1,4 +1,4 @@
-"""Sentences with the tokens of their neighbours, which some encoders read beside them (FLERT).
+"""Sentences with the tokens of their neighbours, which some encoders read with them (FLERT).
 
 DA is flair 0.15.1's data.py.
 """
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InContext:
-    """A sentence, and what stands around it.
+    """A sentence, and the tokens around it.
 
     Attributes:
         tokens: The tokens of the sentence.
         left: Tokens before it, the nearest last.
-        right: Tokens behind it, the nearest first.
+        right: Tokens after it, the nearest first.
     """
 
     tokens: tuple[str, ...]
@@ -33,8 +33,7 @@ class InContext:
 def in_context(sentences: Iterable[Tokens], length: int) -> Iterator[InContext]:
     """Yield each sentence with up to `length` tokens of its neighbours on each side (DA 960-985).
 
-    Sentences without tokens have no say in it: those behind them follow as if they were not there. No more sentences
-    are read ahead than it takes to fill the context of the next result.
+    Sentences without tokens are skipped. Only as many sentences are read ahead as fill the context of the next result.
     """
     if length == 0:
         yield from map(InContext, sentences)

@@ -1,4 +1,4 @@
-"""The pieces that a transformer encoder reads of a batch, and their arrays."""
+"""The pieces of a batch for a transformer encoder, and their arrays."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Stands for the word of a subtoken that belongs to no token of the sentence.
+#: The word of a subtoken that belongs to no token of the sentence.
 NO_WORD = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Subtokens:
-    """A batch as an encoder reads it. An overlong sentence is several pieces, one behind the other.
+    """A batch as an encoder reads it. An overlong sentence is several pieces, one after another.
 
     Attributes:
         ids: int64 `[pieces, subtokens]`.
         mask: int64 `[pieces, subtokens]`, 1 where there is a subtoken.
         words: int64 `[pieces, subtokens]`, the row of the token in the grid of tokens, sentence-major; -1 for none.
-        first: int64 `[total_tokens]`, the place of each token's first subtoken in the flattened ids; behind the last
-            place for a token without subtokens and behind a sentence's end.
+        first: int64 `[total_tokens]`, the place of each token's first subtoken in the flattened ids; the index after
+            the last place for a token without subtokens and after a sentence's end.
         last: int64 `[total_tokens]`, the same of its last subtoken.
     """
 
@@ -38,7 +38,7 @@ class Subtokens:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The ids of one piece, and the number of the token in its sentence that each stands for."""
+    """The ids of one piece, and for each the number of its token in the sentence."""
 
     ids: list[int]
     words: NDArray[np.int64]
@@ -50,7 +50,7 @@ class Cut:
 
     Attributes:
         sentences: The pieces of each.
-        padding: The id behind a shorter piece.
+        padding: The id after the end of a shorter piece.
     """
 
     sentences: Sequence[Sequence[Piece]]
@@ -70,8 +70,9 @@ class Cut:
 
         Args:
             tokens: The tokens of a row of the grid of tokens.
-            count: The pieces, if they are to be more than there are: the first one is repeated, for no token.
-            length: The subtokens of a piece, if they are to be more than the longest has.
+            count: The number of pieces, if it must be larger than it is: the first piece is then repeated, for no
+                token.
+            length: The subtokens of a piece, if they must be more than the longest piece has.
         """
         pieces = [piece for found in self.sentences for piece in found]
         shape = max(len(pieces), count), max(length, int(self.lengths().max()))

@@ -1,4 +1,4 @@
-"""Sentences to the arrays that a model's inputs want. A pure function: no session, no weights."""
+"""Encodes sentences as the arrays of a model's inputs. A pure function: no session, no weights."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
 
     - characters `[C, S]`: start marker, tokens joined by one space, end marker; reversed by code point between the
       markers for a backward language model; shorter texts are padded at their end.
-    - indices `[S * T]`: `position * S + sentence`, sentence-major; behind a shorter sentence stands its position 0.
+    - indices `[S * T]`: `position * S + sentence`, sentence-major; after a shorter sentence's end its position 0.
     - character lengths and token lengths `[S]`.
-    - words `[S * T]`: the row of each token in its table, sentence-major; 0 behind a shorter sentence.
+    - words `[S * T]`: the row of each token in its table, sentence-major; 0 after a shorter sentence's end.
     - subtokens and their mask `[P, L]`, with P pieces, one or several for each sentence, of up to L subtokens.
     - first and last subtokens `[S * T]`: `piece * L + position`, sentence-major; `P * L` where there is none.
     - subtoken words `[P, L]`: `sentence * T + position` of the token that a subtoken is a part of, or -1.
-    - pieces `[S * T, 2]`: the rows of each token's first and last piece, sentence-major; 0 behind a shorter sentence.
+    - pieces `[S * T, 2]`: the rows of each token's first and last piece, sentence-major; 0 after a shorter sentence.
     - striping `[parts * S * T]`: each row of all parts in turn, `0, N, 1, N + 1, …` for two parts of `N = S * T` rows.
     - text `[S, C]`, int32: the code points of the tokens joined by one space, padded with 0.
 
-    Positions count the characters of the text as it was given, also where the language model reads it lowercased: one
-    "İ" becomes two characters, and flair's positions behind it are off by one (flair 0.15.1, embeddings/token.py 801
-    and 817). The runtime is to give what flair gives.
+    Positions count the characters of the original text, even if the language model reads it lowercased: one "İ" becomes
+    two characters, and flair's positions after it are off by one (flair 0.15.1, embeddings/token.py 801 and 817). The
+    runtime must compute the same as flair.
 
-    A language model on untokenised text (`tokenized: false`) reads the spaces that are behind the tokens
-    (`Token.spaces`) instead of one each, without white space at the end of the sentence.
+    A language model on untokenised text (`tokenized: false`) reads the spaces that follow the tokens (`Token.spaces`)
+    instead of one each, without white space at the end of the sentence.
 
     Args:
         interface: The model's interface.
-        sentences: At least one, each with at least one token and without empty tokens. Where an encoder reads the
-            neighbours of a sentence too, those are its neighbours here, unless it is given with a context of its own.
+        sentences: At least one, each with at least one token and without empty tokens. If an encoder also reads the
+            neighbours of a sentence, those are its neighbours in this list, unless the sentence comes with its own
+            context.
 
     Returns:
         A C-contiguous array for each input, int64 unless it says otherwise above, by the input's name, in the

@@ -1,4 +1,4 @@
-"""The one door to ONNX Runtime: everything of ours imports it from here, so that it never begins with telemetry on.
+"""The only import of ONNX Runtime: all our code imports it from here, so that it never starts with telemetry on.
 
 Importing this module imports ONNX Runtime.
 """
@@ -11,7 +11,7 @@ switch_off()
 
 import onnxruntime as ort  # noqa: E402, TID251 - the door; the line above has to come first
 
-# Where somebody imported it before us, its first event is gone; those of our sessions are held back all the same.
+# If another program imported it before us, its first event was sent; those of our sessions are still held back.
 ort.disable_telemetry_events()
 
 __all__ = ["ort"]

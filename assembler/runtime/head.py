@@ -1,4 +1,4 @@
-"""The tasks of a model on tokens: what their outputs say."""
+"""The tasks of a model on tokens, and how their outputs are read."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Head:
 
     @classmethod
     def all_of(cls, metadata: Metadata, session: Session) -> tuple[Head, ...]:
-        """Return the heads of a model, the first first.
+        """Return the heads of a model, in order.
 
         Raises:
-            ModelError: M014 if the model has no tagger head, or for each port that is not what the metadata say.
+            ModelError: M014 if the model has no tagger head, or for each port that does not match the metadata.
         """
         tasks = [task for task in metadata.tasks if isinstance(task, TokenTask)]
         if not tasks:
@@ -65,7 +65,7 @@ class Head:
 
         Args:
             sentences: The tokens of each sentence.
-            prediction: int64 `[sentences, tokens]`; what stands behind a sentence's end is not looked at.
+            prediction: int64 `[sentences, tokens]`; values after a sentence's end are ignored.
             scores: float32 `[sentences, tokens]`.
             force_tokens: Whether to leave out the spans.
 
@@ -79,7 +79,7 @@ class Head:
         return [self._tagged(len(tokens), labels, values, force_tokens=force_tokens) for tokens in sentences]
 
     def _rows(self, name: str, output: NDArray[np.generic], filled: NDArray[np.bool_]) -> NDArray[np.generic]:
-        """Return the values of an output at the tokens, one sentence after the other."""
+        """Return the values of an output at the tokens, one sentence after another."""
         sentences, tokens = filled.shape
         if output.ndim != filled.ndim or output.shape[0] != sentences or output.shape[1] < tokens:
             message = f"output '{name}' has the shape {list(output.shape)}, expected {[sentences, tokens]}"
@@ -106,7 +106,7 @@ class Head:
 
 
 def _named(tasks: Sequence[TokenTask]) -> list[str]:
-    """Return the outputs of all tasks, scores first, as models have them."""
+    """Return the outputs of all tasks, scores first, in the order of models."""
     return [name for task in tasks for name in (task.scores, task.prediction)]
 
 

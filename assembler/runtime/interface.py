@@ -1,4 +1,4 @@
-"""What a model asks of its host and gives back: the `assembler.interface` of its metadata."""
+"""The inputs and outputs of a model for its host: the `assembler.interface` of its metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PLACE = "assembler.interface"
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """The inputs that a host fills, the outputs it reads, and what it has to know for both.
+    """The inputs that a host fills, the outputs that it reads, and the data that it needs for both.
 
     Attributes:
         inputs: In the order of the model.
@@ -54,9 +54,9 @@ class Interface:
         *,
         file: str | None = None,
     ) -> Interface:
-        """Return the interface that the metadata of a model states.
+        """Return the interface from the metadata of a model.
 
-        An input that this runtime cannot fill is no error here, for a file may be looked at all the same.
+        An input that this runtime cannot fill is not an error here, because a file can still be inspected.
 
         Args:
             interface: The parsed JSON of `assembler.interface`.
@@ -90,16 +90,16 @@ class Interface:
 
     @property
     def context(self) -> int:
-        """How many tokens of its neighbours a sentence is read with, on each side; 0 for most models."""
+        """The number of tokens of the neighbours on each side with which a sentence is read; 0 for most models."""
         return max((encoder.about.context for encoder in self.tokenizers), default=0)
 
     @property
     def respects_documents(self) -> bool:
-        """Whether the context ends where a document does, which lists of tokens do not tell."""
+        """Whether the context ends where a document does, which lists of tokens cannot show."""
         return all(encoder.about.documents for encoder in self.tokenizers if encoder.about.context)
 
     def output(self, gives: str) -> str | None:
-        """Return the name of the output that gives something, such as `scores`, or `None` if none does."""
+        """Return the name of the output with a meaning, such as `scores`, or `None` if there is none."""
         return next((output.name for output in self.outputs if output.gives == gives), None)
 
     def filled(self, batch: Batch) -> dict[str, Encoded]:
@@ -111,7 +111,7 @@ class Interface:
         return {entry.name: entry.fill(batch) for entry in self.inputs}
 
     def require_libraries(self, file: str | None = None) -> None:
-        """Refuse to go on without the libraries that fill the inputs.
+        """Refuse if a library that fills an input is missing.
 
         Raises:
             ModelError: M018 for each that is not installed.
@@ -129,5 +129,5 @@ def _distinct(names: Iterable[str], fields: Fields, key: str) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise fields.error(key, f"'{name}' stands there twice")
+            raise fields.error(key, f"'{name}' occurs twice")
         seen.add(name)

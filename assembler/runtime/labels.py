@@ -1,4 +1,4 @@
-"""A sentence with its labels, and which labels the probabilities of the classes make."""
+"""A sentence with its labels, and the rule that makes labels from the probabilities of the classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Label:
 
     Attributes:
         value: The label.
-        score: Its probability: the float32 that the model gave.
+        score: Its probability: the float32 from the model.
     """
 
     value: str
@@ -30,11 +30,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What one task says about one sentence.
+    """The result of one task for one sentence.
 
     Attributes:
-        labels: In flair's order, that of the classes. Of a sentence without tokens, and where none is likely enough,
-            there is none.
+        labels: In flair's order, that of the classes. There is none for a sentence without tokens, or if none is likely
+            enough.
         probabilities: The probability of each class; empty for a sentence without tokens.
     """
 
@@ -48,14 +48,14 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedSentence:
-    """What a classifier says about one sentence. Labels and probabilities are those of the model's first task.
+    """The result of a classifier for one sentence. Labels and probabilities are those of the model's first task.
 
     Attributes:
         tokens: The tokens that were read: those of the caller without the empty ones, which flair drops.
         labels: As in `Classification`.
         probabilities: As in `Classification`.
         task: The name of the first task.
-        further: The names of the other tasks, each with what it says.
+        further: The results of the other tasks, by name.
     """
 
     tokens: tuple[str, ...]
@@ -66,19 +66,19 @@ class ClassifiedSentence:
 
     @property
     def tasks(self) -> dict[str, Classification]:
-        """What each task says, by the tasks' names; the first is what stands in the sentence itself."""
+        """The result of each task, by its name. The sentence itself has the result of the first."""
         return {self.task: Classification(self.labels, self.probabilities), **dict(self.further)}
 
     @property
     def offsets(self) -> tuple[tuple[int, int], ...]:
-        """Where each token starts and ends in the raw text, in code points; empty where tokens were given."""
+        """Where each token starts and ends in the raw text, in code points; empty if the caller passed tokens."""
         return places(self.tokens)
 
     def as_dict(self) -> dict[str, object]:
         """Return the sentence as values that `json.dumps` takes.
 
-        Of a model with several tasks, `tasks` has the labels of each by its name. Of raw text, `offsets` has the place
-        of each token in it.
+        For a model with several tasks, `tasks` has the labels of each by its name. For raw text, `offsets` has the
+        place of each token in it.
         """
         record = {"tokens": list(self.tokens), **Classification(self.labels, self.probabilities).as_dict()}
         if self.offsets:
@@ -89,10 +89,11 @@ class ClassifiedSentence:
 
 
 def labels_of(task: SentenceTask, probabilities: Sequence[float]) -> tuple[Label, ...]:
-    """Return the labels that flair gives for the probabilities of the classes (0.15.1, nn/model.py 865-905).
+    """Return the labels that flair makes from the probabilities of the classes (0.15.1, nn/model.py 865-905).
 
     Args:
-        task: The task: one label of the most probable class, the first of equals, or every label above its threshold.
+        task: The task: one label of the most probable class, the first among equals, or every label above its
+            threshold.
         probabilities: The probability of each class.
     """
     if task.multi_label:

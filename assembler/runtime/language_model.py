@@ -19,16 +19,16 @@ class LanguageModel:
     """How one character language model wants its text.
 
     Attributes:
-        name: The node of the spec that it is.
+        name: Its node in the spec.
         backward: Whether the text is reversed, by code point, between the markers.
-        start_marker: What precedes the text: flair's `document_delimiter`, of any length.
-        end_marker: What follows the text.
-        with_whitespace: Whether the state after a token is read at the character behind it, or at its last one.
+        start_marker: The text before it: flair's `document_delimiter`, of any length.
+        end_marker: The text after it.
+        with_whitespace: Whether the state of a token is read at the character after it, or at its last one.
         lowercase: Whether the text is lowercased.
-        tokenized: Whether the text is the tokens joined by one space each, or by the spaces that are behind them.
-        padding: The character id behind a shorter text.
+        tokenized: Whether the text is the tokens joined by one space each, or by the spaces that follow them.
+        padding: The character id after the end of a shorter text.
         alphabet: Its character dictionary.
-        reset: The character id that sets its state back to the beginning, so that texts can share a lane, or `None`.
+        reset: The character id that resets its state to the beginning, so that texts can share a lane, or `None`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class LanguageModel:
     reset: int | None = None
 
     def frame(self, sentences: Iterable[str]) -> list[str]:
-        """Return each text as the language model reads it: with markers, lowercased and reversed if need be."""
+        """Return each text as the language model reads it: with markers, lowercased and reversed if needed."""
         read = (text.lower() for text in sentences) if self.lowercase else sentences
         turned = (text[::-1] for text in read) if self.backward else read
         return [f"{self.start_marker}{text}{self.end_marker}" for text in turned]

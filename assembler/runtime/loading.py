@@ -1,4 +1,4 @@
-"""What loads a model: ONNX Runtime, in this process, unless a caller put something else in its place."""
+"""Loads a model: with ONNX Runtime in this process, unless a caller replaced it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Port(Protocol):
 
 
 class ModelMeta(Protocol):
-    """What a file says of itself."""
+    """The metadata of a model file."""
 
     @property
     def custom_metadata_map(self) -> Mapping[str, str]: ...  # noqa: D102 - ONNX Runtime's own
 
 
 class LoadedModel(Bindable, Protocol):
-    """What is used of `onnxruntime.InferenceSession`, which has no types of its own."""
+    """The parts of `onnxruntime.InferenceSession` that are used; it has no types."""
 
     def get_providers(self) -> list[str]: ...  # noqa: D102 - ONNX Runtime's own
     def get_inputs(self) -> Sequence[Port]: ...  # noqa: D102
@@ -44,5 +44,5 @@ class LoadedModel(Bindable, Protocol):
     def run(self, names: list[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]: ...  # noqa: D102
 
 
-#: What loads a file instead of ONNX Runtime here: a build has a stranger's graph loaded in a process beside its own.
+#: The replacement for ONNX Runtime here: a build loads a stranger's graph in a separate process.
 LOADER: ContextVar[Callable[[str], LoadedModel] | None] = ContextVar("loader", default=None)

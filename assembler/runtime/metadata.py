@@ -1,4 +1,4 @@
-"""What the assembler wrote into the `metadata_props` of a model."""
+"""The assembler's entries in the `metadata_props` of a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _PREFIX = "assembler."
-#: As much as is read of a header (`sources/onnx_header.py`): a million words of a table are a quarter of it.
+#: As much as is read of a header (`onnx_file/header.py`): a million words of a table are a quarter of it.
 _MOST_TEXT = 1 << 26
 #: An empty list is two characters of a text and sixty bytes of memory.
 _MOST_BRACKETS = 4_000_000
@@ -40,8 +40,8 @@ class Metadata:
 
     Attributes:
         labels: The label of each class of the first task by its id; empty for a model without one.
-        interface: What the model asks of its host.
-        tasks: What it decides, the first first.
+        interface: The inputs and outputs for a host.
+        tasks: Its tasks, in order.
         entries: Every entry of the assembler, by its name without the prefix: parsed JSON, read-only at the top.
     """
 
@@ -55,7 +55,7 @@ class Metadata:
         """Return the metadata in the properties of a model.
 
         Raises:
-            ModelError: M012 if the assembler has written none, M013 if they are damaged, of another format, or
+            ModelError: M012 if there are none of the assembler's, M013 if they are damaged, of another format, or
                 longer than 64 MiB.
         """
         own = {key: value for key, value in properties.items() if key.startswith(_PREFIX)}
@@ -80,7 +80,7 @@ class Metadata:
 
 
 def _require_bounded(own: Mapping[str, str], file: str) -> None:
-    """Look at the size before anything is parsed: what JSON becomes takes many times its text."""
+    """Check the size before anything is parsed, because parsed JSON takes many times the memory of its text."""
     if sum(map(len, own.values())) > _MOST_TEXT:
         raise damaged(_PREFIX.rstrip("."), f"the metadata are longer than {_MOST_TEXT >> 20} MiB", file)
     if sum(value.count("[") + value.count("{") for value in own.values()) > _MOST_BRACKETS:
@@ -89,7 +89,7 @@ def _require_bounded(own: Mapping[str, str], file: str) -> None:
 
 
 def _require_format(own: Mapping[str, str], file: str) -> None:
-    """Look at the format before anything else: a newer one may have changed all of it."""
+    """Check the format before anything else, because a newer one may have changed everything."""
     if _FORMAT not in own:
         raise damaged(_FORMAT, "the key is missing", file)
     number = _parsed(_FORMAT, own[_FORMAT], file)

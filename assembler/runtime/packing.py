@@ -1,8 +1,8 @@
-"""Puts several sentences behind each other into one lane, where a language model has a reset character.
+"""Puts several sentences one after another into one lane, if a language model has a reset character.
 
 A batch is as long as its longest text, and every shorter one would be computed to that length. A lane holds several
 texts with one reset character between two of them, so that all lanes end at nearly the same place. The indices say
-where each token's state stands, so nothing but the language models' inputs changes.
+where each token's state is, so only the language models' inputs change.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 #: The numbers of lanes that are tried. More rows do not make a product of matrices faster.
 _COUNTS = (2, 4, 6, 8, *range(12, 73, 6))
-#: What one step costs beside its rows, in rows: the weights are read, a dozen operators are called. A line through the
+#: The fixed cost of one step, in rows: the weights are read, and a dozen operators are called. A line through the
 #: seconds of a step in docs/performance.md (`tools/measure_steps.py`) has 5 to 15.
 _STEP = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """Where each text stands.
+    """The place of each text.
 
     Attributes:
         count: The number of lanes.
         lane: The lane of each text, int64 `[S]`.
-        begin: Its first position there, int64 `[S]`; above 0 the reset character stands before it.
+        begin: Its first position there, int64 `[S]`; above 0 the reset character is before it.
         lengths: Its characters up to the last one that is read, markers counted, int64 `[S]`.
     """
 
@@ -53,14 +53,14 @@ class Lanes:
 
 
 def can_pack(interface: Interface) -> bool:
-    """Whether all language models of a model have a reset character, and are read by indices alone."""
+    """Whether all language models of a model have a reset character, and are read only by indices."""
     models = {model.name: model for model in interface.language_models}
     read = {entry.subject for entry in interface.inputs if entry.rule == "indices"}
     return bool(models) and read == set(models) and all(model.reset is not None for model in models.values())
 
 
 def arrange(lengths: Sequence[int] | Integers) -> Lanes:
-    """Return the lanes that take the least time, of a few numbers of lanes that are tried.
+    """Return the lanes that take the least time, among a few numbers of lanes.
 
     Args:
         lengths: The characters of each text; at least one text.
@@ -75,7 +75,7 @@ def _cost(lanes: Lanes) -> int:
 
 
 def _in_lanes(counted: Integers, count: int) -> Lanes:
-    """Give each text, the longest first, to the lane that is shortest so far."""
+    """Add each text, the longest first, to the lane that is shortest so far."""
     lane, begin = np.zeros_like(counted), np.zeros_like(counted)
     ends = [(0, number) for number in range(count)]
     for text in np.argsort(-counted, kind="stable").tolist():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from assembler.interface.fields import Fields
 
-#: What the library raises: it makes Python's own errors of the codes of its C++ part.
+#: The errors that the library raises: it turns the codes of its C++ part into Python's own errors.
 _FAILURES = (RuntimeError, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError)
 _LONGEST = 300
 _DIGIT = re.compile(r"\d")
@@ -30,7 +30,7 @@ class Pieces:
     r"""How tokens find the two rows of their pieces: a sentencepiece model, run by the library `sentencepiece`.
 
     Attributes:
-        name: The node of the spec that the table is.
+        name: The table's node in the spec.
         model: The serialised sentencepiece model.
         zeros: Whether every decimal digit of Unicode is read as 0 (TK 1455: `\d`).
         blank: The row of a token of white space (TK 1469).
@@ -45,10 +45,10 @@ class Pieces:
     _processor: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Load the model, if the library is there; without it the model's file can be looked at all the same.
+        """Load the model, if the library is installed; without it the model's file can still be inspected.
 
         Raises:
-            RuntimeError: It is no sentencepiece model.
+            RuntimeError: It is not a sentencepiece model.
         """
         try:
             from sentencepiece import SentencePieceProcessor
@@ -59,7 +59,7 @@ class Pieces:
 
     @classmethod
     def from_metadata(cls, name: str, fields: Fields) -> Pieces:
-        """Return the pieces that the metadata of a model state.
+        """Return the pieces from the metadata of a model.
 
         Raises:
             ModelError: M013 for a field that is missing or damaged.
@@ -73,7 +73,7 @@ class Pieces:
             raise fields.error(key, message) from err
 
     def require_library(self, file: str | None = None) -> None:
-        """Refuse to go on without the library.
+        """Refuse if the library is missing.
 
         Raises:
             ModelError: M018 if it is not installed.
@@ -86,8 +86,8 @@ class Pieces:
     def rows_of(self, tokens: Iterable[str]) -> list[tuple[int, int]]:
         """Return the rows of the first and of the last piece of each token.
 
-        flair fails on half a surrogate pair and on a token that the model makes no piece of, such as one of zero-width
-        characters. Here the one is read as U+FFFD, and the other has the rows of a blank token.
+        flair fails on half a surrogate pair, and on a token for which the model has no piece, such as one of zero-width
+        characters. Here the former is read as U+FFFD, and the latter has the rows of a blank token.
 
         Raises:
             ModelError: M018 if the library is not installed, M013 if it fails on a token: the model is damaged.

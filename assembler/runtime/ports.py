@@ -1,4 +1,4 @@
-"""Compares the ports of a loaded model with what its metadata say of them."""
+"""Compares the ports of a loaded model with its metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLOAT32 = "tensor(float)"
 
 
 def require_ports(interface: Interface, session: Session, outputs: Mapping[str, str]) -> None:
-    """Refuse a model whose ports are not what the metadata say, or whose inputs nobody could fill.
+    """Refuse a model whose ports do not match the metadata, or whose inputs cannot be filled.
 
     Args:
         interface: The metadata's interface.

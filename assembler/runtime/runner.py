@@ -37,7 +37,7 @@ _BATCH, _PACKED_BATCH = 32, 128
 
 
 class Reader(Protocol[Read_co]):
-    """Makes results of what a model gives."""
+    """Makes results from a model's outputs."""
 
     @property
     def outputs(self) -> Sequence[str]:
@@ -67,7 +67,7 @@ def opened(
 
 
 class Runner:
-    """A loaded model that gives results for sentences. It holds no state of its runs."""
+    """A loaded model that computes results for sentences. It holds no state of its runs."""
 
     __slots__ = ("_packs", "_shapes", "metadata", "session")
 
@@ -83,18 +83,18 @@ class Runner:
 
     @property
     def interface(self) -> Interface:
-        """What the model asks of its host, and what it gives."""
+        """The model's inputs and outputs for a host."""
         return self.metadata.interface
 
     def placed(self, sentences: Iterable[Sequence[str]], tokenizer: str | None) -> Iterator[InContext]:
-        """Return sentences beside their neighbours, so far as the model reads these.
+        """Return sentences with their neighbours, as far as the model reads them.
 
         Args:
             sentences: Lists of tokens, or texts for the tokeniser.
             tokenizer: One of `tokenization.TOKENIZERS`, or `None`.
 
         Raises:
-            TypeError: If the sentences are no list, at once; if one of them is neither, when it is read.
+            TypeError: At once if the sentences are not a list; when it is read if one of them is neither.
             ValueError: If there is no such tokeniser, at once.
         """
         tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
@@ -113,7 +113,7 @@ class Runner:
         Raises:
             ValueError: If `batch_size` is below 1.
             ModelError: M015 if the run fails in ONNX Runtime, M019 for a sentence that is too long for the model, and
-                what `reader` raises.
+                the errors of `reader`.
         """
         results = [reader.nothing] * len(sentences)
         report = progress or _ignore
@@ -157,7 +157,7 @@ class Runner:
         self, sentences: Sequence[InContext], numbered: Sequence[list[int]], names: Sequence[str]
     ) -> Iterator[tuple[list[int], Outputs]]:
         """Yield the numbers of each batch with its outputs; while one runs, its neighbours are encoded and read."""
-        if len(numbered) == 1:  # nothing to overlap with, and a thread takes as long to start as a short run
+        if len(numbered) == 1:  # nothing overlaps, and starting a thread takes as long as a short run
             yield numbered[0], self.session.run(names, self._feeds([sentences[number] for number in numbered[0]]))
             return
         running: tuple[list[int], Future[Outputs]] | None = None
@@ -176,4 +176,4 @@ class Runner:
 
 
 def _ignore(_finished: int) -> None:
-    """Stand in for a progress callback where the caller gave none."""
+    """The progress callback if the caller passed none."""

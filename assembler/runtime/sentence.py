@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TaskTags:
-    """What one task says about one sentence.
+    """The result of one task for one sentence.
 
     Attributes:
         labels: One label per token, `O` included.
@@ -33,7 +33,7 @@ class TaskTags:
 
 @dataclass(frozen=True, slots=True)
 class TaggedSentence:
-    """What a tagger says about one sentence. Labels, scores and spans are those of the model's first task.
+    """The result of a tagger for one sentence. Labels, scores and spans are those of the model's first task.
 
     Attributes:
         tokens: The tokens that were tagged: those of the caller without the empty ones, which flair drops.
@@ -41,7 +41,7 @@ class TaggedSentence:
         scores: One score per token: the float32 that the model gave.
         spans: The spans in order; empty where the tags are no spans, or where token labels were asked for.
         task: The name of the first task.
-        further: The names of the other tasks, each with what it says.
+        further: The results of the other tasks, by name.
     """
 
     tokens: tuple[str, ...] = ()
@@ -53,19 +53,19 @@ class TaggedSentence:
 
     @property
     def offsets(self) -> tuple[tuple[int, int], ...]:
-        """Where each token starts and ends in the raw text, in code points; empty where tokens were given."""
+        """Where each token starts and ends in the raw text, in code points; empty if the caller passed tokens."""
         return places(self.tokens)
 
     @property
     def tasks(self) -> dict[str, TaskTags]:
-        """What each task says, by the tasks' names; the first is what stands in the sentence itself."""
+        """The result of each task, by its name. The sentence itself has the result of the first."""
         return {self.task: TaskTags(self.labels, self.scores, self.spans), **dict(self.further)}
 
     def as_dict(self) -> dict[str, object]:
         """Return the sentence as values that `json.dumps` takes, with the names of the attributes as keys.
 
-        Of a model with several tasks, `tasks` has the tags of each by its name. Of raw text, `offsets` has the place of
-        each token in it; that of a span is from the first of its tokens to the last.
+        For a model with several tasks, `tasks` has the tags of each by its name. For raw text, `offsets` has the place
+        of each token in it; the place of a span is from its first token to its last.
         """
         record = {"tokens": list(self.tokens), **TaskTags(self.labels, self.scores, self.spans).as_dict()}
         if self.offsets:

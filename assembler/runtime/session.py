@@ -1,4 +1,4 @@
-"""The one door to ONNX Runtime: loads a model, names its ports, runs it."""
+"""The only access to ONNX Runtime: loads a model, names its ports, runs it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _LONGEST_MESSAGE = 300
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A model that ONNX Runtime has loaded. Runs from several threads at once are fine.
+    """A model that ONNX Runtime has loaded. Several threads may run it at the same time.
 
     Attributes:
         file: The model's file, as the caller named it.
         inputs: The type of each input by its name, as ONNX Runtime writes it: `tensor(int64)`.
-        outputs: The same of each output.
+        outputs: The same for each output.
         metadata: The `metadata_props` of the file.
         providers: The execution providers that run it, in order of preference.
     """
@@ -67,16 +67,15 @@ class Session:
         Args:
             path: An ONNX file; external data is looked for beside it.
             threads: Threads within an operator; `None` leaves the choice to ONNX Runtime.
-            spin: Whether threads wait for the next operator by spinning, which is faster where no other program wants
-                the cores. Between two runs they sleep in any case.
-            providers: Execution providers in order of preference; `None` is the CPU, also where others are installed.
-            verify: Whether to look first if the file is whole, by the digest that it carries.
+            spin: Whether threads wait for the next operator by spinning, which is faster if no other program needs the
+                cores. Between two runs they sleep in any case.
+            providers: Execution providers in order of preference; `None` is the CPU, even if others are installed.
+            verify: Whether to check first that the file is whole, by the digest that it carries.
 
         Raises:
             ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it, or starts none of the
-                providers, M021 if the file is damaged, M022 if it carries no digest, M028 if it would load it without
-                end.
-            ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
+                providers, M021 if the file is damaged, M022 if it carries no digest, M028 if loading would never end.
+            ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         file = os.fspath(path)
         _require_readable(file)
@@ -87,13 +86,13 @@ class Session:
         options = ort.SessionOptions()
         options.log_severity_level = _SILENT
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
-        # Otherwise they spin for a while behind a run too, and take the cores from encoding and decoding.
+        # Otherwise they spin for a while after a run too, and take the cores from encoding and decoding.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if threads is not None:
             options.intra_op_num_threads = _at_least_one(threads)
         with watched(file) if verify else nullcontext():
             try:
-                # Without the fallback, which prints, and goes on with a provider that nobody asked for.
+                # Without the fallback, which prints, and continues with another provider than the requested one.
                 own = LOADER.get()
                 load = own or (lambda _: ort.InferenceSession(file, options, providers=wanted, enable_fallback=0))
                 session = load(file)
@@ -131,7 +130,7 @@ class Session:
 
 def _require_readable(file: str) -> None:
     try:
-        if Path(file).exists() and not (Path(file).is_file() or Path(file).is_dir()):  # a pipe would be waited for
+        if Path(file).exists() and not (Path(file).is_file() or Path(file).is_dir()):  # opening a pipe would block
             raise ModelError(Problem("M010", "cannot read the model: it is no regular file", file=file))
         with Path(file).open("rb"):
             return
@@ -153,7 +152,7 @@ def _names(providers: Sequence[Provider]) -> list[str]:
 
 
 def _require_started(wanted: Sequence[Provider], started: Sequence[str], file: str) -> None:
-    """Refuse a session that went on without what was asked for, as ONNX Runtime does where a library is not there."""
+    """Refuse a session that fell back to another provider, as ONNX Runtime does if a library is missing."""
     if not wanted or started[0] in _names(wanted):
         return
     message = f"ONNX Runtime cannot start {', '.join(_names(wanted))} here: it would run on {started[0]}"
@@ -173,7 +172,7 @@ def _types(ports: Sequence[Port]) -> dict[str, str]:
 
 
 def _ort_errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises: exceptions without a common base, and the two that pybind11 makes of others."""
+    """Return the errors of ONNX Runtime: exceptions without a common base, and two that pybind11 makes from others."""
     native = vars(import_module("onnxruntime.capi.onnxruntime_pybind11_state")).values()
     own = (value for value in native if isinstance(value, type) and issubclass(value, Exception))
     return (*own, RuntimeError, ValueError)

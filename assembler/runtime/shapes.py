@@ -1,4 +1,4 @@
-"""Models whose inputs have fixed sizes, as some targets want them: batches are filled up to these sizes."""
+"""Models whose inputs have fixed sizes, as some targets need them: batches are padded to these sizes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 MOST_VALUES = 1 << 26
 #: The most sentences of a fixed batch: one sentence is a list of tokens, and takes more than its numbers.
 _MOST_SENTENCES = 1 << 16
-#: What fills a batch up: a sentence of one token, whose tags are thrown away.
+#: The sentence that pads a batch: one token, whose tags are thrown away.
 _FILLER = InContext(("x",))
-#: The axes of a batch's own; the size of each is that of all its sentences together, but for the first.
+#: The axes of the batch itself. The size of each, except the first, is that of all its sentences together.
 _SENTENCES, _TOTAL = ("", "sentences"), ("", "total_tokens")
 _SMALLER = "build the model with smaller sizes"
 
@@ -42,8 +42,8 @@ class FixedShapes:
     Attributes:
         interface: The model's interface.
         sentences: The sentences of every run, or `None` for any number.
-        tokens: The tokens of each, as every run lays them out, or `None` for any number.
-        sizes: The sizes of the axes that must have one.
+        tokens: The tokens of each sentence in every run, or `None` for any number.
+        sizes: The fixed sizes of axes.
         file: The model's file, for the problems.
     """
 
@@ -62,8 +62,8 @@ class FixedShapes:
     def declared(cls, interface: Interface, declared: Mapping[str, Shape], file: str) -> FixedShapes:
         """Return the fixed sizes of inputs with these shapes.
 
-        Where the rows of all tokens, or all pieces, have a fixed number and the sentences have none, each sentence
-        runs alone.
+        If the rows of all tokens, or of all pieces, have a fixed number but the sentences have none, each sentence runs
+        alone.
 
         Raises:
             ModelError: M014 for sizes that no run could fill.
@@ -94,8 +94,8 @@ class FixedShapes:
         """Return the inputs of a batch at their sizes.
 
         Args:
-            whole: What `whole` gives.
-            lanes: Whether texts share lanes, where no size is fixed.
+            whole: The result of `whole`.
+            lanes: Whether texts share lanes, if no size is fixed.
 
         Raises:
             ModelError: As `encode`; M019 for a sentence that is too long for the sizes.
@@ -112,7 +112,7 @@ class FixedShapes:
         return self.interface.filled(batch)
 
     def have_room(self, sentences: Sequence[InContext]) -> list[bool]:
-        """Return of each sentence whether it fits the sizes.
+        """Return for each sentence whether it fits the sizes.
 
         Args:
             sentences: Sentences with tokens, without empty ones.
@@ -126,7 +126,7 @@ class FixedShapes:
         return [bool(each) for each in fits]
 
     def _room(self, entry: Input, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64], int]]:
-        """Yield the axes of an input that have a fixed size, with what each sentence needs and may have of them."""
+        """Yield the axes of an input that have a fixed size, with the size that each sentence needs and the limit."""
         for axis, needed in entry.room(batch):
             size = self.tokens if axis == ("", "tokens") else self.sizes.get(axis)
             if size is not None:

@@ -20,7 +20,7 @@ class Span:
     Attributes:
         start: Index of the first token.
         end: Index after the last token.
-        label: What most of its tokens were tagged with.
+        label: The label of most of its tokens.
         score: Mean of the scores of its tokens, in float64.
     """
 
@@ -33,9 +33,9 @@ class Span:
 def decode_spans(labels: Sequence[str], scores: Sequence[float]) -> tuple[Span, ...]:
     """Return the spans that flair 0.15.1 reads from BIO or BIOES tags (data.py, `get_spans_from_bio`).
 
-    The reading is flair's, with what may surprise: `E-` and `S-` do not end a span, so `S-LOC I-LOC` is one; an `E-` of
-    another class does not start one; and any other tag, such as `NOUN` or `<unk>`, is in a span with what follows its
-    second character as its class.
+    The rule is flair's, with its surprises. `E-` and `S-` do not end a span, so `S-LOC I-LOC` is one. An `E-` of
+    another class does not start one. Any other tag, such as `NOUN` or `<unk>`, is in a span whose class is the text
+    after its second character.
 
     Args:
         labels: One tag per token.
@@ -54,7 +54,7 @@ def decode_classifier_spans(labels: Sequence[str]) -> tuple[Span, ...]:
     """Return the spans that a flair 0.15.1 TokenClassifier reads from BIO or BIOES tags (word_tagger_model.py 124-165).
 
     They begin and end where those of `decode_spans` do. The label is that of the last token, and the score is 1: flair
-    gives the span neither the majority nor the scores of its tokens.
+    uses neither the majority nor the scores of its tokens.
 
     Args:
         labels: One tag per token.
@@ -79,8 +79,8 @@ def _runs(labels: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _starts(label: str, name: str, previous: str) -> bool:
-    """Return whether a tag of class `name` starts a span where the token before, of class `previous`, is in one."""
-    # The class "S-" is no slip of this port: flair compares the class before where it meant the prefix before.
+    """Return whether a tag of class `name` starts a span if the token before, of class `previous`, is in one."""
+    # The class "S-" is copied on purpose: flair compares the previous class where it meant the previous prefix.
     return label[:2] in _STARTING or (name != previous and (label[:2] == "I-" or previous == "S-"))
 
 

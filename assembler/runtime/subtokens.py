@@ -1,4 +1,4 @@
-"""Tokens to the subtokens of a transformer encoder, and back to the tokens that they stand for.
+"""Maps tokens to the subtokens of a transformer encoder, and subtokens back to their tokens.
 
 TF is flair 0.15.1's embeddings/transformer.py. The tokeniser itself is the library `tokenizers`, from the JSON that the
 model carries.
@@ -30,7 +30,7 @@ _LONGEST_REASON = 300
 
 
 class _Encoding(Protocol):
-    """What is used of `tokenizers.Encoding`, which has no types of its own."""
+    """The parts of `tokenizers.Encoding` that are used; it has no types."""
 
     ids: list[int]
     word_ids: list[int | None]
@@ -50,8 +50,8 @@ class Subtokenizer:
     """How tokens become subtokens of one encoder.
 
     Attributes:
-        name: The node of the spec that the encoder is.
-        about: What the metadata say of it.
+        name: The encoder's node in the spec.
+        about: Its record in the metadata.
         file: The model's file, for problems.
     """
 
@@ -62,7 +62,7 @@ class Subtokenizer:
 
     @classmethod
     def from_metadata(cls, name: str, fields: Fields) -> Subtokenizer:
-        """Return the subtokeniser that the metadata of a model states.
+        """Return the subtokeniser from the metadata of a model.
 
         Raises:
             ModelError: M013 for a field that is missing or damaged, M018 if the library `tokenizers` is not installed.
@@ -106,7 +106,7 @@ class Subtokenizer:
     def _pieces(self, encodings: Sequence[_Encoding], start: int, count: int) -> Iterator[Piece]:
         """Yield the pieces of one sentence, with the words of those subtokens that count.
 
-        Of pieces that overlap each subtoken counts once: those at the edges of a piece count in the neighbour, where
+        In overlapping pieces each subtoken counts once: those at the edges of a piece count in the neighbour, where
         they have more context (TF 60-84).
         """
         half, last = self.about.stride // 2, len(encodings) - 1
@@ -150,7 +150,7 @@ def _loaded(text: str, fields: Fields) -> _Tokenizer:
 
 
 def _parsed(text: str) -> object:
-    """Return a tokeniser's JSON, and nothing where it is none: the library says what is wrong with it."""
+    """Return a tokeniser's parsed JSON, or nothing if it is invalid; the library reports what is wrong with it."""
     try:
         parsed: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -160,13 +160,13 @@ def _parsed(text: str) -> object:
 
 @contextmanager
 def _told(problem: Callable[[str], ModelError]) -> Iterator[None]:
-    """Turn what the library raises of a tokeniser that a file made up into a problem.
+    """Turn the library's errors on a tokeniser from a file into a problem.
 
-    It raises bare `Exception`, and where its Rust code panics a `PanicException`, which is none. What asks a process to
-    end passes.
+    It raises bare `Exception`, and a `PanicException`, which is not an `Exception`, if its Rust code panics. Requests
+    to end the process pass through.
 
     Raises:
-        ModelError: As `problem` makes it of the reason.
+        ModelError: As `problem` makes it from the reason.
     """
     try:
         yield
@@ -178,7 +178,7 @@ def _told(problem: Callable[[str], ModelError]) -> Iterator[None]:
 
 def _limit(tokenizer: _Tokenizer, about: Subtokens, fields: Fields) -> None:
     special, key = tokenizer.num_special_tokens_to_add(is_pair=False), "most"
-    if about.most <= special + about.stride:  # on which the library panics, which is no Exception
+    if about.most <= special + about.stride:  # on which the library panics, which is not an Exception
         message = f"{about.most} subtokens leave no room beside {special} special ones and a stride of {about.stride}"
         raise fields.error(key, message)
     with _told(lambda why: fields.error(key, f"the library 'tokenizers' does not take it: {why}")):

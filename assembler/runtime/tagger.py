@@ -1,4 +1,4 @@
-"""A tagger: sentences in, tags out, in the caller's order."""
+"""A tagger: it takes sentences and returns their tags, in the caller's order."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 class Tagger:
     """An assembled tagger, from its model file alone.
 
-    It holds no state but the loaded model: several threads may use one tagger. It prints nothing and logs nothing.
+    Its only state is the loaded model, so several threads may use one tagger. It prints nothing and logs nothing.
 
-    Limits: a batch holds the hidden states of all its characters at once, about
-    `sentences * longest text * hidden size * 4` bytes for each language model; texts are never cut.
+    Limits: a batch holds the hidden states of all its characters at once, about `sentences * longest text * hidden size
+    * 4` bytes for each language model; texts are never split.
     """
 
     __slots__ = ("_heads", "_runner")
@@ -49,18 +49,18 @@ class Tagger:
             path: A model that `assemble` wrote; external data is looked for beside it.
             threads: Threads within an operator, at least 1; `None` leaves the choice to ONNX Runtime.
             spin: Whether threads wait by spinning while a run lasts: faster, most of all for one sentence at a time.
-                Give `False` where the cores are shared with other programs, or several runs go on at the same time.
+                Use `False` if the cores are shared with other programs, or if several runs happen at the same time.
             providers: Execution providers of ONNX Runtime in order of preference, each a name or a name with its
-                options; `None` is the CPU, also where others are installed.
-            verify: Whether to look if the file is whole, by the digest that it carries. `False` saves the hashing of
-                large weights, which goes on while ONNX Runtime loads them.
+                options; `None` is the CPU, even if others are installed.
+            verify: Whether to check that the file is whole, by the digest that it carries. `False` skips the hashing of
+                large weights, which happens while ONNX Runtime loads them.
 
         Raises:
             ModelError: M010 the file cannot be read, M011 ONNX Runtime cannot load it, M012 the assembler did not write
-                it, M013 its metadata are damaged or of another format, M014 it is no tagger or wants what this runtime
-                cannot fill, M018 a library that fills an input is not installed, M021 the file is damaged, M022 it
-                carries no digest, or one that cannot be made here.
-            ValueError: If `threads` is below 1, or this ONNX Runtime has not got one of the providers.
+                it, M013 its metadata are damaged or of another format, M014 it is not a tagger or has inputs that this
+                runtime cannot fill, M018 a library that fills an input is not installed, M021 the file is damaged, M022
+                it carries no digest, or one that cannot be made here.
+            ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
         self._heads = Head.all_of(metadata, session)
@@ -73,12 +73,12 @@ class Tagger:
 
     @property
     def tasks(self) -> tuple[TokenTask, ...]:
-        """What the model decides for tokens; the first is what a result has in itself."""
+        """The model's tasks on tokens. A result itself has the tags of the first."""
         return tuple(head.task for head in self._heads)
 
     @property
     def interface(self) -> Interface:
-        """What the model asks of its host, and what it gives."""
+        """The model's inputs and outputs for a host."""
         return self._runner.interface
 
     @property
@@ -104,10 +104,10 @@ class Tagger:
 
         Args:
             sentences: A list of tokens for each sentence. Empty tokens are dropped, as flair drops them; a sentence
-                without tokens has an empty result. Where `interface.context` is above 0, the tokens of the sentences
-                around it are read with each, as in flair's `predict`.
-            batch_size: The most sentences in one run. Batches hold sentences of like length, whatever the order here.
-                By default 32, as in flair, or 128 where the language models let sentences share a lane.
+                without tokens has an empty result. If `interface.context` is above 0, each is read with tokens of the
+                sentences around it, as in flair's `predict`.
+            batch_size: The largest number of sentences in one run. Batches hold sentences of similar length, whatever
+                the order here. By default 32, as in flair, or 128 if the language models let sentences share a lane.
             progress: Called with the number of sentences that have been finished since the call before.
             force_tokens: Whether to leave out the spans.
             tokenizer: One of `tokenization.TOKENIZERS` for sentences that are raw text, a string each. Results then
@@ -117,9 +117,9 @@ class Tagger:
             A result for each sentence, in the order of `sentences`.
 
         Raises:
-            TypeError: If a sentence is not a list of strings, or with a tokeniser no string: the message says which.
+            TypeError: If a sentence is not a list of strings, or with a tokeniser not a string; the message says which.
             ValueError: If `batch_size` is below 1, or there is no such tokeniser.
-            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if it does not give what the metadata say,
+            ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if its outputs do not match the metadata,
                 M019 for a sentence that is too long for the model.
         """
         found = list(self._runner.placed(sentences, tokenizer))
@@ -133,7 +133,7 @@ class Tagger:
         progress: Progress | None = None,
         force_tokens: bool = False,
     ) -> list[TaggedSentence]:
-        """Tag sentences whose neighbours the caller knows, instead of those that stand beside them here.
+        """Tag sentences with neighbours from the caller, instead of those next to them in the list.
 
         Only models with `interface.context` above 0 read the neighbours: encoders that were trained with them (FLERT).
 
@@ -163,9 +163,9 @@ class Tagger:
         force_tokens: bool = False,
         tokenizer: str | None = None,
     ) -> Iterator[TaggedSentence]:
-        """Tag any number of sentences with bounded memory: the same results as `tag`, one after the other.
+        """Tag any number of sentences with bounded memory: the same results as `tag`, one after another.
 
-        Of lossy profiles they are near: what int8 gives depends a little on the sentences that run together.
+        For lossy profiles they are close: the output of int8 depends a little on the sentences that run together.
 
         Args:
             sentences: As for `tag`. No more than `window * batch_size` are read ahead of the results, and as many more
@@ -177,7 +177,7 @@ class Tagger:
             tokenizer: As for `tag`.
 
         Returns:
-            The results in the order of `sentences`. Nothing is read before the first is asked for.
+            The results in the order of `sentences`. Nothing is read before the first is requested.
 
         Raises:
             TypeError: As for `tag`, when the window with the sentence is reached.
@@ -191,10 +191,10 @@ class Tagger:
 
 @dataclass(frozen=True, slots=True)
 class _TagReader:
-    """Makes tagged sentences of the outputs of a model's heads.
+    """Makes tagged sentences from the outputs of a model's heads.
 
     Attributes:
-        heads: The heads, the first first.
+        heads: The heads, in order.
         force_tokens: Whether to leave out the spans.
     """
 

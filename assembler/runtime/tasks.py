@@ -15,7 +15,7 @@ _PLACE = "assembler.tasks"
 
 
 def read_tasks(value: object, labels: tuple[str, ...], interface: Interface, file: str) -> tuple[Task, ...]:
-    """Return the tasks that the metadata list, the first first.
+    """Return the tasks that the metadata list, in order.
 
     Args:
         value: The parsed JSON of `assembler.tasks`; `None` in models of the first versions, which had one task at most.
@@ -34,7 +34,7 @@ def read_tasks(value: object, labels: tuple[str, ...], interface: Interface, fil
     tasks = each(read_task, entries)
     for name, times in Counter(task.name for task in tasks).items():
         if times > 1:
-            raise damaged(_PLACE, f"'{name}' stands there twice", file)
+            raise damaged(_PLACE, f"'{name}' occurs twice", file)
     return tasks
 
 

@@ -1,4 +1,4 @@
-"""Sentences to the code points that a model with a text input takes."""
+"""Encodes sentences as the code points for a model with a text input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Stands for U+0000 in a text, where 0 is padding: the first number that is no code point.
+#: Replaces U+0000 in a text, where 0 is padding: the first number that is not a code point.
 NULL = 0x110000
 
 
@@ -23,10 +23,10 @@ def encode_text(sentences: Sequence[Sequence[str]], width: int = 0) -> NDArray[n
 
     Args:
         sentences: The tokens of each.
-        width: The characters of a row, if they are to be more than the longest text has.
+        width: The characters of a row, if they must be more than the longest text has.
 
     Raises:
-        ValueError: If a token holds a space, which would make two tokens of it.
+        ValueError: If a token holds a space, which would split it into two tokens.
     """
     for number, sentence in enumerate(sentences):
         strange = next((token for token in sentence if " " in token), None)

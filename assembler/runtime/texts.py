@@ -1,4 +1,4 @@
-"""The texts that language models read of lists of tokens, and where each token stands in them.
+"""The texts that language models read for lists of tokens, and the place of each token in them.
 
 TK is flair 0.15.1's embeddings/token.py, DA its data.py.
 """
@@ -26,8 +26,8 @@ class Texts:
         texts: One for each sentence.
         begins: Where flair takes each token to begin, in code points, int64 `[S, T]`.
         ends: Where flair takes each token to end, int64 `[S, T]`.
-        extents: The characters that all tokens are taken to need, int64 `[S]`: more than the text has where it ends in
-            white space, which flair strips from the text (DA 984) and not from the tokens.
+        extents: The characters that all tokens are taken to need, int64 `[S]`: more than the text has if it ends in
+            white space, which flair strips from the text (DA 984) but not from the tokens.
     """
 
     texts: tuple[str, ...]
@@ -41,8 +41,8 @@ class Texts:
 
         Args:
             sentences: The tokens of each.
-            widths: Code points in each token, 0 behind the sentence's end, int64 `[S, T]`.
-            tokenized: Whether the tokens are joined by one space each, or by the spaces that are behind them.
+            widths: Code points in each token, 0 after the sentence's end, int64 `[S, T]`.
+            tokenized: Whether the tokens are joined by one space each, or by the spaces that follow them.
         """
         if tokenized:
             texts = tuple(" ".join(tokens) for tokens in sentences)
@@ -64,5 +64,5 @@ def _spaces(tokens: Sequence[str]) -> list[int]:
 
 
 def _plain(tokens: Sequence[str], spaces: Sequence[int]) -> str:
-    """Return what `Sentence.to_plain_string` gives (DA 978-984)."""
+    """Return the same as `Sentence.to_plain_string` (DA 978-984)."""
     return "".join(token + " " * count for token, count in zip(tokens, spaces, strict=True)).rstrip()

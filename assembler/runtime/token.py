@@ -1,4 +1,4 @@
-"""A token that knows the white space behind it, which language models on untokenised text read."""
+"""A token with the white space after it, which language models on untokenised text read."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 class Token(str):
     """A token, and the spaces between it and the next one.
 
-    It is a string in every other way. A plain string has the spaces that flair's `Sentence` of a list gives it.
+    It is a string in every other way. A plain string gets the spaces that flair's `Sentence` of a list assigns to it.
 
     Attributes:
-        spaces: The number of spaces behind it; flair's `Token.whitespace_after`.
+        spaces: The number of spaces after it; flair's `Token.whitespace_after`.
         place: Where it starts and ends in the text that it was found in, in code points, or `None`.
     """
 
@@ -31,7 +31,7 @@ class Token(str):
 
 
 def spaces_behind(words: Sequence[str]) -> list[int]:
-    """Return the spaces behind each word of a list, as flair's `Sentence` counts them (flair 0.15.1, data.py 862-887).
+    """Return the spaces after each word of a list, as flair's `Sentence` counts them (flair 0.15.1, data.py 862-887).
 
     flair joins the words by spaces and looks each up in the result. That is one space, except before a word of spaces,
     which is found in the joining space itself, and before an empty word, which is found at once.
@@ -47,7 +47,7 @@ def spaces_behind(words: Sequence[str]) -> list[int]:
 
 
 def without_empty(words: Iterable[str]) -> tuple[str, ...]:
-    """Return the words that are not empty, which flair drops; those that stay keep the spaces they had before."""
+    """Return the words without the empty ones, which flair drops; the others keep their spaces."""
     given = tuple(words)
     if all(given):
         return given
@@ -59,6 +59,6 @@ def without_empty(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def places(tokens: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Return where each token stands in the text that all were found in; nothing where one does not know."""
+    """Return the place of each token in the common text, or nothing if a place is unknown."""
     found = [token.place for token in tokens if isinstance(token, Token) and token.place is not None]
     return tuple(found) if len(found) == len(tokens) else ()

@@ -1,4 +1,4 @@
-"""Raw text to tokens that know where they stand in it. The tokeniser is no part of a model: it decides what is tagged.
+"""Splits raw text into tokens with their places. The tokeniser is not part of a model, but decides what is tagged.
 
 DA is flair 0.15.1's data.py, TZ its tokenization.py.
 """
@@ -18,10 +18,10 @@ from assembler.runtime.token import Token
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: `segtok`: what flair's `Sentence` does with a text, by the library of that name. `whitespace`: what stands between
-#: white space, as it is.
+#: `segtok`: splits a text as flair's `Sentence` does, by the library of that name. `whitespace`: splits at white space
+#: and changes nothing.
 TOKENIZERS = ("segtok", "whitespace")
-#: What flair takes out of a text before it looks for tokens (DA 1132-1145).
+#: The characters that flair removes from a text before it looks for tokens (DA 1132-1145).
 _REMOVED = frozenset("\u200b\u200c\ufe0f\ufeff\u2028\u2029")
 _WORD = re.compile(r"\S+")
 
@@ -34,13 +34,13 @@ def tokenize(texts: Iterable[object], tokenizer: str) -> Iterator[tuple[Token, .
         tokenizer: One of `TOKENIZERS`.
 
     Returns:
-        An iterator of tokens with their `place` in the text as it was given, in code points, and with the spaces that
-        flair counts behind them.
+        An iterator of tokens with their `place` in the original text, in code points, and with the spaces that flair
+        counts after them.
 
     Raises:
         ValueError: If there is no such tokeniser, at once.
         ModelError: M018 if the library `segtok` is not installed, at once.
-        TypeError: If the texts are one string or no list, at once; if one of them is none, when it is read.
+        TypeError: At once if the texts are one string or not a list; when it is read if one of them is not a string.
     """
     if tokenizer not in TOKENIZERS:
         message = f"tokenizer: expected one of {', '.join(TOKENIZERS)}, got {reprlib.repr(tokenizer)}"
@@ -65,16 +65,16 @@ def _separated(text: str) -> tuple[Token, ...]:
 
 
 def _spaced(found: Iterable[tuple[str, tuple[int, int], tuple[int, int]]]) -> tuple[Token, ...]:
-    """Return tokens from their texts, their places in the text that was searched and in the one that was given."""
+    """Return tokens from their texts, their places in the searched text and those in the original text."""
     words = list(found)
     following = [inside[0] for _, inside, _ in words[1:]]
     ends = [inside[1] for _, inside, _ in words]
-    spaces = [start - end for start, end in zip(following, ends, strict=False)] + [0]  # none behind the last (DA 887)
+    spaces = [start - end for start, end in zip(following, ends, strict=False)] + [0]  # none after the last (DA 887)
     return tuple(Token(text, count, place) for (text, _, place), count in zip(words, spaces, strict=False))
 
 
 class _Segtok:
-    """flair's SegtokTokenizer (TZ 119-130) behind the clean-up that its `Sentence` does (DA 852-882, 1129-1156)."""
+    """flair's SegtokTokenizer (TZ 119-130) after the clean-up of its `Sentence` (DA 852-882, 1129-1156)."""
 
     def __init__(self) -> None:
         try:
@@ -99,13 +99,13 @@ class _Segtok:
 
 
 def _cleaned(text: str) -> tuple[str, list[int]]:
-    """Return a text as flair searches it for tokens, and where each of its characters stands in the original."""
+    """Return a text as flair searches it for tokens, and the place of each of its characters in the original."""
     kept = [(_restored(letter), place) for place, letter in enumerate(text) if letter not in _REMOVED]
     return "".join(letter for letter, _ in kept), [place for letter, place in kept if letter]
 
 
 def _restored(letter: str) -> str:
-    """Return a control character of Latin-1 as what Windows-1252 has in its place, nothing where that has none."""
+    """Return the Windows-1252 character for a control character of Latin-1, or nothing if there is none."""
     if not "\x80" <= letter <= "\x99":
         return letter
     try:

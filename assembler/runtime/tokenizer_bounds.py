@@ -1,7 +1,7 @@
-"""Whether a stored tokeniser keeps what it makes of a text, and its time, in proportion to it.
+"""Checks that the output and the time of a stored tokeniser are in proportion to the text.
 
-The library `tokenizers` runs whatever steps its JSON lists, one after the other, on the whole text. Thirty steps that
-each write a character twice make 2^30 of one. The names of steps are those of the library's serialisation.
+The library `tokenizers` runs all steps that its JSON lists, one after another, on the whole text. Thirty steps that
+each double a character turn one into 2^30. The names of steps are those of the library's serialisation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_STEPS = 16
 _MOST_GROWTH = 1000
 #: XLM-R's map of characters has 316,720 characters of Base64.
 _LONGEST_MAP = 1_000_000
-#: So much of an expression is shown.
+#: The number of characters of an expression that are shown.
 _SHOWN = 100
 #: U+FDFA becomes 18 characters in compatibility forms, and no character becomes more.
 _GROWTH: Mapping[str, int] = {"NFKC": 18, "NFKD": 18, "Precompiled": 18, "Nmt": 1, "ByteLevel": 2}
@@ -31,7 +31,7 @@ def unbounded_steps(tokenizer: object) -> str | None:
     """Return what is wrong with the steps of a tokeniser before its model, or `None`.
 
     Args:
-        tokenizer: The parsed JSON of the library `tokenizers`. What else is wrong with it, the library says.
+        tokenizer: The parsed JSON of the library `tokenizers`. The library reports other errors in it.
     """
     for sort, inner in _INNER.items():
         steps = []
@@ -47,7 +47,7 @@ def unbounded_steps(tokenizer: object) -> str | None:
 
 
 def _steps(step: object, inner: str) -> Iterator[Mapping[str, object]]:
-    """Yield the steps in their order. Sequences may stand in sequences."""
+    """Yield the steps in their order. Sequences may contain sequences."""
     waiting = [step]
     while waiting:
         here = waiting.pop()

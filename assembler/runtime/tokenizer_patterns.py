@@ -1,8 +1,8 @@
-"""Which regular expressions of a stored tokeniser are run.
+"""Decides which regular expressions of a stored tokeniser may run.
 
-The library `tokenizers` runs them with Oniguruma, which gives a match up after ten million steps, but tries anew at the
-next character: 2,000 characters took half a minute, and each doubling takes eight times as long. So an expression has
-to be one that released tokenisers have, or so plain that it costs no more than the square of a text's length.
+The library `tokenizers` runs them with Oniguruma, which abandons a match after ten million steps, but tries again at
+the next character: 2,000 characters took half a minute, and each doubling takes eight times as long. So an expression
+must be one of released tokenisers, or so plain that it costs no more than the square of a text's length.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _KNOWN = frozenset(
         rf"{_CASES}|\p{{N}}{{1,3}}|{_SIGNS}[\r\n/]*|\s*[\r\n]+|{_SPACES}",  # GPT-4o
     ]
 )
-#: A character, an escape that is no reference to a group, or what a class is made of.
+#: A character, an escape that is not a reference to a group, or the content of a class.
 _ATOM = r"(?:\\[pP]\{\^?\w+\}|\\[^1-9kgKXRpP]|[^\\()|*+?{}])"
 _PLAIN = re.compile(rf"{_ATOM}*\??{_ATOM}*(?:[*+]|\{{\d+(?:,\d*)?\}})?{_ATOM}*", re.DOTALL)
 _LONGEST = 100
 
 
 def is_bounded(pattern: str) -> bool:
-    """Return whether a regular expression costs at most the square of the length of what it is run on.
+    """Return whether a regular expression costs at most the square of the text's length.
 
     A plain one has no groups and no alternatives, at most one optional character and one that is repeated.
     """

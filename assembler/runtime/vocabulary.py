@@ -1,4 +1,4 @@
-"""The vocabulary of an embedding table: tokens to rows.
+"""The vocabulary of an embedding table, which maps tokens to rows.
 
 TK is flair 0.15.1's embeddings/token.py.
 """
@@ -25,7 +25,7 @@ class Vocabulary:
     """How tokens find their rows in one embedding table.
 
     Attributes:
-        name: The node of the spec that the table is.
+        name: The table's node in the spec.
         rule: As in `interface.tables.Words`.
         words: The words by row; empty for `hash`.
         unknown: The row of a word that is not found.
@@ -47,7 +47,7 @@ class Vocabulary:
 
     @classmethod
     def from_metadata(cls, name: str, fields: Fields) -> Vocabulary:
-        """Return the vocabulary that the metadata of a model states.
+        """Return the vocabulary from the metadata of a model.
 
         Raises:
             ModelError: M013 for a field that is missing or damaged.

@@ -1,7 +1,7 @@
-"""Looks whether a model file is whole: whether it still is what was written, by the digests that it carries.
+"""Checks that a model file is whole, that is unchanged since it was written, by the digests that it carries.
 
-A digest tells damage, by a bad disk or a copy that was cut. It does not tell who wrote the file: whoever changes a
-model can make its digest anew.
+A digest reveals damage, by a bad disk or an incomplete copy. It does not tell who wrote the file, because anybody who
+changes a model can also write a new digest.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _HINT = "copy it again or build it again; verify=False (--no-verify) loads it unchecked"
 #: Entries of models that the assembler itself wrote, all of which carry a digest.
 _WRITTEN = ("assembler.proof", "assembler.parts")
-#: Fewer bytes are hashed before the model is loaded, more of them beside the loading.
+#: Fewer bytes are hashed before the model is loaded, more of them while it is loaded.
 _BESIDE = 1 << 22
 
 
 def require_whole(file: str) -> None:
-    """Refuse a model file that is not what was written.
+    """Refuse a model file that has changed since it was written.
 
     Raises:
         ModelError: M021 it is damaged, M022 it carries no digest, or one that cannot be made here.
@@ -39,10 +39,11 @@ def require_whole(file: str) -> None:
 
 @contextmanager
 def watched(file: str) -> Iterator[None]:
-    """Check a model file around what loads it: its structure before, its large weights meanwhile.
+    """Check a model file around its loading: its structure before, its large weights meanwhile.
 
-    The structure is all that decides what a load asks of the machine. Nothing is computed with the weights before the
-    `with` block has ended without an error. A file without metadata of ours is not checked: it is refused elsewhere.
+    Only the structure decides how much time and memory a load takes. Nothing is computed with the weights before the
+    `with` block has ended without an error. A file without the assembler's metadata is not checked, because it is
+    refused elsewhere.
 
     Raises:
         ModelError: M021 it is damaged, M022 it carries no digest, or one that cannot be made here.
@@ -68,7 +69,7 @@ def watched(file: str) -> Iterator[None]:
         checked = pool.submit(_compare, contents, file, whole=True)
         try:
             yield
-        finally:  # what damaged weights do to a load is no error of its own
+        finally:  # an error of a load with damaged weights is not reported separately
             checked.result()
 
 

@@ -1,1 +1,1 @@
-"""What sources give: weights as plain arrays, and what a host must know of them."""
+"""The content of sources: weights as plain arrays, and the data on them that a host needs."""

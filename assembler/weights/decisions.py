@@ -1,4 +1,4 @@
-"""What a part decides: labels of tokens, or labels of sentences, and how they are read."""
+"""The decision of a part: labels of tokens, or labels of sentences, and how they are read."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ class SentenceLabels:
 
 
 def decisions_of(weights: Weights) -> TokenLabels | SentenceLabels | None:
-    """Return what the part with these weights decides, or `None` if it decides nothing."""
+    """Return the decision of the part with these weights, or `None` if it decides nothing."""
     decisions = getattr(weights, "decisions", None)
     return decisions if isinstance(decisions, TokenLabels | SentenceLabels) else None

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordLayersWeights:
-    """The layers that DocumentPoolEmbeddings has in front of its pooling.
+    """The layers of DocumentPoolEmbeddings before its pooling.
 
     Attributes:
         first: float32 [features, features], `x @ first.T`.
-        second: The layer behind a ReLU, or `None` where the mode is linear.
+        second: The layer after a ReLU, or `None` if the mode is linear.
         reference: Runs the loaded model itself.
     """
 
@@ -35,7 +35,7 @@ class WordLayersWeights:
         return {"embedding_size": self.first.shape[1]}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `embeddings` and give `rows`."""
+        """Run the loaded model on `embeddings` and return `rows`."""
         return self.reference(inputs)
 
 
@@ -68,13 +68,13 @@ class DocumentRnnWeights:
         return {"embedding_size": self.embedding_size, "document_size": size}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `embeddings` and `lengths` and give `documents`."""
+        """Run the loaded model on `embeddings` and `lengths` and return `documents`."""
         return self.reference(inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextHeadWeights:
-    """What a TextClassifier has behind its document embeddings.
+    """The layers of a TextClassifier after its document embeddings.
 
     Attributes:
         linear: The map to the labels.
@@ -96,7 +96,7 @@ class TextHeadWeights:
 
     @property
     def decisions(self) -> SentenceLabels:
-        """What it decides."""
+        """Its decision."""
         return SentenceLabels(self.labels, self.label_type, self.multi_label, self.thresholds)
 
     def facts(self) -> Mapping[str, int]:
@@ -104,5 +104,5 @@ class TextHeadWeights:
         return {"document_size": self.linear.weight.shape[1], "label_count": len(self.labels)}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `documents` and give `probabilities` and `emissions`."""
+        """Run the loaded model on `documents` and return `probabilities` and `emissions`."""
         return self.reference(inputs)

@@ -35,17 +35,17 @@ class Normalisation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncoderLayer:
-    """One layer: attention and feed-forward network, each added to what enters it and normalised behind.
+    """One layer: attention and feed-forward network, each with a residual connection and a normalisation after it.
 
     Attributes:
         query: float32 [hidden, hidden], like `key`, `value` and `attended`.
         key: See `query`.
         value: See `query`.
-        attended: The linear layer behind the heads.
-        attention_norm: The normalisation behind the attention.
+        attended: The linear layer after the heads.
+        attention_norm: The normalisation after the attention.
         inner: The first linear layer of the feed-forward network.
         outer: Its second.
-        output_norm: The normalisation behind it.
+        output_norm: The normalisation after it.
     """
 
     query: Linear
@@ -71,8 +71,8 @@ class EncoderWeights:
         heads: Attention heads of a layer.
         activation: That of the feed-forward networks.
         padded_from: RoBERTa's rule: positions count from this padding id on and skip it; `None` counts from 0.
-        chosen: The layers whose states are given, 0 being the embeddings; in this order.
-        mean: Whether the mean of the chosen layers is given, instead of one behind the other.
+        chosen: The layers whose states are output, in this order; 0 is the embeddings.
+        mean: Whether the mean of the chosen layers is output, instead of all side by side.
         pooling: How flair makes a token's vector of its subtokens' states.
         subtokens: How a host makes the input.
         reference: Runs the loaded model itself.
@@ -100,9 +100,9 @@ class EncoderWeights:
         return int(self.projection.weight.shape[0] if self.projection else self.words.shape[1])
 
     def facts(self) -> Mapping[str, int]:
-        """Return `hidden_size`: the features of a state, over all layers that are given one behind the other."""
+        """Return `hidden_size`: the features of a state, over all layers that are output side by side."""
         return {"hidden_size": self.width * (1 if self.mean else len(self.chosen))}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `subtokens` and `mask` and give its `states`."""
+        """Run the loaded model on `subtokens` and `mask` and return its `states`."""
         return self.reference(inputs)

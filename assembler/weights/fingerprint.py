@@ -1,4 +1,4 @@
-"""Tells whether the weights of two parts are the same, whatever file they came from."""
+"""Decides whether the weights of two parts are the same, whatever file they came from."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def fingerprint(weights: Weights) -> str:
-    """Return a digest of all that a part is made of: its class, arrays, dictionaries and options.
+    """Return a digest of everything in a part: its class, arrays, dictionaries and options.
 
-    Parts of equal fingerprints compute the same, and are fed the same. What runs the loaded model is no part of it.
+    Parts with equal fingerprints compute the same, and are fed in the same way. The code that runs the loaded model
+    does not count.
     """
     digest = hashlib.sha256()
     for piece in _pieces(weights):

@@ -1,4 +1,4 @@
-"""The layers of a tagger after its embeddings, and what decodes their emissions."""
+"""The layers of a tagger after its embeddings, and the CRF that decodes their emissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assembler.weights.layers import Linear, Recurrent
     from assembler.weights.protocol import Weights
 
-#: The predicted classes that flair writes no label for, by the class of flair's (ST 551-554, nn/model.py 871 and 898).
+#: The predicted classes for which flair writes no label, by flair's class (ST 551-554, nn/model.py 871 and 898).
 _SKIPPED: Mapping[Reading, tuple[str, ...]] = MappingProxyType(
     {"sequence_tagger": ("O", "_"), "token_classifier": ("O",)}
 )
@@ -24,7 +24,7 @@ _SKIPPED: Mapping[Reading, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaggerHeadWeights:
-    """A tagger's layers behind its embeddings.
+    """A tagger's layers after its embeddings.
 
     Attributes:
         embedding_size: Features of an embedding.
@@ -36,7 +36,7 @@ class TaggerHeadWeights:
         spans: Whether the labels encode spans (flair's ST 892).
         has_crf: Whether a CRF decodes the emissions, instead of softmax and its maximum.
         reference: Runs the loaded model itself.
-        reading: The class of flair's whose rules make labels and spans of the predicted classes.
+        reading: The flair class whose rules make labels and spans from the predicted classes.
     """
 
     sort: ClassVar[str] = "tagger_head"
@@ -54,7 +54,7 @@ class TaggerHeadWeights:
 
     @property
     def decisions(self) -> TokenLabels:
-        """What is decided from its emissions, by itself or by a CRF."""
+        """The decision from its emissions, by itself or by a CRF."""
         return TokenLabels(self.labels, self.label_type, self.spans, _SKIPPED[self.reading], self.reading)
 
     def facts(self) -> Mapping[str, int]:
@@ -62,13 +62,13 @@ class TaggerHeadWeights:
         return {"embedding_size": self.embedding_size, "label_count": len(self.labels), "has_crf": int(self.has_crf)}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `embeddings` and `lengths` and give `emissions`, `scores`, `prediction`."""
+        """Run the loaded model on `embeddings` and `lengths` and return `emissions`, `scores`, `prediction`."""
         return self.reference(inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrfWeights:
-    """The conditional random field behind a tagger's emissions.
+    """The conditional random field after a tagger's emissions.
 
     Attributes:
         transitions: float32 [to, from].
@@ -89,13 +89,13 @@ class CrfWeights:
         return {"label_count": self.transitions.shape[0]}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `emissions` and `lengths` and give `scores` and `prediction`."""
+        """Run the loaded model on `emissions` and `lengths` and return `scores` and `prediction`."""
         return self.reference(inputs)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelWeights:
-    """What the parts behind a head take of it: its labels by class id."""
+    """What the parts after a head take from it: its labels by class id."""
 
     labels: tuple[str, ...]
 
@@ -109,6 +109,6 @@ class LabelWeights:
 
 
 def labels_of(weights: Weights) -> LabelWeights | None:
-    """Return the labels of a part that decides on labels of tokens, or `None` of another."""
+    """Return the labels of a part that decides on labels of tokens, or `None` for another part."""
     decisions = decisions_of(weights)
     return LabelWeights(decisions.labels) if isinstance(decisions, TokenLabels) else None

@@ -36,18 +36,18 @@ class CharLmWeights:
     reference: Callable[[Arrays], Arrays]
 
     def facts(self) -> Mapping[str, int]:
-        """Return `hidden_size`: the features of a state, after the projection where there is one."""
+        """Return `hidden_size`: the features of a state, after the projection if there is one."""
         size = self.projection.weight.shape[0] if self.projection else self.recurrent.output_size
         return {"hidden_size": size}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `characters` and give its `states`."""
+        """Run the loaded model on `characters` and return its `states`."""
         return self.reference(inputs)
 
 
 @dataclass(frozen=True, slots=True)
 class CharacterWeights:
-    """What the parts before a language model take of it: how its input is made."""
+    """What the parts before a language model take from it: how its input is made."""
 
     characters: Characters
 
@@ -56,11 +56,11 @@ class CharacterWeights:
         return {}
 
     def run(self, _inputs: Arrays) -> Arrays | None:
-        """Return nothing: flair makes the input of its language models inside of a whole run."""
+        """Return nothing, because flair makes the input of its language models within a whole run."""
         return None
 
 
 def characters_of(weights: Weights) -> CharacterWeights | None:
-    """Return how the input of a language model is made, or `None` of weights that say nothing of it."""
+    """Return how the input of a language model is made, or `None` for weights that do not say it."""
     characters = getattr(weights, "characters", None)
     return CharacterWeights(characters) if isinstance(characters, Characters) else None

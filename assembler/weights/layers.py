@@ -1,6 +1,6 @@
 """Layers as plain arrays, in torch's own layouts, whatever file they came from.
 
-Arrays are views on the loaded model wherever possible, so that a stack is not held twice.
+Arrays are views on the loaded model wherever possible, so that a stack is not in memory twice.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ class Recurrent:
 
     @property
     def output_size(self) -> int:
-        """Features that the last layer gives per position."""
+        """Features that the last layer outputs per position."""
         return self.hidden_size * len(self.layers[-1])

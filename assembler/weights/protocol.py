@@ -1,4 +1,4 @@
-"""What a source gives for one part."""
+"""The weights that a source has for one part."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Weights(Protocol):
-    """What a source gives for one part.
+    """The weights that a source has for one part.
 
-    Two attributes may be beside these: `sort`, the name of what the weights are, such as `char_lm`, by which kinds say
-    what they take; and `decisions`, of a part that decides the labels that it decides on (`weights.decisions`).
+    Two more attributes are optional: `sort`, the sort of the weights, such as `char_lm`, by which kinds say what they
+    take; and `decisions`, the labels on which the part decides (`weights.decisions`).
     """
 
     def facts(self) -> Mapping[str, int]:
@@ -25,6 +25,6 @@ class Weights(Protocol):
 
 
 def sort_of(weights: Weights) -> str | None:
-    """Return the name of what weights are, or `None` where they do not say."""
+    """Return the sort of weights, or `None` if they do not name it."""
     sort = getattr(weights, "sort", None)
     return sort if isinstance(sort, str) else None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """What was cut from a table of words.
+    """The cut that was made to a table of words.
 
     Attributes:
         whole: How the source finds its rows.
@@ -30,10 +30,10 @@ class TableWeights:
     """A table of word vectors.
 
     Attributes:
-        table: float32 [rows, features], a layer normalisation of the rows already in it.
+        table: float32 [rows, features], with any layer normalisation of the rows already applied.
         words: How a host finds a row.
         reference: Runs the loaded model itself.
-        cut: What was cut, or `None` where the table is the source's own.
+        cut: The cut, or `None` if the table is the source's own.
     """
 
     sort: ClassVar[str] = "embedding"
@@ -48,7 +48,7 @@ class TableWeights:
         return {"embedding_size": self.table.shape[1]}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `words` and give `rows`."""
+        """Run the loaded model on `words` and return `rows`."""
         return self.reference(inputs)
 
 
@@ -73,5 +73,5 @@ class PieceWeights:
         return {"embedding_size": 2 * self.table.shape[1]}
 
     def run(self, inputs: Arrays) -> Arrays | None:
-        """Run the loaded model on `pieces` and give `rows`."""
+        """Run the loaded model on `pieces` and return `rows`."""
         return self.reference(inputs)

@@ -196,15 +196,15 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     ),
     "build with slots": (
         DICTIONARY + b")\x81" + written((None, {"add_unk": 1})) + b"b.",
-        "a dictionary of flair's has other attributes than flair gives it",
+        "a dictionary of flair's has other attributes than flair writes",
     ),
     "build with another attribute": (
         dictionary("a", __class__=1) + b".",
-        "a dictionary of flair's has other attributes than flair gives it",
+        "a dictionary of flair's has other attributes than flair writes",
     ),
     "build twice": (
         dictionary("a") + written({"add_unk": True}) + b"b.",
-        "a dictionary of flair's has other attributes than flair gives it",
+        "a dictionary of flair's has other attributes than flair writes",
     ),
     "build of a table": (
         call(ORDERED) + written({"_metadata": 1, "x": 2}) + b"b.",
@@ -260,7 +260,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "long text": (b"\x8d" + b"\xff" * 7 + b"\x7f.", NO_OPERATION.format("0x8d")),
     "long bytes": (b"\x8e" + b"\xff" * 7 + b"\x7f.", NO_OPERATION.format("0x8e")),
     "long array": (b"\x96" + b"\xff" * 7 + b"\x7f.", NO_OPERATION.format("0x96")),
-    "frame": (b"\x95" + b"\xff" * 8 + b".", "a frame of its pickle ends behind the file"),
+    "frame": (b"\x95" + b"\xff" * 8 + b".", "a frame of its pickle ends after the file"),
     "number of gigabytes": (b"\x8b\xff\xff\xff\x7f.", NO_OPERATION.format("0x8b")),
     "number of many digits": (b"\x8a\xff" + b"\x01" * 255 + b".", "a number in it has 255 bytes"),
     "name without an end": (b"c" + b"a" * 5000 + b"\n.", "a name has more than 200 characters"),
@@ -392,7 +392,7 @@ def test_a_storage_that_is_declared_and_not_stored_is_refused() -> None:
     for keys in (["0", "0"], "0", [0], {"0": 1}):
         assert refusal(old_form(a_pickle(tensor()), {"0": DATA}, keys=keys)) == "the list of its storages is none"
     assert "another size" in refusal(old_form(a_pickle(tensor()), {"0": DATA[:12]}))
-    assert refusal(old_form(a_pickle(tensor()), {"0": DATA})[:-1]) == "the storage '0' ends behind the file"
+    assert refusal(old_form(a_pickle(tensor()), {"0": DATA})[:-1]) == "the storage '0' ends after the file"
 
 
 def test_many_tensors_of_one_storage_are_refused() -> None:
@@ -455,7 +455,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
         archive_of(PICKLE, ("a/data/0", bytes(100_000)), compression=zipfile.ZIP_DEFLATED),
         "a member of its archive is compressed or encrypted, which torch never does",
     ),
-    "twice": (archive_of(PICKLE, PICKLE), "the file 'a/data.pkl' stands twice in its archive"),
+    "twice": (archive_of(PICKLE, PICKLE), "the file 'a/data.pkl' occurs twice in its archive"),
     "two pickles": (archive_of(PICKLE, ("b/data.pkl", b"")), "its archive does not hold one pickle"),
     "no pickle": (archive_of(("a/data/0", b"")), "its archive does not hold one pickle"),
     "a deep pickle": (archive_of(("a/b/data.pkl", b"")), "its archive does not hold one pickle"),

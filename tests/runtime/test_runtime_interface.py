@@ -124,9 +124,9 @@ def test_no_damage_escapes_as_another_exception(stacked: dict) -> None:
             10**12,
             r"inputs\[4\]\.parts: expected an integer from 1 to 1024, got 10+",
         ),
-        (("interface", "inputs", 3, "name"), "forward", r"assembler\.interface\.inputs: 'forward' stands there twice"),
-        (("interface", "outputs", 1, "name"), "scores", r"assembler\.interface\.outputs: 'scores' stands there twice"),
-        (("interface", "outputs", 2, "gives"), "scores", r"assembler\.interface\.outputs: 'scores' stands there twice"),
+        (("interface", "inputs", 3, "name"), "forward", r"assembler\.interface\.inputs: 'forward' occurs twice"),
+        (("interface", "outputs", 1, "name"), "scores", r"assembler\.interface\.outputs: 'scores' occurs twice"),
+        (("interface", "outputs", 2, "gives"), "scores", r"assembler\.interface\.outputs: 'scores' occurs twice"),
         (("interface", "outputs", 2, "gives"), 1, r"outputs\[2\]\.gives: expected a string, got 1"),
         (
             ("interface", "language_models", "lm", "direction"),

@@ -130,7 +130,7 @@ def test_a_list_that_is_none_is_named(write_model: WriteModel, entries: Entries,
 
 def test_one_name_for_two_tasks_is_damage(write_model: WriteModel, entries: Entries) -> None:
     entries["tasks"] = [TOKENS, TOKENS]
-    with pytest.raises(ModelError, match=r"M013 assembler\.tasks: 'characters' stands there twice"):
+    with pytest.raises(ModelError, match=r"M013 assembler\.tasks: 'characters' occurs twice"):
         Tagger(write_model())
 
 

@@ -120,7 +120,7 @@ def test_character_embeddings_are_refused_for_what_they_do(bench: Bench) -> None
     embedding.embed([sentence, alone])
     assert torch.allclose(sentence[0].embedding, alone[0].embedding, atol=1e-6)  # the reason for the refusal
     message = refused(bench, words(), embedding)
-    assert "R005 source 'tagger': the tagger uses CharacterEmbeddings, which gives a word that stands twice" in message
+    assert "R005 source 'tagger': the tagger uses CharacterEmbeddings, which assigns a word that occurs" in message
 
 
 def dictionary(characters: str) -> Dictionary:

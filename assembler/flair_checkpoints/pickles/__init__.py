@@ -1,6 +1,6 @@
 """Reads the checkpoints of torch without running anything in them.
 
-`read_checkpoint` takes a stream and gives plain values; it knows neither torch nor flair, and calls no pickle, no
+`read_checkpoint` takes a stream and returns plain values. It uses neither torch nor flair, and calls no pickle, no
 library for archives and nothing that a file names.
 """
 

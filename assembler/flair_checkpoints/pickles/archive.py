@@ -1,8 +1,8 @@
-"""Reads the zip archives that torch writes: what they hold and where, and nothing that a tool for archives would do.
+"""Reads the zip archives that torch writes: only where their members are; it extracts nothing.
 
-Members are stored as they are, one behind the other from the first byte on, with the directory at the end. What is
-compressed, encrypted, stands twice, lies over another member or before the first one is refused. PKWARE's APPNOTE.TXT
-has the records; torch writes those of zip64 always.
+Members are stored uncompressed, one after another from the first byte on, with the directory at the end. Refused are
+members that are compressed or encrypted, occur twice or overlap, and bytes before the first one. PKWARE's APPNOTE.TXT
+describes the records; torch always writes those of zip64.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _FIELD = struct.Struct("<2H")
 _ZIP64 = 1  # the kind of the extra field that has the sizes which need 64 bits
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 _NOT_ASSEMBLED = "R005"
-#: The flags that may be set: sizes behind the data, and names in UTF-8.
+#: The flags that may be set: sizes after the data, and names in UTF-8.
 _FLAGS = 0x0808
-#: What torch and flair put into an archive beside the storages; each kind of torch wrote some of them.
+#: The members that torch and flair write besides the storages; each version of torch writes some of them.
 _SINGLE = frozenset(
     {"data.pkl", "byteorder", "version", ".format_version", ".storage_alignment", ".data/serialization_id"}
 )
@@ -46,9 +46,9 @@ class Member:
 
     Attributes:
         name: Its name.
-        header: Where it begins, with a header of its own.
+        header: Where it begins, with its own header.
         size: Its bytes.
-        stored: Whether they are there as they are, neither compressed nor encrypted.
+        stored: Whether they are stored as they are, neither compressed nor encrypted.
     """
 
     name: str
@@ -66,17 +66,17 @@ class Extent:
 
     @property
     def end(self) -> int:
-        """The first byte behind them."""
+        """The first byte after them."""
         return self.start + self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What an archive of torch holds.
+    """The members of an archive of torch.
 
     Attributes:
         pickle: Where the pickle is.
-        byte_order: Where the word is that says the order of bytes, or `None` in archives without one.
+        byte_order: Where the word for the byte order is, or `None` in archives without one.
         storages: Where the storages are, by key.
     """
 
@@ -86,15 +86,15 @@ class Archive:
 
 
 def read_archive(stream: BinaryIO, size: int) -> Archive:
-    """Return what an archive holds.
+    """Return the members of an archive.
 
     Args:
         stream: The file.
         size: Its bytes.
 
     Raises:
-        OtherFormError: It is a TorchScript archive, which has code of its own.
-        DamagedError: It is no archive, or not one as torch writes it.
+        OtherFormError: It is a TorchScript archive, which contains code.
+        DamagedError: It is not an archive, or not one as torch writes it.
     """
     members = members_of(stream, size, _refuse_script)
     names = list(members)
@@ -114,10 +114,10 @@ def members_of(stream: BinaryIO, size: int, look: Callable[[list[str]], None] | 
     Args:
         stream: The file.
         size: Its bytes.
-        look: What looks at all names before anything else.
+        look: Called with all names before anything else.
 
     Raises:
-        DamagedError: It is no archive, or another than of members that are stored one behind the other.
+        DamagedError: It is not an archive, or not one of members that are stored one after another.
     """
     directory = _directory(stream, size)
     members = sorted(_members(stream, directory), key=lambda member: member.header)
@@ -129,7 +129,7 @@ def members_of(stream: BinaryIO, size: int, look: Callable[[list[str]], None] | 
     places: dict[str, Extent] = {}
     for member, extent in zip(members, _extents(stream, members, directory.start), strict=True):
         if member.name in places:
-            message = f"the file {member.name[:60]!a} stands twice in its archive"
+            message = f"the file {member.name[:60]!a} occurs twice in its archive"
             raise DamagedError(message)
         places[member.name] = extent
     return places
@@ -147,7 +147,7 @@ def _refuse_script(names: list[str]) -> None:
 
 
 def _prefix(names: list[str]) -> str:
-    """Return the folder that everything is in: torch names it after the file that it wrote."""
+    """Return the folder of all members. torch names it after the file that it wrote."""
     found = [name.removesuffix("data.pkl") for name in names if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(found) != 1 or found[0].count("/") > 1:
         message = "its archive does not hold one pickle"
@@ -177,7 +177,10 @@ def _read(stream: BinaryIO, start: int, size: int) -> bytes:
 
 
 def _directory(stream: BinaryIO, size: int) -> _Directory:
-    """Return where the directory is. Its record ends the file, and the directory ends where the record begins."""
+    """Return where the directory is.
+
+    Its record is at the end of the file, and the directory ends where the record begins.
+    """
     at = size - _END.size
     signature, disk, first, here, count, length, start, comment = _END.unpack(_read(stream, at, _END.size))
     if signature != b"PK\x05\x06" or disk or first or comment or here != count:
@@ -206,7 +209,7 @@ def _directory64(stream: BinaryIO, at: int) -> tuple[int, int, int, int]:
 
 
 def _members(stream: BinaryIO, directory: _Directory) -> Iterator[Member]:
-    """Yield the members that the directory lists. It is read in one piece: it is no longer than the file."""
+    """Yield the members that the directory lists. It is read in one piece, because it is no longer than the file."""
     data = _read(stream, directory.start, directory.size)
     at = 0
     for _ in range(directory.count):
@@ -242,7 +245,7 @@ def _decoded(name: bytes) -> str:
 
 
 def _wide(extra: bytes, narrow: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return size, packed size and place, each from the extra field of zip64 where it is said to be there."""
+    """Return size, packed size and place, each from the extra field of zip64 if the record refers to it."""
     at, found = 0, b""
     while len(extra) - at >= _FIELD.size:
         kind, length = _FIELD.unpack_from(extra, at)
@@ -263,7 +266,7 @@ def _extents(stream: BinaryIO, members: list[Member], end: int) -> list[Extent]:
     """Return where the bytes of members are, which are in order: each ends before the next begins.
 
     Raises:
-        DamagedError: A header is not the directory's, or two members lie over each other, or something lies before.
+        DamagedError: A header differs from the directory, two members overlap, or there are bytes before the first one.
     """
     extents = []
     free = 0
@@ -274,7 +277,7 @@ def _extents(stream: BinaryIO, members: list[Member], end: int) -> list[Extent]:
         header = _LOCAL.unpack(_read(stream, member.header, _LOCAL.size))
         signature, _, flags, method, _, _, _, packed, size, name_size, extra_size = header
         name = _read(stream, member.header + _LOCAL.size, min(name_size, _LONGEST_NAME))
-        told = {packed, size} - {0, _FULL32, member.size}  # 0 where the sizes stand behind the data
+        told = {packed, size} - {0, _FULL32, member.size}  # 0 if the sizes are after the data
         if signature != BEGINNING or flags & ~_FLAGS or method or told or name != member.name.encode():
             message = f"the member {member.name[:60]!a} of its archive is not what the directory says"
             raise DamagedError(message)

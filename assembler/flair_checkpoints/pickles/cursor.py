@@ -1,4 +1,4 @@
-"""Reads a part of a stream from its beginning to its end, and never more than is there."""
+"""Reads a part of a stream from its beginning to its end, and never more than it holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from assembler.flair_checkpoints.pickles.refusals import DamagedError
 
-#: So much is read at a time, where less is asked for.
+#: The bytes that are read at a time if fewer are requested.
 _CHUNK = 1 << 18
 
 
@@ -14,10 +14,10 @@ class Cursor:
     """A place in a part of a stream."""
 
     def __init__(self, stream: BinaryIO, start: int, end: int) -> None:
-        """Begin at `start`; nothing at `end` or behind it is read."""
+        """Begin at `start`; nothing from `end` on is read."""
         stream.seek(start)
         self._stream = stream
-        self._unread = end - start  # of the stream, behind what is held
+        self._unread = end - start  # in the stream, after the bytes in memory
         self._held = b""
         self._at = 0
 
@@ -30,7 +30,7 @@ class Cursor:
         """Return the next bytes.
 
         Raises:
-            DamagedError: There are fewer. No memory was asked for then.
+            DamagedError: There are fewer. No memory was requested then.
         """
         at = self._at
         end = at + size
@@ -86,7 +86,7 @@ class Cursor:
             self._unread -= len(part)
 
     def _fill(self, size: int) -> None:
-        """Hold at least `size` bytes, from the place on."""
+        """Buffer at least `size` bytes from the current place."""
         if size > self.remaining:
             raise _ended()
         rest = self._held[self._at :]

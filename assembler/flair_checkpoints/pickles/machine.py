@@ -1,9 +1,9 @@
-"""Runs the pickles of checkpoints: a machine of our own that knows the few operations which they need.
+"""Runs the pickles of checkpoints on our own machine, which has only the few operations that they need.
 
-Nothing that a pickle names is looked up, called or changed. A list or table can be filled until it is put into another
-one or stands in a second place, and not after: so none can hold itself, and none changes behind whoever has read it.
+Nothing that a pickle names is looked up, called or changed. A list or table can be filled only until it is put into
+another one or into a second place. So none can hold itself, and none changes after it was read.
 
-The numbers of the operations are those of Python's pickletools; a protocol from 2 to 5 is read.
+The numbers of the operations are those of Python's pickletools. Protocols 2 to 5 are read.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from assembler.flair_checkpoints.pickles.cursor import Cursor
 
-#: The largest tables of words have some million entries, of three operations each.
+#: The largest tables of words have a few million entries, of three operations each.
 _MOST_OPERATIONS = 1 << 26
 #: Lists, tables, tuples, tensors: a tensor needs about ten of them.
 _MOST_CONTAINERS = 1 << 18
-#: Numbers of more bytes are none that a checkpoint counts with.
+#: The most bytes of a number; no checkpoint needs larger ones.
 _MOST_DIGITS = 32
-#: A name of a class or module is no longer.
+#: The greatest length of the name of a class or module.
 _MOST_NAMED = 200
-#: The keys of a table: no longer than this, and no more numbers than this. Python hashes numbers without a secret, so a
-#: stranger can choose many that fall on one place; each further one would then cost as much as all before it.
+#: The greatest length of a table's key, and the most numbers among its keys. Python hashes numbers without a secret, so
+#: a stranger can choose many with the same hash; each further one would then cost as much as all before it.
 _LONGEST_KEY = 1 << 16
 _MOST_NUMBERS = 1 << 12
 _LARGEST_NUMBER = 1 << 31
@@ -60,10 +60,10 @@ class Machine:
         self.tensors: list[Tensor] = []
 
     def run(self) -> object:
-        """Return the value of the pickle. The cursor stands behind it then.
+        """Return the value of the pickle. The cursor is then after it.
 
         Raises:
-            NotPlainError: The pickle names something else than plain data.
+            NotPlainError: The pickle names something that is not plain data.
             DamagedError: It is damaged, or does what no checkpoint of flair does.
         """
         byte, operations = self._cursor.byte, _OPERATIONS
@@ -93,7 +93,7 @@ class Machine:
         self._stack.append(value)
 
     def pop(self) -> object:
-        """Take a value from the stack, down to the last mark. A container is complete then."""
+        """Take a value from the stack, down to the last mark. A container is then complete."""
         if len(self._stack) <= (self._marks[-1] if self._marks else 0):
             raise _unbalanced()
         value = self._stack.pop()
@@ -108,7 +108,7 @@ class Machine:
             raise _too_many()
 
     def above_mark(self) -> list[object]:
-        """Take all values above the last mark from the stack. Containers among them are complete then."""
+        """Take all values above the last mark from the stack. Containers among them are then complete."""
         if not self._marks:
             raise _unbalanced()
         place = self._marks.pop()
@@ -120,7 +120,7 @@ class Machine:
         return values
 
     def make(self, value: object) -> None:
-        """Put a new value on the stack that is more than a number or a text."""
+        """Put a new value on the stack that is not just a number or a text."""
         self._containers += 1
         if self._containers > _MOST_CONTAINERS:
             raise _too_many()
@@ -138,14 +138,14 @@ class Machine:
         return self._stack[-1]
 
     def remember(self, place: int | None = None) -> None:
-        """Give the value on top of the stack the next number, which is what every pickler does."""
+        """Assign the value on top of the stack the next number, as every pickler does."""
         if not self._stack or (place is not None and place != len(self._memo)):
             message = "its pickle numbers its values in an order of its own"
             raise DamagedError(message)
         self._memo.append(self._stack[-1])
 
     def recall(self, place: int) -> None:
-        """Put a remembered value on the stack again. A container is complete then: else it could hold itself."""
+        """Put a remembered value on the stack again. A container is then complete; otherwise it could hold itself."""
         if place >= len(self._memo):
             message = "its pickle asks for a value that it has not read"
             raise DamagedError(message)
@@ -174,7 +174,7 @@ class Machine:
         table[key] = value
 
     def name(self, module: object, name: object) -> None:
-        """Put what a pickle names on the stack, as a token."""
+        """Put a name from the pickle on the stack, as a token."""
         if type(module) is not str or type(name) is not str:
             message = "its pickle names a class by something else than text"
             raise DamagedError(message)
@@ -184,7 +184,7 @@ class Machine:
         self.make(token)
 
     def declare(self, storage: Storage) -> None:
-        """Put a storage on the stack. What is declared again must be the same."""
+        """Put a storage on the stack. A second declaration must be the same."""
         if self.storages.setdefault(storage.key, storage) != storage:
             message = f"the storage '{storage.key}' is declared in two ways"
             raise DamagedError(message)
@@ -204,7 +204,7 @@ class Machine:
 
     @property
     def remaining(self) -> int:
-        """The bytes up to the end of what the pickle may read."""
+        """The bytes up to the end of the pickle."""
         return self._cursor.remaining
 
     def _close(self, value: object) -> None:
@@ -235,9 +235,9 @@ def _protocol(machine: Machine) -> None:
 
 
 def _frame(machine: Machine) -> None:
-    """Pass by the size of a frame, which says what may be read at once."""
+    """Skip the size of a frame, which says how much may be read at once."""
     if machine.number(8) > machine.remaining:
-        message = "a frame of its pickle ends behind the file"
+        message = "a frame of its pickle ends after the file"
         raise DamagedError(message)
 
 
@@ -340,7 +340,7 @@ def _new(machine: Machine) -> None:
 
 
 def _build(machine: Machine) -> None:
-    """Give a new object its state. Of a table, that is what torch says of the modules: it is checked and dropped."""
+    """Give a new object its state. The state of a table is torch's notes on the modules; it is checked and dropped."""
     state = machine.pop()
     target = machine.filled()
     if isinstance(target, StoredDictionary | StoredFile):

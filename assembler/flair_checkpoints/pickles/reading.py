@@ -1,7 +1,7 @@
-"""Reads checkpoints of torch, in its zip form and in the one before: plain values, tensors, and nothing that runs.
+"""Reads checkpoints of torch, in its zip form and in the older form: plain values, tensors, and nothing that runs.
 
-First the pickle is read, which describes tensors; then it is looked at whether the file holds what they look at; only
-then memory is asked for. A name in a pickle is a token (`rebuilds`), the pickle runs on a machine of ours (`machine`).
+First the pickle is read, which describes tensors. Then it is checked that the file holds their elements. Only then is
+memory requested. A name in a pickle is a token (`rebuilds`), and the pickle runs on our own machine (`machine`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from assembler.flair_checkpoints.pickles.values import Bytes, Storage, Tensor
 
-#: torch's own, at the beginning of the form before zip (serialization.py: MAGIC_NUMBER, PROTOCOL_VERSION).
+#: torch's own numbers, at the beginning of the form before zip (serialization.py: MAGIC_NUMBER, PROTOCOL_VERSION).
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 #: How often the tensors of a file may share their memory: the tasks of one model each hold its embeddings.
 _MOST_SHARED = 32
@@ -32,18 +32,18 @@ _TAR_SUM = slice(148, 156)
 
 
 def read_checkpoint(stream: BinaryIO) -> object:
-    """Return what a checkpoint holds, from its first byte on.
+    """Return the value in a checkpoint, read from its first byte on.
 
     Args:
-        stream: The file, open for reading, which must be able to seek. It is read and nothing else.
+        stream: The file, open for reading, which must be able to seek. It is only read.
 
     Returns:
-        A plain value; see `values` for what stands for torch's and flair's objects.
+        A plain value; `values` has the classes that represent torch's and flair's objects.
 
     Raises:
-        NotPlainError: Its pickle names something else than plain data.
-        OtherFormError: It is of a form that is not read.
-        DamagedError: It is no checkpoint, or not a whole one, or asks for more than it holds.
+        NotPlainError: Its pickle names something that is not plain data.
+        OtherFormError: It has a form that is not read.
+        DamagedError: It is not a checkpoint, is incomplete, or declares more than it holds.
     """
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
@@ -55,7 +55,7 @@ def read_checkpoint(stream: BinaryIO) -> object:
 
 
 def refuse_tar(head: bytes) -> None:
-    """Refuse the oldest form of torch, a tar archive: whoever unpacks one makes links, devices and modes of files.
+    """Refuse the oldest form of torch, a tar archive, because unpacking one can make links, devices and file modes.
 
     Raises:
         OtherFormError: The block is the first one of a tar archive.
@@ -93,7 +93,7 @@ def _from_archive(stream: BinaryIO, size: int) -> object:
 
 
 def _swapped(stream: BinaryIO, extent: Extent) -> bool:
-    """Return whether the bytes of elements are in another order than this machine's."""
+    """Return whether elements have another byte order than this machine."""
     word = Cursor(stream, extent.start, extent.end).take(min(extent.size, len("little") + 1))
     if word not in {b"little", b"big"}:
         message = "it does not say in which order its bytes are"
@@ -141,7 +141,7 @@ def _plain(cursor: Cursor) -> object:
 
 
 def _check_shared(tensors: list[Tensor], storages: Mapping[str, Storage]) -> None:
-    """Refuse tensors that look at the same memory over and over: whoever copies them needs it for each.
+    """Refuse tensors that share the same memory too often, because a copy needs it for each.
 
     Raises:
         DamagedError: They are larger than the file allows.
@@ -155,7 +155,7 @@ def _check_shared(tensors: list[Tensor], storages: Mapping[str, Storage]) -> Non
 def _content(cursor: Cursor, storage: Storage, *, swapped: bool) -> Bytes:
     """Return the bytes of a storage, in this machine's order."""
     if storage.size > cursor.remaining:
-        message = f"the storage '{storage.key}' ends behind the file"
+        message = f"the storage '{storage.key}' ends after the file"
         raise DamagedError(message)
     content = np.empty(storage.size, np.uint8)
     cursor.into(content.data)
@@ -163,7 +163,7 @@ def _content(cursor: Cursor, storage: Storage, *, swapped: bool) -> Bytes:
     if swapped:
         held.byteswap(inplace=True)
     if storage.element.name == "bool":
-        content[...] = content != 0  # another byte than 0 and 1 is neither true nor false
+        content[...] = content != 0  # a byte other than 0 and 1 is neither true nor false
     return content
 
 

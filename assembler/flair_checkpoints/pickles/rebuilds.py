@@ -1,4 +1,4 @@
-"""What a pickle may name, and what is made of it: by code of ours, never by what the name means elsewhere.
+"""The names that a pickle may use, and what our code makes of them, whatever a name means elsewhere.
 
 A name in a pickle becomes a `Name`, an inert token. Called with arguments, it is looked up here.
 """
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 Arguments: TypeAlias = tuple[object, ...]
 
-#: A tensor has no more axes. flair's have three at most.
+#: The most axes of a tensor. flair's have at most three.
 _MOST_AXES = 8
-#: No tensor, storage or axis has more elements: 2^40 are more than any file holds.
+#: The most elements of a tensor, storage or axis: 2^40 are more than any file holds.
 _MOST_ELEMENTS = 1 << 40
-#: A path of the trainer's machine has no more parts, a set no more items.
+#: The most parts of a path of the trainer's machine, and the most items of a set.
 _MOST_PARTS = 256
 
-# What is said to be stored otherwise than torch and flair store it.
+# What an error says is not stored as torch and flair store it.
 _A_SET = "set"
 _ENCODE = "_codecs.encode"
 _A_PATH = "a path"
@@ -50,7 +50,7 @@ def _empty_table(arguments: Arguments) -> object:
 
 
 def _counting_table(arguments: Arguments) -> object:
-    """Make what `defaultdict(int)` is filled as."""
+    """Make the table that replaces `defaultdict(int)`."""
     _expect(len(arguments) == 1 and arguments[0] == Name("builtins", "int"), "defaultdict")
     return {}
 
@@ -102,7 +102,7 @@ def _size(arguments: Arguments) -> object:
 
 
 def _tensor(arguments: Arguments) -> object:
-    """Describe a tensor, which must lie in its storage and have no more elements than it."""
+    """Describe a tensor, which must be within its storage and have no more elements than it."""
     most = ("storage", "offset", "shape", "strides", "requires_grad", "hooks", "metadata")
     if len(arguments) not in {len(most) - 1, len(most)}:
         raise _unexpected(_A_TENSOR)
@@ -187,11 +187,11 @@ CLASSES: Mapping[Name, Callable[[Arguments], object]] = {
     Name("flair.data", "Dictionary"): _dictionary,
     Name("torch.torch_version", _A_VERSION): _version,
 }
-#: The classes of storages, which are named in what a tensor says of its storage.
+#: The classes of storages, which the persistent id of a tensor's storage names.
 STORAGES: Mapping[Name, str] = {Name("torch", name): name for name in ELEMENTS}
 #: All that a pickle may name.
 KNOWN = frozenset((*CALLS, *CLASSES, *STORAGES, Name("builtins", "int")))
-#: What protocol 2 calls by the names of Python 2.
+#: The names of Python 2 that protocol 2 uses.
 RENAMED: Mapping[tuple[str, str], Name] = {
     ("__builtin__", "bytes"): Name("builtins", "bytes"),
     ("__builtin__", "long"): Name("builtins", "int"),
@@ -204,7 +204,7 @@ def storage_of(saved: object) -> Storage:
     """Return the storage that a persistent id declares.
 
     Args:
-        saved: `("storage", class, key, place, count)`; the old form has `None` behind them.
+        saved: `("storage", class, key, place, count)`; the old form has `None` after them.
 
     Raises:
         DamagedError: It is something else.

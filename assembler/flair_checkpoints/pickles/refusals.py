@@ -1,10 +1,10 @@
-"""Why a checkpoint is not read. Each reason is turned into a problem of its source by whoever called."""
+"""Why a checkpoint is not read. The caller turns each reason into a problem of its source."""
 
 from __future__ import annotations
 
 import re
 
-#: So much of a stranger's name is shown.
+#: The number of characters of a stranger's name that are shown.
 _SHOWN = 100
 _DOTTED = re.compile(r"\w+(\.\w+)*")
 
@@ -14,14 +14,14 @@ class RefusalError(Exception):
 
 
 class DamagedError(RefusalError):
-    """The file is no checkpoint, or not a whole one, or asks for more than it holds."""
+    """The file is not a checkpoint, is incomplete, or declares more than it holds."""
 
 
 class NotPlainError(RefusalError):
     """The pickle names a class or a function that is not plain data.
 
     Attributes:
-        name: The name, shortened, and quoted where it is none that Python could have.
+        name: The name, shortened, and quoted if it is not a Python name.
     """
 
     def __init__(self, module: str, name: str) -> None:
@@ -32,7 +32,7 @@ class NotPlainError(RefusalError):
 
 
 class OtherFormError(RefusalError):
-    """The file is whole, and of a form that is never read, whoever trusts it.
+    """The file is complete, but has a form that is never read, trusted or not.
 
     Attributes:
         code: The code of the problem.

@@ -1,7 +1,7 @@
-"""What a checkpoint is made of: Python's own plain values, and three of ours.
+"""The values in a checkpoint: Python's own plain values, and three classes of ours.
 
 Text, bytes, numbers, `None`, lists, tuples, sets and tables are of exactly Python's types: a class derived from one of
-them could answer a check with one thing and flair with another. Tables stand for `OrderedDict` and `defaultdict` too.
+them could show a check one value and flair another. Tables also represent `OrderedDict` and `defaultdict`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Element:
     """The type of a tensor's elements.
 
     Attributes:
-        name: What torch calls it.
+        name: Its name in torch.
         held: How numpy holds it, by its size in the file. numpy has no bfloat16: its bits are held.
     """
 
@@ -39,7 +39,7 @@ class Element:
         return self.held.itemsize
 
 
-#: By the class of a storage in torch.
+#: The elements by the class of a storage in torch.
 ELEMENTS: Mapping[str, Element] = {
     "BFloat16Storage": Element("bfloat16", np.dtype(np.uint16)),
     "BoolStorage": Element("bool", np.dtype(np.bool_)),
@@ -56,7 +56,7 @@ ELEMENTS: Mapping[str, Element] = {
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A run of elements that a pickle declares; whether the file holds it is another question.
+    """A run of elements that a pickle declares; whether the file holds it is checked separately.
 
     Attributes:
         key: Its name in the file.
@@ -78,7 +78,7 @@ class Tensor:
     """A tensor: described while the pickle is read, an array when all checks have passed.
 
     Attributes:
-        storage: What it looks at.
+        storage: The storage that holds its elements.
         shape: Its sizes.
         strides: Its steps, in elements.
         offset: Its first element.
@@ -87,7 +87,7 @@ class Tensor:
     __slots__ = ("_array", "offset", "shape", "storage", "strides")
 
     def __init__(self, storage: Storage, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> None:
-        """Describe a tensor that was found to lie inside its storage."""
+        """Describe a tensor that was found to be inside its storage."""
         self.storage = storage
         self.shape = shape
         self.strides = strides
@@ -128,7 +128,7 @@ class StoredDictionary:
     """flair's `Dictionary`, as its attributes.
 
     Attributes:
-        attributes: By name; `None` until the pickle has given them.
+        attributes: The attributes by name; `None` until the pickle has set them.
     """
 
     __slots__ = ("attributes",)
@@ -143,10 +143,10 @@ class StoredDictionary:
         """Take the attributes.
 
         Raises:
-            DamagedError: They are others than flair's, or stand there twice.
+            DamagedError: They are not flair's, or are set twice.
         """
         if self.attributes is not None or type(state) is not dict or not state.keys() <= self.KNOWN:
-            message = "a dictionary of flair's has other attributes than flair gives it"
+            message = "a dictionary of flair's has other attributes than flair writes"
             raise DamagedError(message)
         self.attributes = state
 
@@ -155,7 +155,7 @@ class StoredFile:
     """A file in memory (`io.BytesIO`).
 
     Attributes:
-        content: Its bytes; `None` until the pickle has given them.
+        content: Its bytes; `None` until the pickle has set them.
     """
 
     __slots__ = ("content",)
@@ -165,10 +165,10 @@ class StoredFile:
         self.content: bytes | None = None
 
     def take(self, state: object) -> None:
-        """Take the content out of what `BytesIO` pickles: its bytes, the position, and its own attributes.
+        """Take the content from the state that `BytesIO` pickles: its bytes, the position, and its own attributes.
 
         Raises:
-            DamagedError: It is something else, or stands there twice.
+            DamagedError: It is something else, or is set twice.
         """
         parts = state if type(state) is tuple else ()
         if self.content is None and len(parts) == len(("bytes", "place", "attributes")):

@@ -1,4 +1,4 @@
-"""The sentences of one run, with all that more than one input is made of."""
+"""The sentences of one run, with everything that several inputs share."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Sentences as rows of one grid of tokens. What the inputs share is made when the first of them asks for it.
+    """Sentences as rows of one grid of tokens. Values that inputs share are made when the first of them needs them.
 
     Attributes:
         sentences: The sentences.
         counts: Tokens in each, int64 `[S]`.
-        widths: Code points in each token, 0 behind the sentence's end, int64 `[S, T]`.
+        widths: Code points in each token, 0 after the sentence's end, int64 `[S, T]`.
         filled: Where the grid holds a token, bool `[S, T]`.
         tokens: The tokens, sentence by sentence.
-        sizes: The sizes that axes must have: that of a language model's characters, of an encoder's subtokens.
+        sizes: The sizes that axes must have, such as those of a language model's characters or an encoder's subtokens.
     """
 
     __slots__ = ("_cut", "_framed", "_lanes", "_texts", "counts", "filled", "sentences", "sizes", "tokens", "widths")
@@ -46,7 +46,7 @@ class Batch:
 
         Args:
             sentences: At least one, each with at least one token and without empty tokens.
-            tokens: The tokens of a row of the grid, if they are more than the longest sentence has.
+            tokens: The tokens of a row of the grid, if they must be more than the longest sentence has.
             sizes: The sizes that axes must have.
             lanes: Whether texts share lanes (`runtime.packing`).
 

@@ -28,7 +28,7 @@ class Framed:
     __slots__ = ("_filled", "_lanes", "_model", "_padded", "_positions", "lengths")
 
     def __init__(self, model: LanguageModel, texts: Texts, filled: NDArray[np.bool_], *, lanes: bool) -> None:
-        """Frame the texts. One whose tokens are taken to stand behind its end goes on as flair's padding does."""
+        """Frame the texts. A text whose tokens are counted beyond its end is extended with flair's padding."""
         framed = model.frame(texts.texts)
         needed = texts.extents + len(model.start_marker) + len(model.end_marker)
         self._model, self._filled = model, filled
@@ -43,7 +43,7 @@ class Framed:
         """Return the ids, time first.
 
         Args:
-            width: The characters of a column, if they are more than the longest text has.
+            width: The characters of a column, if they must be more than the longest text has.
         """
         inside = np.arange(max(int(self.lengths.max()), width)) < self.lengths[:, np.newaxis]
         rows = np.full(inside.shape, self._model.padding, dtype=np.int64)
@@ -65,8 +65,8 @@ class Framed:
 def _positions(model: LanguageModel, texts: Texts, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the position of each token's state in its text, int64 `[S, T]`.
 
-    In the reversed text, what follows a token in the sentence comes before it. A position before the text's beginning
-    counts from the end of the text, as it does in flair where the sentence is tagged alone.
+    In the reversed text, the character after a token comes before it. A position before the text's beginning counts
+    from the end of the text, as in flair if the sentence is tagged alone.
     """
     positions = texts.ends
     if model.backward:

@@ -56,7 +56,7 @@ class Unfilled(Input):
 
     @property
     def dtype(self) -> str:
-        """What most inputs have; nobody fills it."""
+        """The element type of most inputs; this input is never filled."""
         return "int64"
 
     def fill(self, _batch: Batch) -> Encoded:
@@ -79,7 +79,7 @@ class Unfilled(Input):
 
 
 def read_input(fields: Fields, known: Described) -> Input:
-    """Return an input of the metadata, or that it cannot be filled here.
+    """Return an input of the metadata, or one that cannot be filled here.
 
     Raises:
         ModelError: M013 for a field that is missing or damaged.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OfEncoder(Input, ABC):
-    """An input that speaks of an encoder."""
+    """An input that concerns an encoder."""
 
     tokenizer: Subtokenizer
 
@@ -69,7 +69,7 @@ class SubtokenIds(OfPieces):
 
 @dataclass(frozen=True, slots=True)
 class SubtokenMask(OfPieces):
-    """An input that tells where there are subtokens, int64 `[pieces, subtokens]`."""
+    """A mask of the subtokens, int64 `[pieces, subtokens]`."""
 
     rule: ClassVar[str] = "subtoken_mask"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OfLanguageModel(Input, ABC):
-    """An input that speaks of a language model."""
+    """An input that concerns a language model."""
 
     language_model: LanguageModel
 

@@ -1,4 +1,4 @@
-"""The inputs that speak of no part: counts of tokens, an order of rows, the text itself."""
+"""The inputs that concern no part: counts of tokens, an order of rows, the text itself."""
 
 from __future__ import annotations
 

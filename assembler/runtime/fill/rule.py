@@ -1,4 +1,4 @@
-"""What every rule has by which a host fills an input."""
+"""The base class of the rules by which a host fills an input."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from assembler.runtime.vocabulary import Vocabulary
 
     Encoded: TypeAlias = "NDArray[np.int64] | NDArray[np.int32]"
-    #: What a size is a size of: the part that the input speaks of, empty for the whole batch, and the axis.
+    #: The owner of a size: the part that the input concerns, empty for the whole batch, and the axis.
     Axis: TypeAlias = "tuple[str, str]"
 
-#: The axes that all inputs of a batch share; any other is one of the part that the input speaks of.
+#: The axes that all inputs of a batch share; any other belongs to the part that the input concerns.
 _SHARED = ("sentences", "total_tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What the metadata describe and an input may speak of, by name."""
+    """The objects of the metadata that an input may concern, by name."""
 
     models: Mapping[str, LanguageModel]
     tables: Mapping[str, Vocabulary | Pieces]
@@ -47,13 +47,13 @@ class Input(ABC):
     """
 
     rule: ClassVar[str]
-    #: What the numbers of `room` count that nobody has written, by axis, as a message says it.
+    #: How messages describe the characters or subtokens that `room` counts beyond the text, by axis.
     counted: ClassVar[Mapping[str, str]] = {}
     name: str
 
     @property
     def subject(self) -> str:
-        """The part that it speaks of, whose axes are its own; empty for none."""
+        """The part that it concerns, to which its axes belong; empty for none."""
         return ""
 
     @property
@@ -68,7 +68,7 @@ class Input(ABC):
 
     @classmethod
     def of(cls, entry: InputEntry, _known: Described) -> Self:
-        """Return the input of an entry of the metadata, which speaks of one of `subjects`."""
+        """Return the input of an entry of the metadata, which concerns one of `subjects`."""
         return cls(entry.name)
 
     @abstractmethod
@@ -100,7 +100,7 @@ class Input(ABC):
                 yield ("" if dim in _SHARED else self.subject, dim), size
 
     def room(self, _batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
-        """Yield the axes of the input that the length of a sentence decides, with what each sentence needs of them."""
+        """Yield the axes of the input that the length of a sentence decides, with the size that each sentence needs."""
         yield from ()
 
 
