@@ -21,6 +21,7 @@ from flair.embeddings import (
 from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
 from assembler.flair_checkpoints.acceptance import stacked
+from assembler.flair_checkpoints.decoding import decode, read_spans
 from assembler.flair_checkpoints.documents import document_weights, text_head_weights, token_head_weights
 from assembler.flair_checkpoints.embeddings import can_read_token, embedding_weights
 from assembler.flair_checkpoints.encoder import has_positions_for
@@ -211,6 +212,19 @@ class FlairSource:
             raise TypeError(self.prefix)
         with quiet_flair(self.device), flair_at_work(self.source, "classify with this checkpoint"):
             return classify(self.tagger, sentences, batch_size)
+
+    def decoded(self, emissions: Array, lengths: Array) -> list[Tagged]:
+        """Return flair's own labels and scores for given emissions."""
+        if not isinstance(self.tagger, SequenceTagger | TokenClassifier):
+            raise TypeError(self.prefix)
+        with quiet_flair(), flair_at_work(self.source, "decode emissions with this checkpoint"):
+            return decode(self.tagger, emissions, lengths)
+
+    def spans(self, labels: Sequence[str], scores: Sequence[float]) -> list[tuple[int, int, str, float]]:
+        """Return the spans that flair itself reads from labels."""
+        if not isinstance(self.tagger, SequenceTagger | TokenClassifier):
+            raise TypeError(self.prefix)
+        return read_spans(self.tagger, labels, scores)
 
     def unsteady(self) -> Iterator[AbstractContextManager[None]]:
         """Yield blocks in which torch adds up in another order: without the kernels of oneDNN, with other threads."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -96,6 +96,29 @@ class SourceModel(Protocol):
 
     def unsteady(self) -> Iterable[AbstractContextManager[None]]:
         """Yield blocks in which it computes the same and rounds otherwise: with other threads, or other kernels."""
+
+
+@runtime_checkable
+class Decides(Protocol):
+    """What a `SourceModel` of tokens may do beside: decide on numbers that no text brings about.
+
+    The proof then tries every rule of its decoders. Those of a model that cannot do it are met by real text alone.
+    """
+
+    def decoded(self, emissions: Array, lengths: Array) -> Sequence[Tagged]:
+        """Return the labels and scores that it decides on.
+
+        Args:
+            emissions: float32 [sentences, tokens, labels], finite or minus infinity.
+            lengths: int64 [sentences], each at least 1.
+        """
+
+    def spans(self, labels: Sequence[str], scores: Sequence[float]) -> Sequence[tuple[int, int, str, float]]:
+        """Return the spans that it reads from a label and a score per token.
+
+        Returns:
+            For each its first token, the token behind its last, its label and its score.
+        """
 
 
 class OpenedSource(Protocol):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from assembler.core.values import Value
     from assembler.description.source_tasks import SourceTask
+    from assembler.proof.decoders import Tried
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.samples import ProofText
     from assembler.spec.model import Spec
@@ -72,6 +73,7 @@ class Coverage:
         given: The sentences of the file; 0 without a file.
         file: The file, or `None`.
         repeated: Sentences of the file that were left out, because a token repeats one character.
+        decoders: What each decoder was tried on alone.
     """
 
     sentences: int
@@ -86,15 +88,18 @@ class Coverage:
     given: int = 0
     file: str | None = None
     repeated: int = 0
+    decoders: tuple[Tried, ...] = ()
 
     def lines(self) -> list[str]:
         """Return what the report says of it."""
+        tried = [f"covered: '{each.part}' alone: {each}" for each in self.decoders]
         fed = f"fed as {' and '.join(self.inputs)}; compared: {', '.join(self.outputs)}"
         if not self.sentences:
-            return [f"covered: {fed}"]
+            return [f"covered: {fed}", *tried]
         lengths = f"{self.lengths[0]} to {self.lengths[-1]} tokens ({len(self.lengths)} lengths)"
         found = [f"covered: {self.sentences} sentences of {lengths}, {self.in_batches}; {fed}"]
         found += [f"covered: {each.task or 'tags'}: {each}" for each in self.tasks]
+        found += tried
         if self.file is not None:
             without = f", without {self.repeated:,} with a token of one character" if self.repeated else ""
             found.append(f"covered: {self.taken:,} of the {self.given:,} sentences of {self.file}{without}")
@@ -107,6 +112,8 @@ class Coverage:
             found |= {"sentences": self.sentences, "tokens": self.tokens, "batch_sizes": list(self.batch_sizes)}
             found |= {"lengths": [self.lengths[0], self.lengths[-1]], "different_lengths": len(self.lengths)}
             found["tasks"] = [each.record() for each in self.tasks]
+        if self.decoders:
+            found["decoders"] = [each.record() for each in self.decoders]
         if self.file is not None:
             repeated: dict[str, Value] = {"repeated_characters": self.repeated} if self.repeated else {}
             found["sentences_of_file"] = {"taken": self.taken, "of": self.given, **repeated}

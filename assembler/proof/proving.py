@@ -65,12 +65,14 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     Raises:
         ParityError: They differ (P001 for tags and scores, P002 for tensors), and the report names the first part whose
             output diverges; a run contradicts a declared dim (P006); the comparison covers too little to be called a
-            proof (P005); or onnx's reference evaluator computes something else (P008).
+            proof (P005); onnx's reference evaluator computes something else (P008); or a decoder does, alone (P010).
         ModelError: The model cannot be run (M006, M007, M010 to M015).
     """
     spec, parts = references.spec, references.parts
     cases = None if parts is None else [(name, inputs) for name, inputs, _ in parts.tensors]
     found = [reference.prove(path, diagnose) for reference in references.all()]
+    if references.decoders is not None:
+        references.decoders.prove(path)
     tagged = found[: len(references.tags)] or found
     usual = Tolerance(spec.proof.scores_within)
     session = open_session(path, "the assembled model")

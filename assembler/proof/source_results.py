@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.description.source_tasks import SourceTask
+    from assembler.proof.decoders import Decoders
     from assembler.proof.evaluator import Evaluated
     from assembler.proof.measured_text import MeasuredText
     from assembler.proof.part_reference import PartReference
@@ -51,6 +52,7 @@ class References:
         coverage: What the comparison covers.
         gold: Gold text, on which a lossy profile must keep the first model's accuracy; or `None`.
         evaluated: What onnx's reference evaluator has computed, where the profile promises other engines.
+        decoders: The decoders of the stack, which are tried alone; `None` without any.
     """
 
     spec: Spec
@@ -62,6 +64,7 @@ class References:
     coverage: Coverage
     gold: GoldReference | None = None
     evaluated: Evaluated | None = None
+    decoders: Decoders | None = None
 
     def all(self) -> tuple[Reference, ...]:
         """Return them in the order of the comparison."""

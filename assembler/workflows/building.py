@@ -102,14 +102,18 @@ def emit(given: Referenced) -> Emitted:
 
 
 def run_parts(given: Emitted) -> Emitted:
-    """Run the parts one by one, where the loaded models do not give all that the model does."""
+    """Let the sources decode random cases, and run the parts one by one where loaded models do not give all outputs."""
     from assembler.proof.budget import require_budget
+    from assembler.proof.decoder_parts import with_decoders
     from assembler.proof.part_results import needs_parts, with_parts
 
-    if given.references is None or not needs_parts(given.wiring, given.sources):
+    if given.references is None:
         return given
+    references = with_decoders(given.references, given.wiring, given.sources, given.fragments)
+    if not needs_parts(given.wiring, given.sources):
+        return replace(given, references=references)
     given.order.say("running the parts one by one")
-    references = with_parts(given.references, given.wiring, given.sources, given.fragments)
+    references = with_parts(references, given.wiring, given.sources, given.fragments)
     require_budget(given.wiring.spec, references)
     wiring = given.wiring if references.parts is None else given.wiring.with_axes(references.parts.axes())
     return replace(given, wiring=wiring, references=references)

@@ -178,6 +178,7 @@ def _other_machine(path: Path) -> str:
 
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:
+    from assembler.proof.decoder_parts import with_decoders
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.part_results import needs_parts, with_parts
     from assembler.proof.proving import prove
@@ -197,8 +198,10 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     say("running the source")
     wiring, sources = wired_sources(read, trust=trust)
     reference = reference_results(wiring, sources)
+    fragments = emit_parts(wiring)
+    reference = with_decoders(reference, wiring, sources, fragments)
     if needs_parts(wiring, sources):
-        reference = with_parts(reference, wiring, sources, emit_parts(wiring))
+        reference = with_parts(reference, wiring, sources, fragments)
     say("proving the model against its source")
     proven = prove(path, reference, Diagnosis(path, reference.sentences, lambda: (wiring, sources)))
     less = _less({"less_than": list(proven.less_than)})

@@ -1,0 +1,104 @@
+"""What the parts that read code points are tried on, and what they must give, said in plain Python."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assembler.runtime.alphabet import Alphabet
+from assembler.runtime.text import NULL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from assembler.core.arrays import Array
+    from assembler.interface.language_models import Characters
+
+_SEED = 20211
+_SEPARATORS = re.compile("[ \0]+")
+#: Space, padding, white space that separates nothing, a half of a surrogate pair, the last code point.
+_LETTERS = " \0 \0ab\t\n\u00a0\u200b\u3000é\ud83d\U0010ffff"
+#: Texts with a branch of their own: nothing, separators alone, at the beginning, at the end, in between, one letter.
+_TEXTS = ("", " ", "\0", "a", " a", "a ", "\0a", "a  b", " a \0 b ", "ab" * 20, "a b c d e f g", "\0\0\0\0", "\t \n")
+#: The most characters of a dictionary that are looked up.
+_MOST_CHARACTERS = 4096
+_WIDTH = 64
+
+
+def token_texts() -> list[list[str]]:
+    """Return batches of texts: none, empty ones, one alone, all together, and random ones."""
+    draw = np.random.default_rng(_SEED)
+    drawn = ["".join(draw.choice([*_LETTERS], length)) for length in (0, 1, 2, 3, 5, 8, 13, 21, 40) for _ in range(4)]
+    return [[], [""], ["", " "], *([text] for text in _TEXTS), [*_TEXTS], drawn]
+
+
+def code_points(texts: Sequence[str], width: int = 0) -> Array:
+    """Return texts as a model takes them, int32 [texts, characters]; 0 is U+0000 here, for it separates."""
+    rows = np.zeros((len(texts), max([width, *map(len, texts)])), np.int32)
+    for row, text in zip(rows, texts, strict=True):
+        row[: len(text)] = [ord(letter) for letter in text]
+    return rows
+
+
+def found_tokens(texts: Sequence[str]) -> dict[str, Array]:
+    """Return what the tokens of texts are, port by port (`parts.text_tokens`)."""
+    rows = [[token for token in _SEPARATORS.split(text) if token] for text in texts or [""]]
+    joined = [" ".join(tokens) for tokens in rows]
+    most = max(1, *map(len, rows))
+    starts, ends = (np.zeros((len(rows), most), np.int64) for _ in range(2))
+    for row, tokens in enumerate(rows):
+        place = 0
+        for number, token in enumerate(tokens):
+            starts[row, number], ends[row, number] = place, place + len(token)
+            place += len(token) + 1
+    counts = np.array([len(tokens) for tokens in rows], np.int64)
+    return {
+        "text": code_points(joined, 1).astype(np.int64),
+        "sizes": np.array([*map(len, joined)], np.int64),
+        "starts": starts.ravel(),
+        "ends": ends.ravel(),
+        "counts": counts[: len(texts)],
+        "lengths": np.maximum(counts, 1),
+    }
+
+
+def known(about: Characters) -> tuple[int, int]:
+    """Return how many characters of a dictionary are looked up, and how many it has."""
+    own = {item for item in about.dictionary if len(item) == 1}
+    return min(len(own), _MOST_CHARACTERS), len(own)
+
+
+def looked_up(about: Characters) -> list[int]:
+    """Return code points that tell the entries of a dictionary apart: its own, their neighbours, and strange ones."""
+    own = [*dict.fromkeys(ord(item) for item in about.dictionary if len(item) == 1)][:_MOST_CHARACTERS]
+    pages = {edge for code in own for edge in (code // 256 * 256 - 1, code // 256 * 256, code // 256 * 256 + 256)}
+    strange = {32, 0xD7FF, 0xD800, 0xDFFF, 0xE000, 0xFFFF, 0x10FFFF, NULL, max(own, default=0) + 1}
+    beside = sorted((pages | strange) - {*own} - {0, -1})
+    return [code or NULL for code in own] + beside
+
+
+def character_cases(about: Characters) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+    """Yield texts with their sizes, and what a language model reads of them (`parts.text_characters`)."""
+    codes = looked_up(about)
+    rows = [codes[begin : begin + _WIDTH] for begin in range(0, len(codes), _WIDTH)]
+    batches: tuple[list[list[int]], ...] = (rows, [rows[0][:3], [], rows[-1], rows[0][:1]], [[]])
+    for texts in batches:
+        sizes = np.array([*map(len, texts)], np.int64)
+        given = np.zeros((len(texts), max(1, int(sizes.max()))), np.int64)
+        for row, text in zip(given, texts, strict=True):
+            row[: len(text)] = text
+        yield {"text": given, "sizes": sizes}, _read(about, texts, given.shape[1])
+
+
+def _read(about: Characters, texts: Sequence[Sequence[int]], width: int) -> dict[str, Array]:
+    alphabet = Alphabet(about.dictionary)
+    start, end = (alphabet.encode(marker) for marker in (about.start_marker, about.end_marker))
+    framed = np.full((len(texts), len(start) + width + len(end)), about.padding, np.int64)
+    lengths = np.array([len(start) + len(text) + len(end) for text in texts], np.int64)
+    for row, text in zip(framed, texts, strict=True):
+        letters = "".join("\0" if code == NULL else chr(code) for code in text)
+        ids = alphabet.encode(letters if about.direction == "forward" else letters[::-1])
+        row[: len(start) + len(text) + len(end)] = np.concatenate([start, ids, end])
+    return {"characters": np.ascontiguousarray(framed.T), "lengths": lengths}
