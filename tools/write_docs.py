@@ -121,6 +121,7 @@ _PORTS = {
     "spans": "`prediction` int64 [sentences, tokens], `scores` float32 [sentences, tokens], `lengths` int64 [sentences] → "
     "`sentence`, `start`, `end`, each int64 [spans]; `label` string [spans], `score` float64 [spans].",
     "onnx": "those of the file.",
+    "if": "`condition` bool [], and the inputs of both graphs → the outputs that both have.",
     "spec": "the inputs and outputs of the spec.",
     "constant": "nothing → `tensor`.",
     "arithmetic": "`left`, `right` → `tensor`.",

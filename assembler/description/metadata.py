@@ -169,7 +169,7 @@ def _parts(wiring: Wiring, parameters: Mapping[str, int]) -> list[Value]:
             {
                 "id": name,
                 "kind": node.kind,
-                "weights": node.weights,
+                "weights": ", ".join(path.text for path in node.paths) or None,
                 "parameters": parameters.get(name, 0),
                 "inputs": inputs,
                 "outputs": dict(gives),

@@ -83,7 +83,7 @@ def printable(text: str) -> str:
 
 
 def _part_lines(node: Node) -> tuple[str, ...]:
-    lines = (node.name, node.kind, node.weights)
+    lines = (node.name, node.kind, ", ".join(path.text for path in node.paths) or None)
     return tuple(printable(line) for line in lines if line is not None)
 
 

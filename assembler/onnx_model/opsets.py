@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import defs
 
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.onnx_model.graph import all_nodes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from onnx.defs import OpSchema
+
+    from assembler.onnx_model.fragment import Fragment
 
 
 def newest_opset() -> int:
@@ -57,3 +63,26 @@ def _is_wider(before: OpSchema, after: OpSchema) -> bool:
     added = [after.attributes[name] for name in after.attributes if name not in before.attributes]
     ports = zip((*before.inputs, *before.outputs), (*after.inputs, *after.outputs), strict=False)
     return not any(each.required for each in added) and all(set(one.types) <= set(two.types) for one, two in ports)
+
+
+def common_opsets(fragments: Mapping[str, Fragment]) -> dict[str, int]:
+    """Return the version of each operator domain; one model has one, the newest that a part has.
+
+    Raises:
+        ModelError: An operator of a part is another one at that version (M003).
+    """
+    newest: dict[str, tuple[int, str]] = {}
+    for node, fragment in fragments.items():
+        for domain, version in fragment.opsets.items():
+            if version > newest.get(domain, (0, ""))[0]:
+                newest[domain] = (version, node)
+    for node, fragment in fragments.items():
+        for domain, version in fragment.opsets.items():
+            wanted, other = newest[domain]
+            changed = changed_operators(fragment.graph, domain, version, wanted) if version != wanted else []
+            if changed:
+                where = f"operator domain '{domain or 'ai.onnx'}'"
+                message = f"'{node}' uses version {version} of the {where}, '{other}' uses version {wanted}"
+                hint = f"export both parts with one version of the domain: {', '.join(changed)} differ between these"
+                raise ModelError(Problem("M003", message, hint))
+    return {domain: version for domain, (version, _) in sorted(newest.items())}

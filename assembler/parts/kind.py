@@ -16,6 +16,7 @@ from assembler.weights.protocol import sort_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from assembler.core.arrays import Arrays
     from assembler.core.values import Value
     from assembler.onnx_model.emitter import Emitter
     from assembler.weights.protocol import Weights
@@ -45,6 +46,8 @@ class Port:
         joins: For an output port, the variadic port whose tensors it joins one after another.
         padded: For an output port with meaningless numbers after the ends of texts: the axis of the texts, and that of
             the places in a text. The lengths or the mask that are fed say how many places are real.
+        tries: For an input port of one number: the values that a proof gives it, one after another, where an input of
+            the model feeds it and the spec says nothing else.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Port:
     rows_of: Literal["characters", "subtokens", "parts"] | None = None
     joins: str | None = None
     padded: tuple[int, int] | None = None
+    tries: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,28 @@ class Builder(Protocol):
         """Read the inputs with `emit.inputs(port)`, add operators, and end with `emit.output(port, tensor)`."""
 
 
+class Runner(Protocol):
+    """Runs one part alone, as its sources do."""
+
+    def __call__(self, part: PartView, inputs: Arrays) -> Arrays:
+        """Return what its output ports give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """What the runs of a proof must meet of a part that computes in several ways.
+
+    Attributes:
+        wanted: The ways, in words.
+        of: Returns the one that the values at a part's input ports lead to.
+        hint: What makes a proof meet them.
+    """
+
+    wanted: tuple[str, ...]
+    of: Callable[[PartView, Arrays], str]
+    hint: str
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of part.
@@ -139,13 +165,17 @@ class Kind:
         weights: Whether parts of this kind need weights.
         check: Checks the parameters of a part and the types that feed it; its complaints are reported as W020.
         example: A node of this kind, for the schema and the documentation.
-        takes: The sort of weights (`Weights.sort`) that its parts take; `None` for any.
+        takes: The sort of weights (`Weights.sort`) that its parts take, or several of them; `None` for any.
         view: Returns what a part takes of the weights that it names, or `None` where the weights lack it. Without
             `view`, a part takes weights of the sort as a whole.
         dims: The parameters whose lists contain names of dims of the model's inputs.
         new_dims: The parameters whose mappings contain names of dims that the inputs need not have.
         foreign: Whether a file or a spec decides which operators its parts have, so that some engines may not support
             them.
+        sources: The parameters that name weights as `weights` does, for kinds whose parts take more than one source.
+            Such a part is given all of them, as `SeveralWeights`.
+        run: Runs a part alone for the proof, where its weights do not do so by themselves.
+        cases: What a proof must meet of each part.
     """
 
     name: str
@@ -157,14 +187,22 @@ class Kind:
     weights: bool = False
     check: Callable[[PartView], Iterable[Complaint]] = _no_complaint
     example: Mapping[str, Value] = field(default_factory=dict)
-    takes: str | None = None
+    takes: str | frozenset[str] | None = None
     view: Callable[[Weights], Weights | None] | None = None
     dims: tuple[str, ...] = ()
     new_dims: tuple[str, ...] = ()
     foreign: bool = False
+    sources: tuple[str, ...] = ()
+    run: Runner | None = None
+    cases: Cases | None = None
+
+    @property
+    def sorts(self) -> frozenset[str] | None:
+        """The sorts of weights that its parts take, or several of them; `None` for any."""
+        return frozenset({self.takes}) if isinstance(self.takes, str) else self.takes
 
     def taken(self, weights: Weights) -> Weights | None:
         """Return what a part of this kind takes of the weights that it names, or `None` if they do not fit."""
         if self.view is not None:
             return self.view(weights)
-        return weights if self.takes in {None, sort_of(weights)} else None
+        return weights if self.sorts is None or sort_of(weights) in self.sorts else None

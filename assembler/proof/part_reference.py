@@ -78,7 +78,7 @@ class PartReference:
 
         Raises:
             ParityError: What a part gives contradicts the dims that it declares (P006), or what a case of the spec
-                expects (P002).
+                expects (P002); or a part computes in ways that no run has met (P005).
             SpecError: The cases of the spec are at fault (W026), inputs are too large (W025), or the whole model has
                 other ports (W012).
             ModelError: The parts run on no inputs (M007, M025 to M027).
@@ -96,6 +96,9 @@ class PartReference:
             whole = {name: array for name, array in trial.whole.items() if name in outputs}
             cases.append((trial.name, trial.inputs, {**outputs, **whole}))
         require_dims(wiring.spec.proof.mark, wrong)
+        unmet = tuple(stepwise.unmet())
+        if unmet:
+            raise ParityError(*unmet)
         against = wiring.spec.proof.against if any(trial.whole for trial in trials.cases) else None
         return cls(wiring.spec, cases, trials.notes, random_parts(stepwise.fragments), against)
 

@@ -16,6 +16,7 @@ from assembler.proof.given_cases import given_cases
 from assembler.proof.likely_values import likely_values
 from assembler.proof.random_inputs import proof_inputs, sized_inputs
 from assembler.proof.text_inputs import text_interface
+from assembler.proof.tried_values import with_tried
 from assembler.proof.whole_model import whole_model
 
 if TYPE_CHECKING:
@@ -95,9 +96,9 @@ def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence
     interface = text_interface(wiring, sources)
     found: list[Trial] = []
     refused: list[tuple[str, ModelError]] = []
-    for name, inputs in proof_inputs(spec, interface, sentences):
+    for number, (name, inputs) in enumerate(proof_inputs(spec, interface, sentences)):
         try:
-            found.append(runs.trial(name, inputs))
+            found.append(runs.trial(name, with_tried(wiring, inputs, number)))
         except ModelError as err:
             if spec.proof.trials.sizes or interface is not None or not _is_refusal(err, _ERRORS):
                 raise
@@ -128,7 +129,7 @@ def _looked_for(wiring: Wiring, runs: Runs) -> tuple[list[Trial], tuple[str, ...
     for words, inputs in islice(_guesses(wiring, _example_sizes(runs.stepwise)), _MOST_TRIED):
         tried += 1
         try:
-            found.append(runs.trial(words, inputs))
+            found.append(runs.trial(words, with_tried(wiring, inputs, tried)))
         except ModelError as err:
             if not _is_refusal(err, _ENDS):
                 raise

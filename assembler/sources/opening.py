@@ -12,6 +12,7 @@ from assembler.parts.registry import kinds, running
 from assembler.sources.guarding import guarded
 from assembler.spec.schema import OPSETS
 from assembler.weights.protocol import sort_of
+from assembler.weights.several import SeveralWeights
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from assembler.forms.form import SourceForm
     from assembler.forms.opened import OpenedSource, SourceModel
     from assembler.forms.source import Source
-    from assembler.spec.model import Node, Spec
+    from assembler.spec.model import Node, Spec, WeightPath
     from assembler.weights.protocol import Weights
 
 #: The most ports that exported subgraphs may have together, each as often as it is a part.
@@ -78,11 +79,10 @@ def open_sources(spec: Spec, *, trust: bool, proven: bool = True) -> OpenSources
     problems: list[Problem] = []
     weights: dict[str, Weights] = {}
     for node in spec.graph.values():
-        if node.weights is not None:
-            name = node.weights.partition(".")[0]
-            given = _part(node, opened[name], problems)
-            if given is not None:
-                weights[node.name] = _as_told(spec, node, given)
+        given = {path.key: _part(node, path, opened[path.source], problems) for path in node.paths}
+        known = {key: each for key, each in given.items() if each is not None}
+        if known and len(known) == len(given):
+            weights[node.name] = _as_told(spec, node, _together(node, known))
     if problems:
         raise SourceError(*in_order(problems))
     return OpenSources(opened, {name: form_of(source) for name, source in spec.sources.items()}, weights)
@@ -96,22 +96,28 @@ def _as_told(spec: Spec, node: Node, given: Weights) -> Weights:
     return cut_as_told(spec, node, given) if isinstance(given, TableWeights) else given
 
 
-def _part(node: Node, source: OpenedSource, problems: list[Problem]) -> Weights | None:
-    path = str(node.weights)
-    given = source.weights(path)
+def _part(node: Node, path: WeightPath, source: OpenedSource, problems: list[Problem]) -> Weights | None:
+    given = source.weights(path.text)
     if given is None:
-        message = f"{node.name}: the source '{path.partition('.')[0]}' has no part '{path}'"
-        problems.append(Problem.at(node.weights_mark, "R007", message, suggest(path, source.paths(), what="its parts")))
+        message = f"{node.name}: the source '{path.source}' has no part '{path.text}'"
+        hint = suggest(path.text, source.paths(), what="its parts")
+        problems.append(Problem.at(path.mark, "R007", message, hint))
         return None
     kind = kinds()[node.kind]
     with running(node):
         seen = kind.taken(given)
     if seen is None:
         sort = sort_of(given) or type(given).__name__
-        message = f"{node.name}: '{path}' is a part of kind '{sort}', not '{kind.takes or kind.name}'"
+        wanted = "' or '".join(sorted(kind.sorts or {kind.name}))
+        message = f"{node.name}: '{path.text}' is a part of kind '{sort}', not '{wanted}'"
         hint = f"parts of this checkpoint: {', '.join(source.paths())}"
-        problems.append(Problem.at(node.weights_mark, "R007", message, hint))
+        problems.append(Problem.at(path.mark, "R007", message, hint))
     return seen
+
+
+def _together(node: Node, given: Mapping[str, Weights]) -> Weights:
+    """Return what a part takes: its weights, or all of them where its kind takes several."""
+    return SeveralWeights(given) if kinds()[node.kind].sources else given["weights"]
 
 
 @runtime_checkable
@@ -139,11 +145,13 @@ def open_headers(spec: Spec) -> tuple[dict[str, Weights], list[str]]:
     headers: dict[str, Weights] = {}
     notes: list[str] = []
     for node in spec.graph.values():
-        known = found.get((node.weights or "").partition(".")[0])
-        if isinstance(known, str):
-            notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {known}")
-        elif known is not None:
-            headers[node.name] = known
+        given = {path.key: found.get(path.source) for path in node.paths}
+        absent = next((each for each in given.values() if isinstance(each, str)), None)
+        known = {key: each for key, each in given.items() if each is not None and not isinstance(each, str)}
+        if absent is not None:
+            notes.append(f"{spec.document.file}: the ports of '{node.name}' are not checked: {absent}")
+        elif known and len(known) == len(given):
+            headers[node.name] = _together(node, known)
     ports = sum(len(each.inputs) + len(each.outputs) for each in headers.values() if isinstance(each, _WithPorts))
     if ports > _MOST_PORTS:
         message = f"its exported subgraphs have {ports} ports together, the most that are wired are {_MOST_PORTS}"
@@ -176,7 +184,7 @@ def at_common_opset(spec: Spec, headers: Mapping[str, Weights]) -> Spec:
 
 def _peeked(spec: Spec, problems: list[Problem]) -> dict[str, Weights | str]:
     """Return what the forms know of those sources that the graph names."""
-    named = dict.fromkeys((node.weights or "").partition(".")[0] for node in spec.graph.values())
+    named = dict.fromkeys(path.source for node in spec.graph.values() for path in node.paths)
     by_form: dict[str, list[Source]] = {}
     for name in named:
         if name in spec.sources:

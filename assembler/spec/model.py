@@ -80,6 +80,26 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightPath:
+    """Where a part's weights are.
+
+    Attributes:
+        key: The key that says so: `weights`, or another one of the kind's.
+        text: `source` or `source.path.to.part`.
+        mark: Where it stands.
+    """
+
+    key: str
+    text: str
+    mark: Mark
+
+    @property
+    def source(self) -> str:
+        """The name of the source."""
+        return self.text.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One part of the graph.
 
@@ -92,6 +112,7 @@ class Node:
         mark: Where its id is.
         kind_mark: Where its kind is.
         weights_mark: Where its weights are named, or its id if it has none.
+        paths: All places where its weights are: `weights`, and the other keys of its kind that name sources.
     """
 
     name: str
@@ -102,6 +123,7 @@ class Node:
     mark: Mark
     kind_mark: Mark
     weights_mark: Mark
+    paths: tuple[WeightPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

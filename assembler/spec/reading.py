@@ -12,7 +12,7 @@ from assembler.core.tensors import TensorType
 from assembler.forms.registry import COMMON, forms
 from assembler.forms.source import Source
 from assembler.parts.registry import kinds
-from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Spec
+from assembler.spec.model import Connection, Input, Node, Output, Proof, Reference, Spec, WeightPath
 from assembler.spec.schema import DEFAULT_OPSET, DEFAULT_PROFILE, build_schema, form_key
 from assembler.spec.trials import read_trials
 from assembler.spec.violations import schema_problems
@@ -136,6 +136,11 @@ def _node(document: Document, name: str, value: Value) -> Node:
         mark=document.key_mark(path),
         kind_mark=document.mark((*path, "kind")),
         weights_mark=document.mark((*path, "weights")) if "weights" in entries else document.key_mark(path),
+        paths=tuple(
+            WeightPath(key, str(entries[key]), document.mark((*path, key)))
+            for key in ("weights", *kinds()[str(entries["kind"])].sources)
+            if key in entries
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from assembler.core.problems import Problem
 from assembler.onnx_model.fragment import element_number
 from assembler.onnx_model.graph import read_by
 from assembler.onnx_model.model import Model
-from assembler.onnx_model.opsets import changed_operators
+from assembler.onnx_model.opsets import common_opsets
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
     inputs = {name: entry.type for name, entry in wiring.spec.inputs.items()}
     graph.input.extend(value_info(name, type_) for name, type_ in inputs.items())
     graph.output.extend(value_info(name, _with_axes(name, wiring.tensors[text])) for name, text in public.items())
-    proto = _cleaned(graph, _opsets(fragments))
+    proto = _cleaned(graph, common_opsets(fragments))
     kept = {tensor.name for tensor in proto.graph.initializer}
     given = {name for node in proto.graph.node for name in node.output}
     return Model(
@@ -159,29 +159,6 @@ def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, number, None)
     dims = [dim if isinstance(dim, int) or dim is None else str(dim) for dim in type_.dims]
     return helper.make_tensor_value_info(name, number, dims)
-
-
-def _opsets(fragments: Mapping[str, Fragment]) -> dict[str, int]:
-    """Return the version of each operator domain; one model has one, the newest that a part has.
-
-    Raises:
-        ModelError: An operator of a part is another one at that version (M003).
-    """
-    newest: dict[str, tuple[int, str]] = {}
-    for node, fragment in fragments.items():
-        for domain, version in fragment.opsets.items():
-            if version > newest.get(domain, (0, ""))[0]:
-                newest[domain] = (version, node)
-    for node, fragment in fragments.items():
-        for domain, version in fragment.opsets.items():
-            wanted, other = newest[domain]
-            changed = changed_operators(fragment.graph, domain, version, wanted) if version != wanted else []
-            if changed:
-                where = f"operator domain '{domain or 'ai.onnx'}'"
-                message = f"'{node}' uses version {version} of the {where}, '{other}' uses version {wanted}"
-                hint = f"export both parts with one version of the domain: {', '.join(changed)} differ between these"
-                raise ModelError(Problem("M003", message, hint))
-    return {domain: version for domain, (version, _) in sorted(newest.items())}
 
 
 def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelProto:

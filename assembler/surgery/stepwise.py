@@ -7,13 +7,14 @@ untouched; glue is run as a model of its own.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.forms.registry import reading
 from assembler.onnx_model.sessions import first_line, open_session, run
 from assembler.surgery.single import OUTPUT, single_part
+from assembler.weights.several import SeveralWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,10 +24,20 @@ if TYPE_CHECKING:
     from assembler.isolation.session import IsolatedSession
     from assembler.onnx_model.fragment import Fragment
     from assembler.runtime.engine import ort
+    from assembler.weights.protocol import Weights
     from assembler.wiring.graph import Wiring
 
 #: What torch raises, and numpy, on sizes or ids that do not fit a part.
 _MISFITS = (RuntimeError, ValueError, IndexError)
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """Weights that are a stack themselves."""
+
+    @property
+    def stepwise(self) -> Stepwise:
+        """Its parts, each to be run alone."""
 
 
 class Stepwise:
@@ -36,6 +47,7 @@ class Stepwise:
         """Keep the parts; models of glue are opened when they are first run."""
         self._wiring = wiring
         self.fragments = fragments
+        self._met: dict[str, set[str]] = {}
         self._sessions: dict[str, ort.InferenceSession | IsolatedSession] = {}
 
     def run(self, inputs: Arrays) -> Iterator[tuple[str, Array]]:
@@ -50,14 +62,34 @@ class Stepwise:
                 yield f"{node}.{port}", array
 
     def _source_of(self, node: str) -> Source:
-        return self._wiring.spec.sources[self._wiring.source_of(node) or ""]
+        return self._wiring.spec.sources[self._wiring.spec.graph[node].paths[0].source]
+
+    def _by_source(self, node: str, weights: Weights, fed: Arrays) -> Arrays | None:
+        kind = self._wiring.kind(node)
+        if kind.cases is not None:
+            self._met.setdefault(node, set()).add(kind.cases.of(self._wiring.views[node], fed))
+        return weights.run(fed) if kind.run is None else kind.run(self._wiring.views[node], fed)
+
+    def unmet(self) -> Iterator[Problem]:
+        """Yield a problem (P005) for each part of which the runs have not met all that a proof must meet."""
+        for node in self._wiring.order:
+            cases, view = self._wiring.kind(node).cases, self._wiring.views[node]
+            for case in cases.wanted if cases is not None else ():
+                if cases is not None and case not in self._met.get(node, ()):
+                    message = f"the comparison covers too little to be called a proof: '{node}' has met no {case}"
+                    mark = self._wiring.spec.graph[node].mark
+                    yield Problem.at(mark, "P005", message, f"nothing was written; {cases.hint}")
+            parts = view.weights.parts.values() if isinstance(view.weights, SeveralWeights) else [view.weights]
+            for inner in parts:
+                if isinstance(inner, HasParts):
+                    yield from inner.stepwise.unmet()
 
     def _part(self, node: str, fed: Mapping[str, list[Array]]) -> Mapping[str, Array]:
         weights = self._wiring.views[node].weights
         if weights is not None:
             try:
                 with reading(self._source_of(node), passing=_MISFITS):
-                    given = weights.run({port: arrays[0] for port, arrays in fed.items()})
+                    given = self._by_source(node, weights, {port: arrays[0] for port, arrays in fed.items()})
             except ModelError as err:  # of a source; it does not know of which part
                 problems = (replace(each, message=f"the part '{node}': {each.message}") for each in err.problems)
                 raise ModelError(*problems) from err

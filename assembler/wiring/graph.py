@@ -216,7 +216,7 @@ def _unused(wired: nx.MultiDiGraph[str], spec: Spec, names: Names) -> list[Probl
         if not graph.out_degree(name):
             message = f"the input '{name}' feeds no part"
             problems.append(Problem.at(entry.mark, "W007", message, "feed it to a part, or remove it"))
-    named = {node.weights.partition(".")[0] for node in spec.graph.values() if node.weights} | {spec.proof.against}
+    named = {path.source for node in spec.graph.values() for path in node.paths} | {spec.proof.against}
     sources = Known(spec.sources)
     used = named | {names.guesses.nearest(name, sources) for name in named if name}  # a typo is reported once
     if names.guesses.spent:

@@ -195,3 +195,136 @@ def test_no_build_writes_over_what_an_inner_spec_reads(tmp_path: Path) -> None:
     with pytest.raises(AssemblerError, match="the source 'inner'"):
         assemble(spec, tmp_path / "one.onnx")
     assert (tmp_path / "one.onnx").read_bytes() == before
+
+
+DECODERS = """
+sources:
+  encoder: {onnx: encoder.onnx}
+  first: {onnx: first.onnx}
+  next: {onnx: next.onnx}
+inputs:
+  pieces: {type: float32, shape: [batch, pieces, 16]}
+  tokens: {type: float32, shape: [batch, tokens, 16]}
+  past: {type: float32, shape: [batch, seen, 16]}
+  has_past: {type: bool, shape: []}
+graph:
+  encode: {kind: onnx, weights: encoder, inputs: {pieces: pieces}}
+  decode:
+    kind: if
+    then: next
+    else: first
+    inputs: {condition: has_past, memory: encode.memory, tokens: tokens, past: past}
+outputs: {logits: decode.logits, present: decode.present}
+"""
+
+
+def decoders(folder: Path) -> Arrays:
+    """Write an encoder, and a decoder without past and one with; the two decoders have the same weights."""
+    weights = {"e": floats(16, 16), "w": floats(16, 32), "k": floats(16, 16)}
+    exported(
+        folder / "encoder.onnx",
+        "g (float[b,p,16] pieces) => (float[b,p,16] memory) { m = MatMul(pieces, e) memory = Tanh(m) }",
+        e=weights["e"],
+    )
+    body = """present = {present} mean = ReduceMean<axes = [1], keepdims = 1>(memory)
+        all = Add(tokens, mean) last = ReduceMean<axes = [1], keepdims = 1>(present)
+        both = Add(all, last) logits = MatMul(both, w) }}"""
+    exported(
+        folder / "first.onnx",
+        "g (float[b,p,16] memory, float[b,t,16] tokens) => (float[b,t,32] logits, float[b,s,16] present) "
+        "{ keys = MatMul(tokens, k) " + body.format(present="Tanh(keys)"),
+        w=weights["w"],
+        k=weights["k"],
+    )
+    exported(
+        folder / "next.onnx",
+        "g (float[n,p,16] memory, float[n,t,16] tokens, float[n,s,16] past) => "
+        "(float[n,t,32] logits, float[n,m,16] present) { keys = MatMul(tokens, k) new = Tanh(keys) "
+        + body.format(present="Concat<axis = 1>(past, new)"),
+        w=weights["w"],
+        k=weights["k"],
+    )
+    return weights
+
+
+@pytest.mark.parametrize("profile", ["portable", "cpu"])
+def test_a_decoder_runs_with_or_without_past_and_its_weights_are_stored_once(
+    shop: Workshop, tmp_path: Path, profile: str
+) -> None:
+    decoders(tmp_path)
+    spec = written(tmp_path, "decoder.yaml", DECODERS)
+    assert check(spec).problems == ()
+    path = built(shop, spec, profile=profile) if profile == "portable" else shop.build(spec, profile=profile).path
+    inputs = {"pieces": floats(2, 5, 16), "tokens": floats(2, 1, 16), "past": floats(2, 3, 16)}
+    memory = run(tmp_path / "encoder.onnx", pieces=inputs["pieces"])["memory"]
+    for has_past, file, fed in ((True, "next.onnx", ("tokens", "past")), (False, "first.onnx", ("tokens",))):
+        expected = run(tmp_path / file, memory=memory, **{name: inputs[name] for name in fed})
+        given = run(path, has_past=np.array(has_past), **inputs)
+        assert given["present"].shape == ((2, 4, 16) if has_past else (2, 1, 16)), file
+        for name in ("logits", "present"):
+            np.testing.assert_allclose(given[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=f"{file}: {name}")
+    sizes = [list(tensor.dims) for tensor in onnx.load(path).graph.initializer if len(tensor.dims) == 2]
+    assert sorted(sizes) == [[16, 16], [16, 16], [16, 32]], "each weight is stored once"
+
+
+def test_branches_that_differ_are_told_with_both_types(tmp_path: Path) -> None:
+    for name, dtype in (("a", "float"), ("b", "int64")):
+        exported(tmp_path / f"{name}.onnx", f"g ({dtype}[n] x) => ({dtype}[n] y) {{ y = Identity(x) }}")
+    text = """
+sources: {a: {onnx: a.onnx}, b: {onnx: b.onnx}}
+inputs: {x: {type: float32, shape: [n]}, c: {type: bool, shape: []}}
+graph: {p: {kind: if, then: a, else: b, inputs: {condition: c, x: x}}}
+outputs: {y: p.y}
+"""
+    found = [(each.code, each.line, each.message) for each in check(written(tmp_path, "s.yaml", text)).problems]
+    assert ("W020", 6, "p: 'x' is float32[n] in 'then' and int64[n] in 'else'") in found
+    assert ("W020", 6, "p: 'y' is float32[n] in 'then' and int64[n] in 'else'") in found
+    (problem,) = check(written(tmp_path, "s.yaml", text.replace("else: b", "else: bb"))).problems
+    assert (problem.code, problem.message) == ("W012", "p: there is no source 'bb'")
+    assert problem.hint == "did you mean 'b'?"
+    exported(tmp_path / "b.onnx", "g (float[n,2] x) => (float[n,2] z) { z = Identity(x) }")
+    found = [(each.code, each.line, each.message) for each in check(written(tmp_path, "s.yaml", text)).problems]
+    assert ("W009", 7, "the output 'y': kind 'if' has no output port 'y'") in found
+
+
+def test_a_proof_that_meets_one_branch_alone_is_none(shop: Workshop, tmp_path: Path) -> None:
+    decoders(tmp_path)
+    spec = written(tmp_path, "s.yaml", DECODERS + "proof: {inputs: {has_past: {values: [true]}}}\n")
+    with pytest.raises(AssemblerError) as caught:
+        shop.build(spec)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.line) == ("P005", 15)
+    assert "'decode' has met no 'else'" in problem.message
+    assert not spec.with_suffix(".onnx").exists()
+
+
+def test_a_branch_can_be_a_spec_and_an_if_can_be_in_a_spec(shop: Workshop, tmp_path: Path) -> None:
+    decoders(tmp_path)
+    layer(tmp_path / "one.onnx", 32, 32)
+    layer(tmp_path / "two.onnx", 32, 32)
+    written(tmp_path, "inner.yaml", INNER)
+    text = """
+sources: {a: {spec: inner.yaml}, b: {onnx: two.onnx}}
+inputs: {x: {type: float32, shape: [rows, 32]}}
+graph:
+  largest: {kind: operator, op: ReduceMax, attributes: {keepdims: 0}, inputs: {data: x}}
+  small: {kind: operator, op: Less, constants: {B: 4}, inputs: {A: largest.reduced}}
+  p: {kind: if, then: a, else: b, inputs: {condition: small.C, x: x}}
+outputs: {y: p.y}
+"""
+    written(tmp_path, "chosen.yaml", text)
+    outer = """
+sources: {chosen: {spec: chosen.yaml}}
+inputs: {x: {type: float32, shape: [rows, 32]}}
+graph: {p: {kind: spec, weights: chosen, inputs: {x: x}}}
+outputs: {y: p.y}
+"""
+    spec = written(tmp_path, "outer.yaml", outer)
+    with pytest.raises(AssemblerError, match="'p' has met no 'then'"):
+        shop.build(spec)
+    cases = {name: floats(3, 32) + start for name, start in (("small/x", 0), ("large/x", 9))}
+    np.savez(tmp_path / "cases.npz", **{name: np.minimum(array, 20) for name, array in cases.items()})
+    path = built(shop, written(tmp_path, "outer.yaml", outer + "proof: {cases: cases.npz}\n"))
+    for name, file in (("small/x", "one.onnx"), ("large/x", "two.onnx")):
+        expected = run(tmp_path / file, x=cases[name])["y"]
+        np.testing.assert_allclose(run(path, x=cases[name])["y"], expected, rtol=1e-5, atol=1e-6, err_msg=name)

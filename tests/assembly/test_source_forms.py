@@ -169,7 +169,7 @@ def test_a_spec_that_wires_other_rows_than_the_reference_has_is_told_where(site:
     ("old", "new", "code"),
     [
         ("{npz: net.npz}", "{npzz: net.npz}", "S001 'sources.net': unknown key 'npzz'\n    hint: did you mean 'npz'?"),
-        ("{npz: net.npz}", "{zip: net.npz}", "S002 'sources.net': needs a key 'flair' or 'onnx' or 'npz'"),
+        ("{npz: net.npz}", "{zip: net.npz}", "S002 'sources.net': needs a key 'flair' or 'onnx' or 'spec' or 'npz'"),
         ("{npz: net.npz}", "{npz: net.npz, revision: a}", "S001 'sources.net': unknown key 'revision'"),
         ("{npz: net.npz}", "{npz: 3}", "S003 'sources.net.npz': got a number (3), expected text"),
         (
@@ -207,13 +207,16 @@ def test_the_proof_can_be_against_it(site: Path, tmp_path: Path) -> None:
     text = "version: 1\nname: a\nsources: {net: {onnx: a.onnx}}\ngraph: {a: {kind: onnx, weights: net}}\n"
     spec.write_text(text + "outputs: {y: a.y}\nproof: {against: net}\n", encoding="utf-8")
     run = command(site, "check", spec)
-    assert "proof: 'net' is of the form 'onnx', only a flair or npz model can be a reference" in run.stdout
+    assert "1 spec: no problems" in run.stdout, "a whole graph can be a reference too"
 
 
 def test_the_schema_for_editors_knows_it(site: Path) -> None:
     source = json.loads(command(site, "schema").stdout)["properties"]["sources"]["additionalProperties"]
-    assert source["description"] == "One source: a flair checkpoint or an exported subgraph or a NumPy archive."
-    assert source["else"]["then"]["properties"].keys() == {"npz", "sha256"}
+    assert (
+        source["description"]
+        == "One source: a flair checkpoint or an exported subgraph or another spec or a NumPy archive."
+    )
+    assert source["else"]["else"]["then"]["properties"].keys() == {"npz", "sha256"}
 
 
 def npz(**changes: object) -> bytes:

@@ -1,0 +1,154 @@
+"""`if`: one of two graphs, as a condition says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.core.tensors import Open, TensorType, Variable
+from assembler.parts.kind import Cases, Complaint, Kind, PartView, Port, Ports
+from assembler.parts.merged_ports import merged
+from assembler.parts.nested_graph import fragment_of, header_of, lifted
+from assembler.weights.several import SeveralWeights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from assembler.core.arrays import Arrays
+    from assembler.core.values import Value
+    from assembler.onnx_model.emitter import Emitter
+    from assembler.parts.merged_ports import Merged
+    from assembler.weights.protocol import Weights
+
+_CONDITION = "condition"
+_THEN, _ELSE = "then", "else"
+
+
+def ports(part: PartView) -> Ports:
+    """The condition and the inputs of both graphs, and the outputs that both have."""
+    both = _merged(part)
+    if both is None:
+        return Ports(None, None)
+    condition = Port(_CONDITION, TensorType("bool", ()), tries=(0, 1))
+    bound = {dim for type_ in both.inputs.values() for dim in type_.dims or () if isinstance(dim, Variable)}
+    return Ports(
+        (
+            condition,
+            *(Port(name, type_) for name, type_ in both.inputs.items()),
+            *(Port(name, type_, optional=True) for name, type_ in both.defaults.items()),
+        ),
+        tuple(Port(name, _opened(type_, bound)) for name, type_ in both.outputs.items()),
+    )
+
+
+def _opened(type_: TensorType, bound: set[Variable]) -> TensorType:
+    """Return the type of an output, whose dims are open where no input has them."""
+    if type_.dims is None:
+        return type_
+    dims = (Open(dim.name) if isinstance(dim, Variable) and dim not in bound else dim for dim in type_.dims)
+    return TensorType(type_.dtype, tuple(dims))
+
+
+def _merged(part: PartView) -> Merged | None:
+    if not isinstance(part.weights, SeveralWeights):
+        return None
+    first, second = (header_of(part.weights.parts[key]) for key in (_THEN, _ELSE))
+    return None if first is None or second is None else merged(first, second)
+
+
+def check(part: PartView) -> Iterator[Complaint]:
+    """Complain of ports in which the two graphs differ."""
+    both = _merged(part)
+    if both is None:
+        return
+    for name, what in both.clashes.items():
+        yield Complaint((_ELSE,), f"'{name}' is {what}", "ports of one name are one port: export both graphs alike")
+    if _CONDITION in both.inputs or _CONDITION in both.defaults:
+        message = f"a graph has an input '{_CONDITION}', which is the part's own port"
+        yield Complaint((_THEN,), message, "export it with another name")
+    if not both.outputs:
+        yield Complaint((_ELSE,), "the two graphs have no output in common", "export both with outputs of one name")
+
+
+def build(part: PartView, emit: Emitter) -> None:
+    """Emit an `If`, whose branches read the part's inputs from outside, and its weights."""
+    from onnx import helper
+
+    from assembler.onnx_model.fragment import element_number
+    from assembler.onnx_model.opsets import common_opsets
+
+    both = _merged(part)
+    if both is None:
+        raise TypeError(part.weights)
+    fragments = {}
+    for key in (_THEN, _ELSE):
+        header = header_of(_weights(part, key))
+        known = (*header.inputs, *header.defaults) if header is not None else ()
+        fragments[key] = fragment_of(_weights(part, key), emit.opset, [port for port in known if emit.inputs(port)])
+    opsets = common_opsets({f"{part.node}.{key}": fragment for key, fragment in fragments.items()})
+    branches = {}
+    for key, fragment in fragments.items():
+        fed = {port: emit.input(port) for port in fragment.inputs}
+        nodes, given = lifted(emit, fragment, key, fed, opsets)
+        outputs = [
+            helper.make_tensor_value_info(given[port], element_number(str(type_.dtype)), None)
+            for port, type_ in both.outputs.items()
+        ]
+        branches[f"{key}_branch"] = helper.make_graph(nodes, key, [], outputs)
+    tensors = emit.ops("If", [emit.input(_CONDITION)], "if", len(both.outputs), **branches)
+    for port, tensor in zip(both.outputs, tensors, strict=True):
+        emit.output(port, tensor)
+
+
+def _weights(part: PartView, key: str) -> Weights:
+    if not isinstance(part.weights, SeveralWeights):
+        raise TypeError(part.weights)
+    return part.weights.parts[key]
+
+
+def _case(_part: PartView, inputs: Arrays) -> str:
+    return f"'{_THEN}'" if bool(inputs[_CONDITION]) else f"'{_ELSE}'"
+
+
+def run(part: PartView, inputs: Arrays) -> Arrays:
+    """Run the graph that the condition picks, alone."""
+    weights = _weights(part, _THEN if bool(inputs[_CONDITION]) else _ELSE)
+    header, both = header_of(weights), _merged(part)
+    if header is None or both is None:
+        raise TypeError(weights)
+    given = weights.run({name: inputs[name] for name in (*header.inputs, *header.defaults) if name in inputs}) or {}
+    return {port: given[port] for port in both.outputs}
+
+
+def branch(what: str, example: str) -> dict[str, Value]:
+    """Return the schema of a parameter that names a source."""
+    return {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)", "description": what, "examples": [example]}
+
+
+KIND = Kind(
+    name="if",
+    summary="One of two graphs, exported subgraphs or specs, as a condition says. Its inputs are those of both, its "
+    "outputs those that both have; weights that both have are stored once.",
+    ports=ports,
+    build=build,
+    check=check,
+    parameters={
+        _THEN: branch("The source whose graph runs where the condition is true.", "with_past"),
+        _ELSE: branch("The source whose graph runs where it is false.", "first_step"),
+    },
+    required=(_THEN, _ELSE),
+    sources=(_THEN, _ELSE),
+    takes=frozenset({"graph", "stack"}),
+    foreign=True,
+    run=run,
+    cases=Cases(
+        (f"'{_THEN}'", f"'{_ELSE}'"),
+        _case,
+        "give cases that lead to both branches: proof: {inputs: {…: {values: […]}}}, or cases: file.npz",
+    ),
+    example={
+        "kind": "if",
+        "then": "with_past",
+        "else": "first_step",
+        "inputs": {"condition": "has_past", "tokens": "tokens", "past": "past"},
+    },
+)

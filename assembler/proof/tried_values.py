@@ -1,0 +1,36 @@
+"""Values that ports want to be tried: both of a condition, several numbers of steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from assembler.core.arrays import Array, Arrays
+    from assembler.wiring.graph import Wiring
+
+
+def with_tried(wiring: Wiring, inputs: Arrays, case: int) -> dict[str, Array]:
+    """Return inputs with the values that the ports they feed want to be tried, unless the spec says its own.
+
+    Args:
+        wiring: The wiring.
+        inputs: Random inputs.
+        case: Which set of inputs it is. With the next one, the next values are tried.
+    """
+    spec, found = wiring.spec, dict(inputs)
+    for number, (name, tries) in enumerate(_tried(wiring).items()):
+        if name not in spec.proof.trials.inputs and spec.inputs[name].range is None:
+            found[name] = np.full_like(inputs[name], tries[(case + number) % len(tries)])
+    return found
+
+
+def _tried(wiring: Wiring) -> dict[str, tuple[int, ...]]:
+    wanted: dict[str, tuple[int, ...]] = {}
+    for node in wiring.order:
+        ports = {port.name: port for port in wiring.inputs[node]}
+        for edge in wiring.edges[node]:
+            if ports[edge.port].tries and edge.reference.text in wiring.spec.inputs:
+                wanted.setdefault(edge.reference.text, ports[edge.port].tries)
+    return wanted
