@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 COMMANDS = {
     "build": "Build the model of a spec and prove it (the default: `assemble SPEC`).",
     "check": "Check specs, without their weights.",
-    "init": "Write the spec of a flair tagger.",
+    "init": "Write the spec of a flair tagger, or of ONNX files.",
     "verify": "Try a model again: its file, its contents, its tags.",
     "tag": "Tag text with a model.",
     "inspect": "Show what is in a model.",
+    "extract": "Cut a part out of an ONNX model.",
     "graph": "Draw the parts of a spec and their typed edges.",
     "page": "Write a page that tags text in the browser.",
     "serve": "Serve a page to this machine alone.",
