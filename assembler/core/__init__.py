@@ -1,1 +1,1 @@
-"""What every room uses: problems and errors, tensor types, names, and files read and written with care."""
+"""Modules that all packages use: problems and errors, tensor types, names, and files read and written with care."""

@@ -14,5 +14,5 @@ Arrays: TypeAlias = "Mapping[str, Array]"
 
 
 def buffer_of(array: Array) -> memoryview:
-    """Return the bytes of an array in C order, without a copy where it is so already."""
+    """Return the bytes of an array in C order, without a copy if it already is in that order."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -24,11 +24,11 @@ try:
     import fcntl as _fcntl_module
 
     _fcntl = _fcntl_module
-except ImportError:  # Windows keeps an open file from being removed all by itself
+except ImportError:  # Windows itself prevents the removal of an open file
     _fcntl = None
 
 _SUFFIX = ".partial"
-#: So many bytes are held of a file whose content moves.
+#: The bytes in memory while the content of a file is moved.
 _PIECE = 1 << 20
 
 
@@ -45,7 +45,7 @@ class Stage:
     stream: BinaryIO
 
     def flush(self) -> None:
-        """Bring what was written to the disk."""
+        """Flush the written bytes to the disk."""
         self.stream.flush()
         os.fsync(self.stream.fileno())
 
@@ -60,7 +60,7 @@ class Stage:
 
         Args:
             length: How many bytes are replaced.
-            beginning: What takes their place.
+            beginning: The new bytes.
         """
         end = self.stream.seek(0, os.SEEK_END)
         further = len(beginning) - length
@@ -71,7 +71,7 @@ class Stage:
         self.stream.truncate(end + further)
 
     def _move(self, start: int, end: int, further: int) -> None:
-        """Move the bytes from `start` to `end`, a piece at a time, in the order in which none is overwritten unread."""
+        """Move the bytes from `start` to `end`, a piece at a time, so that none is overwritten before it is read."""
         places = range(start, end, _PIECE)
         for place in reversed(places) if further > 0 else places:
             self.stream.seek(place)
@@ -82,10 +82,10 @@ class Stage:
 
 @contextmanager
 def staged(target: Path) -> Iterator[Stage]:
-    """Give a file that gets its name at the end of the block, or disappears if the block raises.
+    """Yield a file that gets its name at the end of the block, or disappears if the block raises.
 
-    The name is given by `os.replace`, which is atomic. A process that is killed leaves a `.partial` file, never a
-    partial target; the next writer of the same target removes it.
+    `os.replace` sets the name, which is atomic. A process that is killed leaves a `.partial` file, never a partial
+    target; the next writer of the same target removes it.
 
     Raises:
         OSError: The folder is missing or cannot be written to.
@@ -102,7 +102,7 @@ def staged(target: Path) -> Iterator[Stage]:
             path.replace(target)
             _flush_folder(target.parent)
         except BaseException:
-            with suppress(OSError):  # on a full disk it fails once more to write what is in its buffer
+            with suppress(OSError):  # on a full disk, writing its buffer fails again
                 stream.close()
             path.unlink(missing_ok=True)
             raise
@@ -121,7 +121,7 @@ def _opened(target: Path) -> Stage:
         stream = path.open("x+b")
         try:
             mine = _lock(stream) and path.exists()
-        except OSError:  # a file system without locks, on which nobody sweeps
+        except OSError:  # a file system without locks, on which nothing is swept
             mine = True
         if mine:
             return Stage(path, stream)
@@ -146,7 +146,7 @@ def write_text(target: Path, text: str) -> None:
 
 
 def _lock(stream: BinaryIO) -> bool:
-    """Take the file for this process, if no other has it; the system lets go of it when the process ends.
+    """Lock the file for this process, if no other has it; the system releases it when the process ends.
 
     Raises:
         OSError: The file system has no locks.
@@ -161,7 +161,7 @@ def _lock(stream: BinaryIO) -> bool:
 
 
 def _sweep(target: Path) -> None:
-    """Remove what killed writers of the same target left."""
+    """Remove the files that killed writers of the same target left."""
     for leftover in sorted(target.parent.glob(f".{_escaped(target.name)}.*{_SUFFIX}")):
         with suppress(OSError), open_inside(target.parent, leftover.name, links=False) as stream:
             if _lock(stream):
@@ -173,7 +173,7 @@ def _escaped(name: str) -> str:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Bring the new name to the disk, where the system can."""
+    """Flush the new name to the disk, if the system can."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

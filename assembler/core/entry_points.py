@@ -11,19 +11,19 @@ from assembler.core.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What importing a package that is broken can raise.
+#: The errors that importing a broken package can raise.
 _BROKEN = (ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError, RuntimeError, OSError)
 
 _Published = TypeVar("_Published")
 
 
 def published(group: str, wanted: type[_Published], code: str) -> Iterator[tuple[str, _Published]]:
-    """Yield what the entry points of a group name, by their own names, each with what it is called in problems.
+    """Yield the objects of a group's entry points, by their own names, each with its name for problems.
 
     Args:
         group: The group.
-        wanted: The class of what is published.
-        code: The code of the problem of one that is none.
+        wanted: The class of the published objects.
+        code: The code of the problem for an object of another class.
 
     Raises:
         SpecError: An entry point cannot be loaded, or names something else.

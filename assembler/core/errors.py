@@ -1,4 +1,4 @@
-"""The errors a caller can meet. Each subclass says who must act; a bug of ours is never one of them."""
+"""The errors a caller can meet. Each subclass says who must act. A bug in the assembler is never one of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class AssemblerError(Exception):
     """The root of every error this package raises on purpose.
 
     Attributes:
-        problems: The records behind the error, at least one.
+        problems: The records of the error, at least one.
     """
 
     def __init__(self, *problems: Problem) -> None:

@@ -1,4 +1,4 @@
-"""What names and sizes in a spec may be."""
+"""The names and sizes that a spec may use."""
 
 #: The pattern of names in a spec. Python lets `$` match before a last line break, which the lookahead forbids.
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"

@@ -1,4 +1,4 @@
-"""Problems: what is wrong, where it stands, and what to do about it."""
+"""Problems: what is wrong, where it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that a person has to mend.
+    """One thing that a person has to fix.
 
     Attributes:
         code: A letter for the layer and a number; `docs/problems.md` lists them all. Codes never change their meaning.
-        message: One sentence: what was got and what was expected.
+        message: One sentence: the value that was found and the expected one.
         hint: What to do next, often the nearest valid name.
         file: The file at fault, as the caller named it.
-        line: Line in the file, from 1; `None` where the file has no lines.
+        line: Line in the file, from 1; `None` if the file has no lines.
         column: Column in the line, from 1, in code points.
     """
 
@@ -63,14 +63,14 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 #: The most comparisons of two names that the problems of one layer may cost, some 20 µs each.
 _MOST_COMPARISONS = 20_000
-#: Names that are longer are found if they are equal but for their case, and not else.
+#: Longer names are found only if they differ in nothing but case.
 _LONGEST_COMPARED = 100
-#: What a hint lists of names that are all far away.
+#: The number of names that a hint lists if none is near.
 _MOST_LISTED, _LONGEST_LIST = 40, 1000
 
 
 class Known:
-    """Names that something could have meant, sorted once for any number of guesses."""
+    """Candidates for a misspelled name, sorted once for any number of guesses."""
 
     def __init__(self, names: Iterable[str]) -> None:
         """Sort the names."""
@@ -100,7 +100,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 class Guesses:
-    """Guesses at the names that were meant. There are so many, so that a text full of mistakes costs no minutes."""
+    """Guesses at the intended names. Their number is limited, so that a text full of mistakes does not take minutes."""
 
     def __init__(self) -> None:
         """Begin with all guesses left."""
@@ -121,7 +121,7 @@ class Guesses:
         return matches[0] if matches else None
 
     def suggest(self, name: str, known: Known, *, what: str = "known names") -> str:
-        """Return a hint: the nearest name, or the names that there are where none is near."""
+        """Return a hint: the nearest name, or the existing names if none is near."""
         match = self.nearest(name, known)
         if match is not None:
             return f"did you mean '{match}'?"
@@ -134,5 +134,5 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def suggest(name: str, candidates: Iterable[str], *, what: str = "known names") -> str:
-    """Return a hint: the nearest of the candidates, or those that there are where none is near."""
+    """Return a hint: the nearest of the candidates, or all of them if none is near."""
     return Guesses().suggest(name, Known(candidates), what=what)

@@ -1,7 +1,7 @@
-"""Opens files that a stranger may have named: regular ones alone, bounded, and where wanted inside one folder alone.
+"""Opens files that a stranger may have named: only regular ones, with bounded size, and on request only in one folder.
 
-A name is judged and opened in one go: what is read is the descriptor that was judged, so that nothing can be put in its
-place between the two. FIFOs and devices are never opened, since that alone can hang or have an effect.
+A name is checked and opened in one step: the descriptor that was checked is the one that is read, so nothing can be
+swapped in between. FIFOs and devices are never opened, because opening them can hang or have an effect.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 #: The most bytes of a file of text: sentences, gold text, words.
 MOST_TEXT = 1 << 25
 
-#: As many links as Linux follows in one name, and more folders than a name of ours has.
+#: As many links as Linux follows in one name, and more folders than any of our names has.
 _MOST_LINKS, _MOST_FOLDERS = 40, 100
 _READ = os.O_RDONLY
 for _name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
     _READ |= getattr(os, _name, 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
-#: Opens a folder only to begin names at it, which needs no right to list it.
+#: Opens a folder only as the start of names, which needs no permission to list it.
 _FOLDER: int = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _DESCENDS = {os.open, os.stat, os.readlink} <= os.supports_dir_fd
 
@@ -34,19 +34,19 @@ class OutsideError(OSError):
     """A name leads out of the folder that it must stay in."""
 
     def __init__(self, location: str) -> None:
-        """Say so in the words that other errors of files have."""
+        """Use the wording of other errors of files."""
         super().__init__(errno.EXDEV, "it leaves the folder", location)
 
 
 def open_regular(path: Path | str, most: int | None = None) -> BinaryIO:
-    """Open a file wherever it lies.
+    """Open a file wherever it is.
 
     Args:
         path: The file; links are followed.
         most: The most bytes that it may have.
 
     Raises:
-        OSError: It is not there, no regular file, too large, or cannot have this name.
+        OSError: It is missing, not a regular file, too large, or cannot have this name.
     """
     name = os.fspath(path)
     try:
@@ -63,7 +63,7 @@ def open_inside(folder: Path | str, location: str, most: int | None = None, *, l
         folder: The folder; links on the way to it are followed.
         location: The file, relative to the folder. Links on the way are followed as long as they stay inside.
         most: The most bytes that it may have.
-        links: Whether there may be links at all.
+        links: Whether links are allowed at all.
 
     Raises:
         OutsideError: The name leads out of the folder, whether there is a file or not.
@@ -109,13 +109,13 @@ def size_inside(folder: Path | str, location: str) -> int:
 
 
 def is_inside(folder: Path | str, location: str) -> bool:
-    """Return whether a name stays in a folder, links resolved; one that no file has is judged by its text."""
+    """Return whether a name stays in a folder, links resolved. The name of a missing file is judged by its text."""
     try:
         with ExitStack() as held:
             _ = _descend(folder, location, held) if _DESCENDS else _resolved(folder, location)
     except OutsideError:
         return False
-    except (OSError, ValueError):  # nothing is there, or nothing that could be read
+    except (OSError, ValueError):  # nothing is there, or nothing that can be read
         return True
     return True
 
@@ -133,11 +133,11 @@ def read_bounded(stream: BinaryIO, most: int) -> bytes:
 
 
 def read_regular_text(path: Path | str, encoding: str = "utf-8") -> str:
-    """Return the text of a file wherever it lies, as `Path.read_text` gives it.
+    """Return the text of a file wherever it is, like `Path.read_text`.
 
     Raises:
-        OSError: As `open_regular`; 32 MiB are the most that is read.
-        UnicodeDecodeError: It is of another encoding.
+        OSError: As `open_regular`; at most 32 MiB are read.
+        UnicodeDecodeError: It has another encoding.
     """
     with open_regular(path, MOST_TEXT) as stream:
         return decoded(read_bounded(stream, MOST_TEXT), encoding)
@@ -205,7 +205,7 @@ def _descend(folder: Path | str, location: str, held: ExitStack, *, links: int =
 
 
 def _link_target(place: int, name: str, links: int) -> str | None:
-    """Return what a link names, or `None` of anything that is there and no link.
+    """Return the target of a link, or `None` for anything else that exists.
 
     Raises:
         OSError: Nothing is there, or no more links may be followed.
@@ -228,7 +228,7 @@ def _parts(location: str) -> list[str]:
 
 
 def _require_depth(depth: int, missing: str, pending: list[str], location: str) -> None:
-    """Raise if a name would lead out of the folder if all that is missing were there."""
+    """Raise if a name would lead out of the folder once all missing files existed."""
     for part in (missing, *reversed(pending)):
         depth += -1 if part == os.pardir else 1
         if depth < 0:
@@ -236,7 +236,7 @@ def _require_depth(depth: int, missing: str, pending: list[str], location: str) 
 
 
 def _below(folder: Path | str, target: str) -> str:
-    """Return what a link names; of an absolute one, relative to the folder."""
+    """Return the target of a link; if it is absolute, relative to the folder."""
     if not target.startswith("/"):
         return target
     root = os.path.realpath(folder)
@@ -246,7 +246,7 @@ def _below(folder: Path | str, target: str) -> str:
 
 
 def _resolved(folder: Path | str, location: str) -> str:
-    """Judge a name where folders cannot be opened (Windows)."""
+    """Check a name on systems where folders cannot be opened (Windows)."""
     root, path = os.path.realpath(folder), os.path.realpath(Path(folder, location))
     if Path(location).is_absolute() or not Path(path).is_relative_to(root):
         raise OutsideError(location)
@@ -254,9 +254,10 @@ def _resolved(folder: Path | str, location: str) -> str:
 
 
 def links_on_the_way(path: Path | str) -> Iterator[tuple[Path, str]]:
-    """Yield the folder and the name under which a caller's own path has to stay for a stranger's links not to count.
+    """Yield the folder in which a caller's own path must stay, and the name in it, so that foreign links do not count.
 
-    Of a relative path that begins below the current folder, every link may be a stranger's; of any other, the last.
+    In a relative path that begins below the current folder, every link may be a stranger's; in any other, only the
+    last.
     """
     given = Path(path)
     if not given.is_absolute() and os.pardir not in given.parts:
@@ -266,7 +267,7 @@ def links_on_the_way(path: Path | str) -> Iterator[tuple[Path, str]]:
 
 
 def leads_outside(path: Path | str) -> bool:
-    """Return whether a file or folder that a caller names is reached by a link out of where the caller named it."""
+    """Return whether a link leads a caller's path out of the folder in which the caller named it."""
     with suppress(ValueError):
         return not all(is_inside(folder, name) for folder, name in links_on_the_way(path))
     return False

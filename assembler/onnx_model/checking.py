@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def check_file(path: Path) -> None:
-    """Run ONNX's checker on a file, shape inference included; in the process beside ours, where a block asks for that.
+    """Run ONNX's checker on a file, shape inference included; in a separate process, if a block requests that.
 
     Raises:
-        ModelError: The model is not valid (M008), or ends the process, the time or the memory (M025 to M027).
+        ModelError: The model is not valid (M008), or crashes, times out or runs out of memory (M025 to M027).
     """
     if current() is not None:
         check(path, "the checker, on the assembled model", _invalid, full=True)

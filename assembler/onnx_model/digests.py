@@ -1,6 +1,6 @@
-"""The digests of a model: its graph, its weights, and what its metadata tells a host.
+"""The digests of a model: its graph, its weights, and its metadata.
 
-`assembler/onnx_file/contents.py` makes the same digests of a file, where there is no ONNX.
+`assembler/onnx_file/contents.py` makes the same digests from a file, without the package onnx.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def with_digests(model: Model, metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def digests_in_file(path: Path, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata that take the place of a written model's own, with the digests that it then has.
+    """Return the metadata that replace a written model's own, with its new digests.
 
     The weights are read from the file, a piece at a time.
 
@@ -43,23 +43,23 @@ def digests_in_file(path: Path, metadata: Mapping[str, str]) -> dict[str, str]:
     try:
         contents.properties[STRUCTURE] = json.dumps(contents.digest(whole=False))
         contents.properties[CONTENT] = json.dumps(contents.digest(whole=True))
-    except WireError:  # weights of less than a byte each: in memory they can be told
+    except WireError:  # weights of less than a byte each can be recognised in memory
         return with_digests(Model(onnx.load(path), {}), metadata)
     return contents.properties
 
 
 def content_digest(model: Model, metadata: Mapping[str, str]) -> str:
-    """Return a SHA-256 that is the same before a model is written and after it is read, wherever its weights lie.
+    """Return a SHA-256 that is the same before a model is written and after it is read, wherever its weights are.
 
     Args:
         model: The model.
-        metadata: Its metadata; our own entries take part, but for the digest itself.
+        metadata: Its metadata; our own entries are included, except the digest itself.
     """
     return _digest(model, metadata, whole=True)
 
 
 def _digest(model: Model, metadata: Mapping[str, str], *, whole: bool) -> str:
-    """Return the digest of everything, or of all but the payload of large weights."""
+    """Return the digest of everything, or of everything except the payload of large weights."""
     digest = hashlib.sha256()
     for key, value in sorted(metadata.items()):
         if key.startswith("assembler.") and key != CONTENT and (whole or key != STRUCTURE):

@@ -27,8 +27,8 @@ class Operators:
 
         Args:
             opset: The version of the default operator domain.
-            prefix: Stands before each name.
-            names: The names of the part's operators and tensors, which a loop's body shares with what is around it.
+            prefix: The prefix of each name.
+            names: The names of the part's operators and tensors, which a loop's body shares with the graph around it.
         """
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
@@ -72,20 +72,20 @@ class Body(Operators):
     """The body of a loop. It may read any tensor that the part has emitted before it."""
 
     def __init__(self, opset: int, name: str, names: Names) -> None:
-        """Begin a body; its name stands before those of its operators."""
+        """Begin a body; its name is the prefix of its operators' names."""
         super().__init__(opset, f"{name}/", names)
         self.name = name
         self._arguments: list[onnx.ValueInfoProto] = []
         self._results: list[onnx.ValueInfoProto] = []
 
     def argument(self, name: str, dtype: str, rank: int) -> str:
-        """Declare the next argument, states before what is scanned, and return its tensor."""
+        """Declare the next argument, states before scanned tensors, and return its tensor."""
         tensor = self.names.claim(f"{self.name}/{name}")
         self._arguments.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
         return tensor
 
     def result(self, tensor: str, dtype: str, rank: int) -> None:
-        """Declare the next result, states before what is collected."""
+        """Declare the next result, states before collected tensors."""
         self._results.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
 
     def graph(self) -> onnx.GraphProto:
@@ -125,11 +125,11 @@ class Emitter(Operators):
         return self._inputs[port]
 
     def output(self, port: str, tensor: str) -> None:
-        """Say which tensor an output port gives."""
+        """Set the tensor of an output port."""
         self._outputs[port] = tensor
 
     def fact(self, fact: Fact) -> None:
-        """Say what some of the operators are, for the passes that have something better for it."""
+        """Record what some of the operators are, for passes that can replace them by something better."""
         self._facts.append(fact)
 
     def initializer(self, name: str, array: Array) -> str:
@@ -168,15 +168,16 @@ class Emitter(Operators):
     ) -> list[str]:
         """Add a loop over the first axis of the scanned tensors.
 
-        The operator scans forwards alone, for onnx's reference evaluator knows nothing else: what is read or collected
-        from the end is turned around by itself. The body may read initializers, and nothing that is computed outside of
-        it: OpenVINO takes such a tensor for an input of the loop. What is computed is a state, handed on as it is.
+        The operator only scans forwards, because onnx's reference evaluator supports nothing else: tensors that are
+        read or collected from the end are reversed separately. The body may read initializers, but no tensor that is
+        computed outside it, because OpenVINO takes such a tensor for an input of the loop. Pass such a tensor as a
+        state that does not change.
 
         Args:
             body: Its body: states and scanned slices in, states and collected slices out.
             states: The first value of each state.
             scanned: The tensors to scan.
-            collected: For each tensor that is collected, whether its first slice is to stand last.
+            collected: For each collected tensor, whether its first slice comes last.
             backward: Whether to scan from the end.
 
         Returns:
@@ -222,7 +223,7 @@ class Emitter(Operators):
             version: The version of the domain.
             inputs: Its input tensors; an empty text leaves an optional one out.
             attributes: Its attributes.
-            count: How many outputs are wanted.
+            count: The number of outputs.
         """
         outputs = self.ops(op_type, inputs, op_type.lower(), count)
         self.nodes[-1].domain = domain
@@ -239,12 +240,12 @@ class Emitter(Operators):
     ) -> None:
         """Take a whole graph as the part. Its inputs have the names of the ports.
 
-        An initializer that a port has the name of is only what the graph has where nothing feeds the port.
+        An initializer with the name of a port is only the default for when nothing feeds the port.
 
         Args:
             graph: Nodes, value infos and initializers, stubs for those in `weights`.
             weights: The arrays of the stubs.
-            outputs: The tensor that each output port gives.
+            outputs: The tensor of each output port.
             opsets: The version of each operator domain that the graph uses.
         """
         self.names.take(tensor_names(graph))
@@ -257,7 +258,7 @@ class Emitter(Operators):
         self._opsets.update(opsets)
 
     def fragment(self) -> Fragment:
-        """Return what was emitted. A port that gives an input or a weight as it is gets a node of its own."""
+        """Return the fragment. A port that outputs an unchanged input or weight gets its own node."""
         given = {*self._initializers, *(tensor for tensors in self._inputs.values() for tensor in tensors)}
         for port, tensor in self._outputs.items():
             if tensor in given:
@@ -270,7 +271,7 @@ class Emitter(Operators):
         return Fragment(graph, dict(self._weights), *ports, dict(self._opsets), tuple(self._facts))
 
     def _copied(self, tensor: str, name: str) -> str:
-        """Add a tensor of its own for what is given on as it is; a tensor of an exported subgraph may have any name."""
+        """Add a new tensor for one that is passed on unchanged; a tensor of an exported subgraph may have any name."""
         copy = self.names.claim(self.names.fresh(f"{name}:0"))
         self.nodes.append(helper.make_node("Identity", [tensor], [copy], name=name))
         return copy

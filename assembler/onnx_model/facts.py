@@ -1,8 +1,8 @@
-"""Facts: what an emitter says of what it made, so that nobody has to guess it from a name.
+"""Facts: what an emitter records about its operators, so that passes need not guess from names.
 
-A fact names tensors, never operators: these may have no name, and passes put others in their place. Joining renames the
-tensors of a fact with all others. A pass that takes away what a fact is about retracts it; what it makes anew, it
-records.
+A fact names tensors, never operators: these may have no name, and passes replace them. Joining renames the tensors of a
+fact with all others. A pass that removes the subject of a fact retracts the fact, and records facts about what it
+makes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Fact:
     """Something that was made.
 
     Attributes:
-        tensor: A tensor that it gives, by which it is found in the graph.
+        tensor: A tensor that it outputs, by which it is found in the graph.
     """
 
     tensor: str
@@ -38,8 +38,8 @@ class Fact:
 class LanguageModel(Fact):
     """One recurrent layer that reads characters: `Squeeze(LSTM(Gather(table, ids)))`, or with a `GRU`.
 
-    The table and the layer's weights are float32 initializers, the layer is torch's and reads forwards, and what is
-    squeezed away is its axis of directions.
+    The table and the layer's weights are float32 initializers, the layer is torch's and reads forwards, and the
+    squeezed axis is that of directions.
 
     Attributes:
         tensor: Its states, float32 [characters, sentences, hidden].
@@ -61,7 +61,7 @@ class Loop(Fact):
 
     Attributes:
         tensor: Its states, float32 [characters, lanes, hidden].
-        characters: How many characters it knows. Their ids are below; this one resets it.
+        characters: How many characters it has. Their ids are below; this id resets it.
     """
 
     characters: int
@@ -69,7 +69,7 @@ class Loop(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Reset(Fact):
-    """A language model has a character that sets it back to its beginning, so that several texts can share a lane.
+    """A language model has a character that resets it to its beginning, so that several texts can share a lane.
 
     Attributes:
         tensor: The input of the model by which a host writes its characters, int64 [characters, lanes].
@@ -83,7 +83,7 @@ class Reset(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Projection(Fact):
-    """The product by which all that a head knows of its tokens goes into its recurrent layer.
+    """The product through which all information on a head's tokens enters its recurrent layer.
 
     Attributes:
         tensor: The product, a `MatMul` of float32 [tokens, features].

@@ -1,7 +1,7 @@
-"""One part as ONNX before it is joined: a graph with named ports, its weights and what is known of it beside it.
+"""One part as ONNX before it is joined: a graph with named ports, its weights and the facts about it.
 
 Large weights are not copied into the graph: an initializer in the graph is a stub, its array stands in
-`Fragment.weights` until the file is written. A stack of several hundred megabytes so exists once.
+`Fragment.weights` until the file is written. So a stack of several hundred megabytes is in memory once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array
     from assembler.onnx_model.facts import Fact
 
-#: An initializer of at most this many bytes stands in the graph itself, where shape inference can read it.
+#: An initializer of at most this many bytes is in the graph itself, where shape inference can read it.
 INLINE_BYTES = 1024
 
 #: The location that a stub names instead of a file.
@@ -33,10 +33,10 @@ class Fragment:
     Attributes:
         graph: Nodes, initializers (stubs for large ones) and value infos. Its inputs and outputs are left empty.
         weights: The arrays of the stubs, by initializer name.
-        inputs: The tensors that each input port stands for.
-        outputs: The tensor that each output port gives.
+        inputs: The tensors of each input port.
+        outputs: The tensor of each output port.
         opsets: The version of each operator domain.
-        facts: What the emitter said of what it made.
+        facts: The facts that the emitter recorded.
     """
 
     graph: onnx.GraphProto

@@ -20,7 +20,7 @@ Floats: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"
 class Graph:
     """A graph whose large initializers are stubs.
 
-    Nested graphs may read any tensor outside; they are kept as they are.
+    Nested graphs may read any tensor outside; they are kept unchanged.
     """
 
     def __init__(self, proto: onnx.GraphProto, weights: Mapping[str, Array]) -> None:
@@ -32,7 +32,7 @@ class Graph:
         self.inputs = {entry.name for entry in proto.input}
 
     def nodes(self, *op_types: str) -> list[onnx.NodeProto]:
-        """Return the operators in order, of some types alone if any are named."""
+        """Return the operators in order, only those of some types if any are named."""
         return [node for node in self._nodes if not op_types or node.op_type in op_types]
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
@@ -44,7 +44,7 @@ class Graph:
         return [node for node in self._nodes if tensor in read_by(node)]
 
     def only_consumer(self, tensor: str) -> onnx.NodeProto | None:
-        """Return the operator that alone reads a tensor which is no output, or `None`."""
+        """Return the only operator that reads a tensor, if the tensor is not an output, or `None`."""
         found = self.consumers(tensor)
         return found[0] if len(found) == 1 and tensor not in self.outputs else None
 

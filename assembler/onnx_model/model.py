@@ -1,4 +1,4 @@
-"""An assembled model in memory: its graph, and its weights and what is known of it beside it."""
+"""An assembled model in memory: its graph, its weights and the facts about it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Model:
     Attributes:
         proto: The model; stubs have the data location EXTERNAL.
         weights: The arrays of the stubs, by initializer name.
-        facts: What emitters and passes have said of what they made.
+        facts: The facts that emitters and passes have recorded.
     """
 
     proto: onnx.ModelProto
@@ -32,5 +32,5 @@ class Model:
 
     @property
     def resets(self) -> dict[str, int]:
-        """The character that sets a language model back to its beginning, by part, where a pass has given it one."""
+        """The character that resets a language model to its beginning, by part, if a pass has added one."""
         return {fact.part: fact.character for fact in self.facts if isinstance(fact, Reset)}

@@ -1,4 +1,4 @@
-"""The authority over names: it makes fresh ones, and lets nobody take one that is taken."""
+"""The authority over names: it makes fresh ones, and refuses names that are taken."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class NameTakenError(ValueError):
 class Names:
     """The names of one kind of thing in a graph: of its tensors, or of its operators.
 
-    A name is taken by what has it, or reserved by who asked for a fresh one. What is reserved can be claimed once, and
-    is never reserved again.
+    A name is taken by the thing that has it, or reserved by the code that requested a fresh one. A reserved name can be
+    claimed once, and is never reserved again.
     """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
@@ -45,11 +45,11 @@ class Names:
         return name
 
     def release(self, names: Iterable[str]) -> None:
-        """Give back the names of what is taken out, so that what comes in its place can have them."""
+        """Release the names of removed things, so that their replacements can have them."""
         self._taken.difference_update(names)
 
     def fresh(self, name: str) -> str:
-        """Reserve a name that nothing has, and return it: the one that is wanted, or one with a number behind it."""
+        """Reserve a name that nothing has, and return it: the wanted one, or one with a number after it."""
         return self._reserve(name, lambda found: found in self._taken)
 
     def scope(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Versions of operator domains: which of them a graph can be told to have without a change of any operator."""
+"""Versions of operator domains: which of them a graph can declare without a change of any operator."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def newest_opset() -> int:
 def changed_operators(graph: onnx.GraphProto, domain: str, version: int, wanted: int) -> list[str]:
     """Return the operators of a domain in a graph that are not the same at two versions of it.
 
-    An operator is the same where both versions have one schema: ONNX gives it a new one with each change. Of other
-    domains than the default one it may be a wider one too, which takes more attributes and types, for the converter
-    knows only the default domain. Graphs that are nested are looked at as well.
+    An operator is the same where both versions have one schema: ONNX assigns a new one with each change. Outside the
+    default domain the later schema may also be a wider one, with more attributes and types, because the converter
+    supports only the default domain. Nested graphs are checked as well.
     """
     changed = {
         node.op_type

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def rename_tensors(graph: onnx.GraphProto, rename: Callable[[str], str], prefix: str = "") -> onnx.GraphProto:
     """Return a copy of a graph under other names.
 
-    Tensors of nested graphs (of `If`, `Loop`, `Scan`) are renamed by the same rule, so that what they capture from
-    outside is still found.
+    Tensors of nested graphs (of `If`, `Loop`, `Scan`) are renamed by the same rule, so that captured tensors from
+    outside are still found.
 
     Args:
         graph: The graph.
-        rename: Gives each tensor its new name; it is not asked for the empty name of an omitted input.
-        prefix: Stands before each node's name; nodes without one stay without one (see `name_nodes`).
+        rename: Returns the new name of a tensor; it is not called for the empty name of an omitted input.
+        prefix: The prefix of each node's name; nodes without a name stay without one (see `name_nodes`).
     """
     copy = onnx.GraphProto()
     copy.CopyFrom(graph)
@@ -31,9 +31,9 @@ def rename_tensors(graph: onnx.GraphProto, rename: Callable[[str], str], prefix:
 
 
 def name_nodes(graph: onnx.GraphProto) -> None:
-    """Give every node of a graph a name that no other one has: that of what it gives, where it has none of its own.
+    """Give every node of a graph a unique name. A node without one gets the name of its output.
 
-    Exporters may leave names out, or write one twice. Passes name what they add after the node it belongs to.
+    Exporters may leave names out, or write one twice. Passes name their additions after the node to which they belong.
 
     Args:
         graph: The graph, which is changed; nested graphs too.

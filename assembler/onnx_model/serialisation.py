@@ -1,8 +1,8 @@
-"""Writes a model to a file without holding it a second time.
+"""Writes a model to a file without a second copy in memory.
 
 protobuf builds the whole file in memory; a stack of several hundred megabytes would then exist three times. Here the
-small part of the model is serialised by protobuf, and each large initializer is streamed behind it: a field of a
-message may stand anywhere in it (https://protobuf.dev/programming-guides/encoding/#order).
+small part of the model is serialised by protobuf, and each large initializer is streamed after it: a field of a message
+may be anywhere in it (https://protobuf.dev/programming-guides/encoding/#order).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ALIGNMENT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a model lies in its file or files.
+    """The layout of a model in its file or files.
 
     Attributes:
         size: The bytes of the model file.
@@ -123,7 +123,7 @@ def _chunks(model: Model) -> Iterator[bytes | memoryview]:
 
 
 def external_graph(model: Model, data_name: str) -> bytes:
-    """Return the graph of a model file whose weights are in another one: all of it but the beginning."""
+    """Return the graph of a model file whose weights are in another file: all of it except the beginning."""
     graph = _without_stubs(model)
     offsets = iter(_offsets(model))
     for tensor in model.proto.graph.initializer:

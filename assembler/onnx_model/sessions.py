@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array, Arrays
 
-#: A model that is open here, or in the process beside ours.
+#: A model that is open here, or in a separate process.
 OpenSession: TypeAlias = ort.InferenceSession | IsolatedSession
 
-_FATAL_ONLY = 4  # what fails is raised; ONNX Runtime would print it as well
+_FATAL_ONLY = 4  # errors are raised; ONNX Runtime would also print them
 
 
 def _ort_errors() -> tuple[type[BaseException], ...]:
@@ -32,12 +32,12 @@ def _ort_errors() -> tuple[type[BaseException], ...]:
     return tuple(getattr(state, name) for name in names if hasattr(state, name))
 
 
-#: What loading and running can raise.
+#: The errors that loading and running can raise.
 _ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, OSError, *_ort_errors())
 
 
 def open_session(model: Path | bytes, what: str) -> OpenSession:
-    """Open a model; in the process beside ours, where a block asks for that.
+    """Open a model; in a separate process, if a block requests that.
 
     Args:
         model: A file, or the bytes of a small model.
@@ -82,7 +82,7 @@ def run(session: OpenSession, inputs: Arrays, what: str) -> dict[str, Array]:
 
 
 def run_file(path: Path, inputs: Arrays) -> Mapping[str, Array]:
-    """Run a model file of a stranger's once, in a process beside ours."""
+    """Run a stranger's model file once, in a separate process."""
     what = f"the exported subgraph {path.name}"
     with isolated():
         return run(open_session(path, what), inputs, what)

@@ -1,4 +1,4 @@
-"""Streams of a connection that are done in time or fail: a client that says a byte now and then holds nothing up."""
+"""Streams of a connection that finish in time or fail, so that a client that sends slowly blocks nothing."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-#: The bytes a second that a client must take of an answer. A browser on this machine takes a hundred times as many.
+#: The bytes a second that a client must read of a response. A browser on this machine reads a hundred times as many.
 _SLOWEST = 1e6
 
 
 class _Time:
-    """So many seconds for one direction of a connection, from its first use on."""
+    """A number of seconds for one direction of a connection, from its first use on."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         self._connection, self._seconds = connection, seconds
         self._begun: float | None = None
 
     def wait(self, more: float = 0.0) -> None:
-        """Let the next step take what is left, and `more` than that.
+        """Give the next step the remaining time, plus `more`.
 
         Raises:
             TimeoutError: Nothing is left.
@@ -38,7 +38,7 @@ class _Time:
 
 
 class TimedReader(io.RawIOBase):
-    """What a client says, which has to be said within some seconds, however it is cut."""
+    """A client's request, which must arrive within some seconds, however it is split."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         """Wrap a connection, which stays the caller's."""
@@ -50,13 +50,13 @@ class TimedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read what is there, or wait for it as long as there is time."""
+        """Read the available bytes, or wait for some as long as there is time."""
         self._time.wait()
         return self._connection.recv_into(buffer)
 
 
 class TimedWriter(io.BufferedIOBase):
-    """What a client is told, which it has to take within some seconds, and more for long answers."""
+    """A response, which a client must read within some seconds, or more for long ones."""
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
         """Wrap a connection, which stays the caller's."""

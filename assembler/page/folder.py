@@ -1,4 +1,4 @@
-"""Knows a folder that `assemble page` has written, and replaces it, so that nobody else's files are ever removed."""
+"""Recognises a folder that `assemble page` has written, and replaces it, so that no other files are ever removed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-#: What `DESCRIPTION` says of its writer.
+#: The writer that `DESCRIPTION` names.
 WRITER = "assemble page"
 #: The file of a page that says who wrote it.
 DESCRIPTION = "model.json"
 
 
 def foreign(folder: Path, known: Collection[str]) -> str | None:
-    """Return why a folder is not a page of ours and nothing else, in words, or `None` if it is.
+    """Return in words why a folder does not hold exactly one of our pages, or `None` if it does.
 
     Args:
         folder: What is there.
@@ -43,7 +43,7 @@ def _is_signed(description: Path) -> bool:
 
 
 def replace_folder(folder: Path, successor: Path) -> None:
-    """Put one folder where another one is; both exist under some name until the new one is there.
+    """Replace one folder by another; both exist under some name until the new one is in place.
 
     Raises:
         OSError: It cannot be done; the old one is where it was.

@@ -24,9 +24,9 @@ LOOPBACK = "127.0.0.1"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".svg": "image/svg+xml"}
 _NAMES = ("localhost", LOOPBACK, "[::1]")
 _HTTP_PORT = 80
-#: How long a client may take to ask, and how many connections there are at a time; a browser opens six.
+#: How long a client may take for its request, and the most connections at a time; a browser opens six.
 _PATIENCE, _MOST_CONNECTIONS = 15.0, 32
-#: Scripts, styles and data of the page itself and of nobody else; WebAssembly, and its threads.
+#: Only scripts, styles and data of the page itself; WebAssembly, and its threads.
 _POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self'; "
     "style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -39,17 +39,17 @@ class _Handler(SimpleHTTPRequestHandler):
     timeout = _PATIENCE
 
     def setup(self) -> None:
-        """Give the whole request, and the whole answer, a time of its own; one word now and then is not enough."""
+        """Set one deadline for the whole request and one for the whole response; occasional bytes do not extend it."""
         super().setup()
         self.rfile.close()
         self.rfile = BufferedReader(TimedReader(self.connection, self.timeout))
         self.wfile = TimedWriter(self.connection, self.timeout)
 
     def send_head(self) -> BytesIO | BinaryIO | None:
-        """Answer what asks for this machine by its own names, with what is in the folder.
+        """Answer requests for this machine's own names, with files in the folder.
 
-        A page of somebody else whose name was turned to this address has that name as its host. A link that leads out
-        of the folder is not followed.
+        A foreign page whose name was pointed at this address has that name as its host. A link that leads out of the
+        folder is not followed.
         """
         if not self._is_asked_by_name():
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
@@ -60,14 +60,14 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def _is_served(self) -> bool:
-        """Whether a plain file or folder inside the folder is asked for: no pipe, which would be waited for."""
+        """Whether a plain file or folder inside the folder is requested, not a pipe, whose opening would block."""
         try:
             path = Path(self.translate_path(self.path))
             root = Path(self.directory).resolve(strict=True)
             each = [path, path / "index.html", path / "index.htm"] if path.is_dir() else [path]
             inside = all(one.resolve().is_relative_to(root) for one in each)
             return inside and all(one.is_file() or one.is_dir() or not one.exists() for one in each)
-        except (OSError, ValueError):  # ValueError: a null character, or text that is no path
+        except (OSError, ValueError):  # ValueError: a null character, or text that is not a path
             return False
 
     def _is_asked_by_name(self) -> bool:
@@ -79,7 +79,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return _TYPES.get(os.path.splitext(path)[1]) or super().guess_type(path)  # noqa: PTH122 - a URL's path
 
     def end_headers(self) -> None:
-        """Add the headers of an isolated page, and let the browser ask each time: folders change while one works."""
+        """Add the headers of an isolated page, and let the browser check each time, because folders change."""
         self.send_header("Cross-Origin-Opener-Policy", "same-origin")
         self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         self.send_header("Cache-Control", "no-cache")
@@ -120,13 +120,13 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        """Say nothing of a browser that went away in the middle of an answer."""
+        """Report nothing if a browser disconnects in the middle of a response."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
 
 def server(folder: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server of a folder, which listens already.
+    """Return a server of a folder, which is already listening.
 
     Args:
         folder: The folder.

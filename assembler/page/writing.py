@@ -70,14 +70,14 @@ def write_page(model: Path, folder: Path, runtime: Path, *, replace: bool = Fals
 
     Args:
         model: A model that takes text.
-        folder: The folder to write. It gets its name when all is in it.
+        folder: The folder to write. It gets its name when it is complete.
         runtime: The folder with `RUNTIME_FILES`.
-        replace: Whether a page that is there is replaced.
+        replace: Whether an existing page is replaced.
 
     Raises:
-        ModelError: The model takes something else than text, or texts of one size, or keeps its weights beside it
-            (M014), is none of ours (M010 to M013), is damaged (M021, M022), or the folder cannot be written, or is
-            there and is not a page of ours and nothing else (M009).
+        ModelError: The model does not take text, or takes texts of a fixed size, or keeps its weights beside it (M014),
+            was not written by the assembler (M010 to M013), or is damaged (M021, M022); or the folder cannot be
+            written, or exists and does not hold exactly one of our pages (M009).
     """
     described = _described(model)
     require_whole(str(model))
@@ -176,7 +176,7 @@ def _has_data_beside(model: Path) -> bool:
 
 
 def _drawing(text: str) -> str | None:
-    """Return the drawing of a spec, or `None` where a kind of part is not installed here."""
+    """Return the drawing of a spec, or `None` if a kind of part is not installed here."""
     from assembler.drawing.svg import svg
     from assembler.spec.reading import parse_spec
     from assembler.wiring.graph import wire

@@ -14,7 +14,7 @@ def emit_lstm(emit: Emitter, body: Body, gates: str, cell: str, hidden: int) -> 
     Args:
         emit: The emitter of the loop.
         body: The loop's body.
-        gates: What is given to the gates, the recurrent product included, float32 [..., 4 * hidden] in ONNX's order.
+        gates: The input of the gates, recurrent product included, float32 [..., 4 * hidden] in ONNX's order.
         cell: The cell's states before the step, float32 [..., hidden].
         hidden: The hidden states.
 
@@ -31,12 +31,12 @@ def emit_lstm(emit: Emitter, body: Body, gates: str, cell: str, hidden: int) -> 
 
 
 def emit_gru(emit: Emitter, body: Body, gates: tuple[str, str], before: str, hidden: int) -> str:
-    """Emit one step of a GRU. torch's reset gate multiplies behind the recurrent product.
+    """Emit one step of a GRU. torch's reset gate multiplies after the recurrent product.
 
     Args:
         emit: The emitter of the loop.
         body: The loop's body.
-        gates: What the input and what the recurrent product give to the gates, float32 [..., 3 * hidden] each.
+        gates: The input's and the recurrent product's contributions to the gates, float32 [..., 3 * hidden] each.
         before: The hidden states before the step, float32 [..., hidden].
         hidden: The hidden states.
 

@@ -1,7 +1,7 @@
 """Pass: identical initializers are stored once.
 
 Requires: a model whose tensors have unique names. Ensures: no two initializers have equal type, shape and bytes; every
-node reads what it read before.
+node reads the same values as before.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Pass: a layer that reads sequences of different lengths backwards becomes one that reads them forwards, reversed.
+"""Pass: a layer that reads sequences of different lengths backwards becomes one that reads reversed ones forwards.
 
 ONNX says that the reverse direction of `LSTM`, `GRU` and `RNN` begins at each sequence's own end, `sequence_lens`.
-OpenVINO, IREE and onnx's own reference evaluator leave the lengths out where shapes are dynamic, and give other states
-without an error. `ReverseSequence` is the same in all of them, so that both directions are layers that read forwards;
-these begin at the same place whatever the lengths are.
+OpenVINO, IREE and onnx's own reference evaluator ignore the lengths if shapes are dynamic, and compute other states
+without an error. `ReverseSequence` is the same in all of them. With it both directions are layers that read forwards,
+and these begin at the same place whatever the lengths are.
 
 Requires: a model with unique tensor names. Does: replaces an `LSTM`, `GRU` or `RNN` that has lengths and reads
 backwards, alone or beside the other direction. Ensures: the same results, bit by bit in ONNX Runtime, zeros behind a
-sequence's end included. Limits: layers that have the batch first, or activations with parameters, are left as they are.
+sequence's end included. Limits: layers that have the batch first, or activations with parameters, are left unchanged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Layer:
 
     Attributes:
         node: The operator.
-        name: What the names of all tensors that are emitted begin with.
+        name: The prefix of the names of all emitted tensors.
         reverse: For each direction whether it reads backwards.
     """
 
@@ -48,12 +48,12 @@ class _Layer:
 
     @property
     def directions(self) -> list[str]:
-        """What the names of each direction's tensors begin with."""
+        """The prefixes of the names of each direction's tensors."""
         return [f"{self.name}/{'reverse' if reverse else 'forward'}" for reverse in self.reverse]
 
 
 def read_forwards(model: Model) -> Model:
-    """Return the model with layers that read forwards alone, wherever lengths are given."""
+    """Return the model with layers that only read forwards, wherever there are lengths."""
     rewriting = Rewriting(model)
     for node in rewriting.nodes("LSTM", "GRU", "RNN"):
         reverse = {b"reverse": (True,), b"bidirectional": (False, True)}.get(_direction(node))
@@ -77,7 +77,7 @@ def _is_plain(node: onnx.NodeProto) -> bool:
 
 
 def _emit(rewriting: Rewriting, layer: _Layer) -> list[onnx.NodeProto]:
-    """Return the operators; those of the tensors that the layer gave come last, under their names."""
+    """Return the operators; those that output the layer's own tensors come last, under their names."""
     name, node = layer.name, layer.node
     lengths = f"{name}/lengths"
     nodes = [helper.make_node("Cast", [node.input[_LENGTHS]], [lengths], name=lengths, to=_INT64)]
@@ -106,12 +106,12 @@ def _emit(rewriting: Rewriting, layer: _Layer) -> list[onnx.NodeProto]:
 
 
 def _reversed(tensor: str, lengths: str, name: str) -> onnx.NodeProto:
-    """Return the operator that turns each sequence of [positions, batch, …] around, up to its own end."""
+    """Return the operator that reverses each sequence of [positions, batch, …], up to its own end."""
     return helper.make_node("ReverseSequence", [tensor, lengths], [name], name=name, time_axis=0, batch_axis=1)
 
 
 def _weights(rewriting: Rewriting, layer: _Layer, nodes: list[onnx.NodeProto]) -> dict[int, list[str]]:
-    """Return for each input what each direction has of it: rows of initializers, or what `Split` gives."""
+    """Return each direction's share of each input: rows of initializers, or outputs of `Split`."""
     found = {}
     for place, letter in _BY_DIRECTION.items():
         tensor = layer.node.input[place] if place < len(layer.node.input) else ""
@@ -143,12 +143,12 @@ def _options(layer: _Layer, number: int) -> list[onnx.AttributeProto]:
 
 
 def _lasts(node: onnx.NodeProto) -> list[tuple[int, bool]]:
-    """Return the places of the last states among the outputs, and whether they are wanted."""
+    """Return the places of the last states among the outputs, and whether they are read."""
     return [(place, bool(name)) for place, name in enumerate(node.output) if place]
 
 
 def _last_states(layer: _Layer) -> list[onnx.NodeProto]:
-    """Return the operators that put the last states of both directions beside each other, as the layer gave them."""
+    """Return the operators that join the last states of both directions as in the layer's output."""
     return [
         helper.make_node(
             "Concat", [f"{name}/last_{place}" for name in layer.directions], [layer.node.output[place]],
@@ -160,9 +160,9 @@ def _last_states(layer: _Layer) -> list[onnx.NodeProto]:
 
 
 def _states(rewriting: Rewriting, layer: _Layer, states: list[str], axis: str) -> list[onnx.NodeProto]:
-    """Return the operators that give the states of all positions.
+    """Return the operators that output the states of all positions.
 
-    Where the directions are then put behind each other, as our parts and torch do, one `Concat` stands for all of it.
+    If the directions are then joined along the features, as in our parts and torch, one `Concat` replaces all of it.
     """
     output = layer.node.output[0]
     if not output:

@@ -1,11 +1,11 @@
 """Pass: large float32 weights are stored in half precision.
 
 They become float32 again when the model is loaded (ONNX Runtime folds the `Cast`), so nothing is computed in half
-precision: the file is half as large, the speed is the same.
+precision. The file is half as large, and the speed is the same.
 
 Requires: any model. Does: each large float32 initializer becomes a float16 one and a `Cast`. Ensures: weights differ by
-at most a 2048th of themselves, and by 3e-8 where they are tiny; one that half precision cannot hold stays as it is, and
-so does one that a loop's body reads: there an engine may know initializers alone (OpenVINO).
+at most a 2048th of themselves, and by 3e-8 where they are tiny; a weight that half precision cannot hold stays float32,
+and so does one that a loop's body reads, because there an engine may support only initializers (OpenVINO).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Halve:
     """The pass.
 
     Attributes:
-        least_values: Weights of fewer values stay as they are.
+        least_values: Weights of fewer values stay float32.
     """
 
     least_values: int = 2**12

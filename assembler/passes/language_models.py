@@ -1,4 +1,4 @@
-"""What passes need to know of a language model: what lies between character ids and the rows that are read."""
+"""What passes need to know about a language model: the graph between character ids and the rows that are read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from assembler.onnx_model.graph import Floats
     from assembler.passes.rewriting import Rewriting
 
-#: A gate that is shut: the sigmoid of this is nothing beside a rounding, and the sum with any real gate still is it.
+#: The input of a shut gate: its sigmoid is below any rounding, and adding a real gate's input does not change it.
 SHUT = -1e9
-#: The gates that a reset shuts, in ONNX's order, in which those with a sigmoid stand first: LSTM i o f c, GRU z r h.
+#: The gates that a reset shuts, in ONNX's order, in which those with a sigmoid come first: LSTM i o f c, GRU z r h.
 _RESET = {"LSTM": (0, 2), "GRU": (0, 1)}
-#: What may stand between the states and the `Gather` of rows: nothing that lets one position see another.
+#: The operators allowed between the states and the `Gather` of rows: none that mixes positions.
 _POSITIONWISE = frozenset({"Squeeze", "MatMul", "Add", "Reshape", "Identity"})
 
 
@@ -31,14 +31,14 @@ class LanguageModelNodes:
     """The operators and weights of a language model.
 
     Attributes:
-        fact: What its emitter said of it.
-        ids: The character ids, int64 [characters, sentences]: an input of the model, or made of a text in it.
+        fact: The fact that its emitter recorded.
+        ids: The character ids, int64 [characters, sentences]: an input of the model, or computed from a text in it.
         lengths: The characters of each text, int32 [sentences].
-        in_lanes: Whether a host writes ids and picks rows, so that it can put several texts into a column.
+        in_lanes: Whether a host writes ids and picks rows, and so can put several texts into a column.
         cell: The cell.
         embedding: The `Gather` of embeddings.
         recurrent: The `LSTM` or `GRU`.
-        squeeze: The `Squeeze` that takes the axis of directions off its states.
+        squeeze: The `Squeeze` that removes the axis of directions from its states.
         table: float32 [vocabulary, embedding].
         input_weight: `W` in ONNX's gate order, float32 [gates * hidden, embedding].
         recurrent_weight: `R`, float32 [gates * hidden, hidden].
@@ -67,7 +67,7 @@ class LanguageModelNodes:
 
 
 def with_reset_row(table: Floats) -> Floats:
-    """Return a table of embeddings with the reset character: one row and one column more, which only it has 1 in."""
+    """Return a table of embeddings with the reset character: one more row, and one more column that is 1 only there."""
     wider = np.zeros((len(table) + 1, table.shape[1] + 1), np.float32)
     wider[:-1, :-1] = table
     wider[-1, -1] = 1
@@ -77,7 +77,7 @@ def with_reset_row(table: Floats) -> Floats:
 def reset_column(found: LanguageModelNodes, shut: float = SHUT) -> Floats:
     """Return the input weights with the column that the reset character reads.
 
-    It shuts gates, and takes the bias of a GRU's candidate back: `n = tanh(0 + 0 (R h + b))`.
+    It shuts gates, and cancels the bias of a GRU's candidate: `n = tanh(0 + 0 (R h + b))`.
     """
     hidden = found.hidden_size
     column = np.zeros((len(found.input_weight), 1), np.float32)
@@ -89,11 +89,11 @@ def reset_column(found: LanguageModelNodes, shut: float = SHUT) -> Floats:
 
 
 def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
-    """Yield the language models whose states nobody reads but by row.
+    """Yield each single-layer character LM whose states are consumed only through `Gather`.
 
-    Behind the end of a text the operators give zeros and a loop gives states, so a model whose states are an output,
-    or are looked at as a whole, is left as it is. Where the graph itself makes ids of a text it also picks the rows, as
-    it likes: such a model is found if the characters of each text are counted, so that zeros can be had again.
+    After a text's end the operator outputs zeros but a loop outputs states, so models that expose full states are
+    skipped. If the graph itself computes ids from a text, it may pick any rows. Such a model is found only if the
+    characters of each text are counted, so that the zeros can be restored.
     """
     for fact in rewriting.facts(LanguageModel):
         found = _nodes(rewriting, fact)
@@ -107,7 +107,7 @@ def language_models(rewriting: Rewriting) -> Iterator[LanguageModelNodes]:
 
 
 def _nodes(rewriting: Rewriting, fact: LanguageModel) -> LanguageModelNodes:
-    """Return what a fact is about.
+    """Return the language model of a fact.
 
     Raises:
         LookupError: The fact is not true.
@@ -144,7 +144,7 @@ def _floats(rewriting: Rewriting, fact: LanguageModel, tensor: str) -> Floats:
 
 
 def _read_by_row(rewriting: Rewriting, tensor: str, *, picked_by_host: bool) -> bool:
-    """Whether all that is read of a tensor of states is rows of it."""
+    """Whether only rows are read of a tensor of states."""
     consumers = rewriting.consumers(tensor)
     if tensor in rewriting.outputs or not consumers:
         return False

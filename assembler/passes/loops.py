@@ -1,21 +1,21 @@
 """Pass: a language model becomes a loop over its characters, which several sentences can share.
 
-The body is a row of a table, one product with the recurrent weights, and the gates. The table holds
-`embedding @ W.T + bias` of each character, taken in float64, so the input's product is gone; where the table would be
-large (a dictionary of thousands of characters), the body multiplies the embedding instead. The weights stand outside of
-the loop, where ONNX Runtime packs them once.
+The body is a row of a table, one product with the recurrent weights, and the gates. The table holds `embedding @ W.T +
+bias` of each character, computed in float64, so the input's product is gone. If the table would be large (a dictionary
+of thousands of characters), the body multiplies the embedding instead. The weights are outside the loop, where ONNX
+Runtime packs them once.
 
-The table has one more row, the reset character: its input and forget gates are at minus a billion, so that
-`c = 0 c + 0 g` and `h = o tanh(0)`, and whatever follows in the lane begins anew. A GRU resets by
-`n = tanh(0 + 0 (R h + b))` and `h = (1 - 0) n + 0 h`.
+The table has one more row, the reset character: its input and forget gates are at minus a billion, so that `c = 0 c + 0
+g` and `h = o tanh(0)`, and the text that follows in the lane begins anew. A GRU resets by `n = tanh(0 + 0 (R h + b))`
+and `h = (1 - 0) n + 0 h`.
 
-Where the graph itself makes the ids of a text, no host packs lanes; there the reset character stands behind the end of
-each text, so that the states are 0 there, as those of the operators are.
+If the graph itself computes the ids of a text, no host packs lanes. Then the reset character comes after the end of
+each text, so that the states are 0 there, like those of the operators.
 
 Requires: language models of one layer whose states are only read by row, as `language_models` finds them. Does:
-replaces `Gather`, `LSTM` or `GRU` and `Squeeze` by a `Scan`. Ensures: the same rows up to rounding, for hosts that know
-of no reset character too; where a host writes the ids, there are states behind the end of a text instead of zeros.
-A `Loop` is recorded for each, and a `Reset` where a host writes the ids.
+replaces `Gather`, `LSTM` or `GRU` and `Squeeze` by a `Scan`. Ensures: the same rows up to rounding, also for hosts that
+do not use the reset character. If a host writes the ids, there are states after the end of a text instead of zeros. A
+`Loop` is recorded for each, and a `Reset` if a host writes the ids.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class LowerLanguageModels:
     """The pass.
 
     Attributes:
-        least_hidden: Language models of fewer hidden states keep their operator. A step of a small one is shorter than
-            what ONNX Runtime needs to call a dozen operators.
-        small_table: A table of at most this many bytes, or of a quarter of the recurrent weights, is worth its place.
-        shut: What a gate is given that the reset character shuts.
+        least_hidden: Language models of fewer hidden states keep their operator. A step of a small one takes less time
+            than ONNX Runtime needs to call a dozen operators.
+        small_table: A table of at most this many bytes, or of a quarter of the recurrent weights, is worth its space.
+        shut: The input of a gate that the reset character shuts.
     """
 
     least_hidden: int = 0
@@ -94,12 +94,12 @@ class LowerLanguageModels:
         return emit.scan(body, [start] * len(states), [ids], collected=[False])[-1]
 
     def _emit_input(self, emit: Emitter, body: Body, found: LanguageModelNodes, ids: str) -> str:
-        """Emit what the characters of one position give to the gates, float32 [lanes, gates * hidden]."""
+        """Emit the contribution of the characters of one position to the gates, float32 [lanes, gates * hidden]."""
         weight, bias = reset_column(found, self.shut), _input_bias(found)
         table = with_reset_row(found.table)
         size = len(table) * weight.shape[0] * table.itemsize
         if size <= max(self.small_table, found.recurrent_weight.nbytes // 4):
-            # The product is taken in float64 and rounded once.
+            # The product is computed in float64 and rounded once.
             folded = (table.astype(np.float64) @ weight.T.astype(np.float64) + bias).astype(np.float32)
             return body.op("Gather", [emit.initializer(f"{body.name}/table", folded), ids], "input", axis=0)
         embedded = body.op("Gather", [emit.initializer(f"{body.name}/embedding", table), ids], "embedded", axis=0)
@@ -108,14 +108,14 @@ class LowerLanguageModels:
 
 
 def _emit_start(emit: Emitter, shape: str, hidden: int, name: str) -> str:
-    """Emit the states to begin with, float32 [lanes, hidden]."""
+    """Emit the first states, float32 [lanes, hidden]."""
     lanes = emit.op("Gather", [shape, emit.integers(f"{name}/lane_axis", [1])], f"{name}/lanes", axis=0)
     full = emit.op("Concat", [lanes, emit.integers(f"{name}/hidden", [hidden])], f"{name}/start_shape", axis=0)
     return emit.op("Expand", [emit.number(f"{name}/zero", 0.0, _FLOAT32), full], f"{name}/start")
 
 
 def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str, name: str) -> str:
-    """Emit the ids with the reset character behind the end of each text, int64 [characters, sentences]."""
+    """Emit the ids with the reset character after the end of each text, int64 [characters, sentences]."""
     zero, one = emit.number(f"{name}/zero", 0, _INT64), emit.number(f"{name}/one", 1, _INT64)
     count = emit.op("Gather", [shape, zero], f"{name}/count", axis=0)
     positions = emit.op("Range", [zero, count, one], f"{name}/positions")
@@ -127,7 +127,7 @@ def _emit_ended(emit: Emitter, found: LanguageModelNodes, shape: str, name: str)
 
 
 def _input_bias(found: LanguageModelNodes) -> Floats:
-    """Return what stands beside the input's product: both biases, but for the GRU's candidate, whose own is gated."""
+    """Return the bias of the input's product: both biases, but for the GRU's candidate only the input's."""
     recurrent = found.recurrent_bias.copy()
     if found.cell == "GRU":
         recurrent[2 * found.hidden_size :] = 0

@@ -1,7 +1,7 @@
-"""Profiles: which passes lower a joined model, and what its proof then asks.
+"""Profiles: the passes that lower a joined model, and what its proof then requires.
 
-A profile chooses how parts are computed, never what. `check` reads this module, so that passes are imported where they
-are listed, and listed where a model is lowered.
+A profile chooses how parts are computed, never what. `check` imports this module, so each list of passes is made, and
+its passes imported, only when a model is lowered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Profile:
 
     Attributes:
         name: The word after `profile:` or `--profile`.
-        summary: What it is for.
+        summary: Its purpose.
         passes: Returns the passes in order, each with its thresholds.
         tags_changed: The share of tags that may differ from the source's, or `None` for an exact profile: no tag
             differs, and scores are equal within the spec's `scores_within`.
@@ -59,7 +59,7 @@ def _cpu() -> Sequence[Pass]:
     return (
         fold_reprojection,
         LowerTokenLayers(),
-        # From so many states on a loop is faster than the operator in float32 (docs/performance.md).
+        # From this many states on, a loop is faster than the operator in float32 (docs/performance.md).
         LowerLanguageModels(least_hidden=512),
         AddResetCharacter(),
         read_forwards,

@@ -1,14 +1,14 @@
-"""Pass: large weights become int8, one scale for each column, and what is multiplied with them whole numbers of 8 bits.
+"""Pass: large weights become int8 with one scale per column, and their factors become whole numbers of 8 bits.
 
-The states of a language model lie between -1 and 1, so its loop rounds them by a scale that is always the same: they do
-not depend on the sentences beside. Its weights are rounded for states of its own (`rounding`). What
-enters any other product is rounded where the model runs, by its own least and largest value; of a head's projection in
-two rounds, that is to 16 bits.
+The states of a language model lie between -1 and 1, so its loop rounds them by a constant scale, and they do not depend
+on the other sentences. Its weights are rounded for its own states (`rounding`). The input of any other product is
+rounded at run time, by its own least and largest value. The input of a head's projection is rounded twice, that is to
+16 bits.
 
 Requires: any model. Does: `MatMul` with large weights, and the product of the state in a language model's loop, become
-`MatMulIntegerToFloat`; an `LSTM` outside of a loop becomes `DynamicQuantizeLSTM`. Ensures: no processor's product
-overflows; other weights, other loops, the tables of loops and all biases stay float32; results are near, which the
-proof has to measure. The operators are ONNX Runtime's own (`com.microsoft`).
+`MatMulIntegerToFloat`; an `LSTM` outside a loop becomes `DynamicQuantizeLSTM`. Ensures: no processor's product
+overflows; other weights, other loops, the tables of loops and all biases stay float32; results are close, and the proof
+has to measure how close. The operators are ONNX Runtime's own (`com.microsoft`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Quantise:
     """The pass.
 
     Attributes:
-        least_values: Weights of fewer values stay as they are: their products cost nothing, and they are often the
-            last, to the labels.
+        least_values: Weights of fewer values stay float32: their products cost nothing, and they are often the last
+            layer, to the labels.
         levels: The largest whole number that a weight or a state becomes. With more than 127 a product can overflow.
     """
 
@@ -62,7 +62,7 @@ class Quantise:
         return rewriting.model()
 
     def _round_product(self, rewriting: Rewriting, node: onnx.NodeProto) -> None:
-        """Put a product in whole numbers in the place of one in float32."""
+        """Replace a product in float32 by one in whole numbers."""
         projection = rewriting.fact(Projection, node.output[0])
         weights = self._weights(rewriting, node.input[1], None)
         if projection is None:
@@ -84,7 +84,7 @@ class Quantise:
         return [rewriting.add(rewriting.scope(f"{name}/{kind}"), array) for kind, array in arrays]
 
     def _round_loop(self, rewriting: Rewriting, fact: Loop) -> None:
-        """Put the product of a language model's states into whole numbers, unless it is small."""
+        """Compute the product of a language model's states in whole numbers, unless it is small."""
         loop = rewriting.maker(fact)
         copy = changed(loop, list(loop.input))
         [body] = [entry.g for entry in copy.attribute if entry.HasField("g")]
@@ -109,7 +109,7 @@ class Quantise:
         rewriting.replace(loop, [copy], domain=MICROSOFT)
 
     def _lstm(self, rewriting: Rewriting, node: onnx.NodeProto) -> onnx.NodeProto:
-        """Return a layer with int8 weights; its matrices lie the other way round, [directions, in, gates * hidden]."""
+        """Return a layer with int8 weights; its matrices are transposed, [directions, in, gates * hidden]."""
         inputs = [node.input[0], "", "", node.input[3], *(node.input[4:5] or [""]), "", "", ""]
         for place, name in ((1, node.input[1]), (2, node.input[2])):
             matrix = rewriting.floats(name)
@@ -133,9 +133,9 @@ def _product(rewriting: Rewriting, node: onnx.NodeProto, weights: Sequence[str])
 
 
 def _product_in_two_rounds(rewriting: Rewriting, node: onnx.NodeProto, weights: Sequence[str]) -> list[onnx.NodeProto]:
-    """Return the operators of a product whose input is rounded, and what that leaves out rounded once more.
+    """Return the operators of a product whose input is rounded, and whose rounding error is rounded too.
 
-    All that a head knows of a token goes through this product, and here half of the tags that changed were changed.
+    All of a head's information on a token goes through this product, which caused half of the changed tags.
     """
     name = rewriting.scope(f"{node.name}/two")
     first = _product(rewriting, node, weights)
@@ -177,7 +177,7 @@ def _product_of_states(node: onnx.NodeProto, scale: Sequence[str], weights: Sequ
 
 
 def _whole(node: onnx.NodeProto, given: Sequence[str], weights: Sequence[str]) -> onnx.NodeProto:
-    """Return the product of whole numbers, each side given as its values, scale and zero point."""
+    """Return the product of whole numbers; each side is its values, scale and zero point."""
     inputs = [name for pair in zip(given, weights, strict=True) for name in pair]
     name = f"{node.name}/product"
     return helper.make_node("MatMulIntegerToFloat", inputs, [node.output[0]], name=name, domain=MICROSOFT)

@@ -1,8 +1,8 @@
-"""Recognises the language models in graphs whose emitters say nothing of them: those of exported subgraphs.
+"""Recognises the language models in graphs without facts about them: those of exported subgraphs.
 
-A graph is looked at once, when it has become a part, and what is found is a fact as any other. It is found by what it
-computes: a table of embeddings, read by ids; one recurrent layer of torch's make that reads them forwards; and the axis
-of its one direction squeezed away. All of it is in one part, and no name says anything.
+A graph is searched once, when it has become a part, and each language model becomes an ordinary fact. It is recognised
+by what it computes: a table of embeddings, read by ids; one recurrent layer like torch's that reads them forwards; and
+a `Squeeze` of the axis of its one direction. All of it is in one part, and names do not matter.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from assembler.onnx_model.fragment import Fragment
 
-#: The axis of directions of what a recurrent layer gives, counted from either end.
+#: The axis of directions in a recurrent layer's output, counted from either end.
 _DIRECTIONS = ([1], [-3])
 
 
 def with_recognised(fragment: Fragment) -> Fragment:
-    """Return a part with facts about the language models in it of which nothing was said."""
+    """Return a part with facts about the language models in it that have none yet."""
     graph, known = Graph(fragment.graph, fragment.weights), {fact.tensor for fact in fragment.facts}
     found = (fact for fact in _language_models(graph) if fact.tensor not in known)
     return replace(fragment, facts=(*fragment.facts, *found))
@@ -55,7 +55,7 @@ def _looks_up(graph: Graph, node: onnx.NodeProto) -> bool:
 
 
 def _axes(graph: Graph, squeeze: onnx.NodeProto) -> object:
-    """Return the axes that a `Squeeze` takes away; since opset 13 they are an input."""
+    """Return the axes that a `Squeeze` removes; since opset 13 they are an input."""
     if len(squeeze.input) == 1:
         return attribute(squeeze, "axes")
     constant = graph.producer(squeeze.input[1])

@@ -16,10 +16,10 @@ _WITH_BIASES = 4
 
 
 def recurrent_layers(graph: Graph, *op_types: str) -> list[onnx.NodeProto]:
-    """Return the recurrent layers that are torch's: those of exported subgraphs may be of any other make.
+    """Return the recurrent layers that are like torch's; exported subgraphs may have others.
 
-    They have float32 initializers as `W`, `R` and `B`, no first states and no peepholes, and no option
-    but torch's: its own activations, time first, and of a GRU the reset gate behind the recurrent product.
+    They have float32 initializers as `W`, `R` and `B`, no first states and no peepholes, and no option but torch's: its
+    own activations, time first, and in a GRU the reset gate after the recurrent product.
     """
     return [node for node in graph.nodes(*op_types) if _is_torchs(graph, node)]
 

@@ -1,13 +1,13 @@
-"""Pass: the dictionary of a language model gets one more character, which sets its state back to the beginning.
+"""Pass: the dictionary of a language model gets one more character, which resets its state to the beginning.
 
 The embedding has one more row and one more column, 1 in the new row and 0 elsewhere; the input weights have one more
 column that shuts the input and the forget gate (see `loops`, which does the same to its tables). The operator stays
 ONNX's own `LSTM` or `GRU`, for processors that have a fast one.
 
 Requires: language models of one layer whose states are only read by row, as `language_models` finds them, and whose ids
-a host writes: any other has no use for the character. Ensures: the same states for all other characters, bit by bit
-where the runtime adds up in order; a `Reset` is recorded for each. The counts of characters are no longer read:
-behind the end of a text there are states where there were zeros.
+a host writes, because no other can use the character. Ensures: the same states for all other characters, bit by bit if
+the runtime adds in order. A `Reset` is recorded for each. The counts of characters are no longer read, so after the end
+of a text there are states instead of zeros.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class AddResetCharacter:
     """The pass.
 
     Attributes:
-        shut: What a gate is given that the reset character shuts.
+        shut: The input of a gate that the reset character shuts.
     """
 
     shut: float = SHUT

@@ -1,4 +1,4 @@
-"""What passes share: a model under change."""
+"""A model under change, which all passes use."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ LANES = "lanes"
 
 
 class Rewriting(Graph):
-    """A model under change. The model it began with stays as it is.
+    """A model under change. The original model is not changed.
 
-    Nested graphs are kept as they are, and what they read is never dropped. No tensor takes the name of another: what
-    is added has a name that nothing has, and what takes the place of something is said to.
+    Nested graphs are kept unchanged, and tensors that they read are never dropped. No tensor takes the name of another:
+    additions have new names, and replacements are declared as such.
     """
 
     def __init__(self, model: Model) -> None:
@@ -63,18 +63,18 @@ class Rewriting(Graph):
         return next((fact for fact in self.facts(kind) if fact.tensor == tensor), None)
 
     def record(self, fact: Fact) -> None:
-        """Say what something is that the pass has made."""
+        """Record a fact about something that the pass has made."""
         self._facts.append(fact)
 
     def retract(self, fact: Fact) -> None:
-        """Take back what is no longer so."""
+        """Retract a fact that is no longer true."""
         self._facts.remove(fact)
 
     def maker(self, fact: Fact) -> onnx.NodeProto:
-        """Return the operator that gives the tensor of a fact.
+        """Return the operator that outputs the tensor of a fact.
 
         Raises:
-            LookupError: There is none: a pass has taken it away, and has not retracted the fact.
+            LookupError: There is none: a pass has removed it without retracting the fact.
         """
         node = self.producer(fact.tensor)
         if node is None:
@@ -82,7 +82,7 @@ class Rewriting(Graph):
         return node
 
     def scope(self, name: str) -> str:
-        """Return a name that no tensor has, nor begins with: the one that is wanted, or one with a number behind it.
+        """Return a name that no tensor has, nor begins with: the wanted one, or one with a number after it.
 
         The graph of an exported subgraph may have any names, and several operators may read one initializer.
         """
@@ -102,10 +102,10 @@ class Rewriting(Graph):
         return name
 
     def replace(self, node: onnx.NodeProto, nodes: Sequence[onnx.NodeProto], *, domain: str | None = None) -> None:
-        """Put operators in the place of one; `domain` is that of their operators beyond ONNX's own.
+        """Replace an operator by others; `domain` is that of the operators beyond ONNX's own.
 
         Raises:
-            ModelError: One of them gives a tensor that something else than the one gives already (M020).
+            ModelError: One of them outputs a tensor that another operator already outputs (M020).
         """
         index = next(index for index, entry in enumerate(self._nodes) if entry is node)
         self.drop(node)
@@ -114,15 +114,15 @@ class Rewriting(Graph):
             self._domains.add(domain)
 
     def replace_by_fragment(self, node: onnx.NodeProto, fragment: Fragment) -> None:
-        """Put what was emitted in the place of an operator.
+        """Replace an operator by an emitted fragment.
 
         Args:
             node: The operator.
-            fragment: What was emitted; its output ports are called like the operator's outputs. Arrays are kept, not
+            fragment: The fragment; its output ports have the names of the operator's outputs. Arrays are kept, not
                 copied.
 
         Raises:
-            ModelError: A tensor of it has a name that is taken (M020).
+            ModelError: One of its tensors has a name that is taken (M020).
         """
         given = {tensor: port for port, tensor in fragment.outputs.items()}
 
@@ -137,12 +137,12 @@ class Rewriting(Graph):
         self._facts.extend(fact.renamed(rename) for fact in fragment.facts)
 
     def drop(self, node: onnx.NodeProto) -> None:
-        """Take an operator out whose outputs another one is going to give."""
+        """Remove an operator whose outputs another one will compute."""
         self._nodes = [entry for entry in self._nodes if entry is not node]
         self._names.release(node.output)
 
     def compute(self, tensor: str, nodes: Sequence[onnx.NodeProto]) -> None:
-        """Let operators give, before all others, what an initializer gave."""
+        """Let operators compute, before all others, the tensor of an initializer."""
         del self._protos[tensor]
         self._weights.pop(tensor, None)
         self._names.release([tensor])
@@ -169,7 +169,7 @@ class Rewriting(Graph):
             raise ModelError(Problem("M020", message, hint)) from err
 
     def model(self) -> Model:
-        """Return the changed model without what feeds no output. Facts about what is gone are gone with it."""
+        """Return the changed model without nodes that feed no output, and without the facts about them."""
         proto = onnx.ModelProto()
         proto.CopyFrom(self._model.proto)
         nodes = _needed(self._nodes, self.outputs)

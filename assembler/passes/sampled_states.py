@@ -1,4 +1,4 @@
-"""The states that a loop has over characters drawn at random: what the products in it are multiplied with.
+"""The states of a loop over random characters: the factors of the products in it.
 
 No text is needed: on the trained taggers, states over random characters served the rounding of weights nearly as well
 as those over text of the tagger's own language (docs/performance.md).
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assembler.onnx_model.graph import Floats
     from assembler.passes.rewriting import Rewriting
 
-#: Lanes beside each other, and the characters of each.
+#: The number of lanes, and the characters of each.
 _LANES, _CHARACTERS = 32, 32
 
 
@@ -30,7 +30,7 @@ def sampled_states(rewriting: Rewriting, loop: onnx.NodeProto, hidden: int, char
         rewriting: The model with the loop.
         loop: The `Scan` of a language model, which begins with states of zeros.
         hidden: Its hidden states.
-        characters: How many characters it knows: their ids are below.
+        characters: How many characters it has: their ids are below.
     """
     from assembler.onnx_model.sessions import open_session, run
 

@@ -1,16 +1,16 @@
 """Pass: one sentence alone is read by ONNX Runtime's own int8 layer instead of a loop.
 
-A loop calls a dozen operators for each character; with one row these take longer than the product, most of all in small
+A loop calls a dozen operators for each character; with one row these take longer than the product, especially in small
 language models. `DynamicQuantizeLSTM` is one operator for the whole text (docs/performance.md has both). It computes
-its input's product in int8 as well, so what it is given is the character itself: 1 in the column of the character and
-1/255 in a second one. Quantised, these are 255 and 1 whatever the text, so that two whole numbers `a` and `b` stand for
-what a character gives to a gate, as `255 a + b`: 16 bits, where the table of the loop has 32. No pair overflows:
+its input's product in int8 as well, so its input is the character itself: 1 in the column of the character and 1/255 in
+a second one. Quantised, these are 255 and 1 whatever the text, so two whole numbers `a` and `b` represent the
+contribution of a character to a gate, as `255 a + b`: 16 bits, where the table of the loop has 32. No pair overflows:
 255 * 127 + 127 < 2**15.
 
-Requires: loops of LSTM language models with a table, as `loops` and `quantisation` leave them, whose states are read by
-row alone. Does: lets an `If` choose between the rows of the loop and those of the layer, which is taken for one lane
-without a reset character: only the table knows that. Ensures: nearly the same rows; no weight stands in the file
-twice: the loop's table is made of the layer's numbers where the model is loaded.
+Requires: loops of LSTM language models with a table, as `loops` and `quantisation` leave them, whose states are read
+only by row. Does: lets an `If` choose between the rows of the loop and those of the layer, which is used for one lane
+without a reset character, because only the table has that character. Ensures: nearly the same rows; no weight is in the
+file twice, because the loop's table is computed from the layer's numbers when the model is loaded.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from assembler.onnx_model.model import Model
 
 _LEVELS = 127
-#: The states of an LSTM's loop, and what it reads.
+#: The states of an LSTM's loop, and its inputs.
 _LSTM_INPUTS = 3
-#: What a whole 1 is in 8 bits.
+#: The number 1 in 8 bits.
 _WHOLE = 255
 
 
@@ -43,8 +43,8 @@ class ReadOneLaneApart:
     """The pass.
 
     Attributes:
-        most_characters: Language models that know more keep the loop alone: the product of the input would be larger
-            than what is saved.
+        most_characters: Language models with more characters keep only the loop: the product of the input would cost
+            more than is saved.
     """
 
     most_characters: int = 2**10
@@ -60,10 +60,10 @@ class ReadOneLaneApart:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """The layer that stands beside a loop.
+    """The layer that accompanies a loop.
 
     Attributes:
-        name: What the names of all tensors that are emitted begin with.
+        name: The prefix of the names of all emitted tensors.
         characters: How many characters it knows.
         weights: Its inputs of `DynamicQuantizeLSTM` after the first.
         hidden: Its hidden states.
@@ -78,7 +78,7 @@ class _Layer:
 
 
 def in_two_halves(table: Floats) -> tuple[Array, Floats]:
-    """Return what characters give to the gates as whole numbers.
+    """Return the contributions of characters to the gates as whole numbers.
 
     Args:
         table: float32 [characters, gates].
@@ -99,7 +99,7 @@ def in_two_halves(table: Floats) -> tuple[Array, Floats]:
 def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> _Layer | None:
     """Return the layer, or `None` for a loop of another kind.
 
-    The loop's own form of the recurrent weights is then made when the model is loaded, not kept in the file.
+    The loop's own form of the recurrent weights is then computed when the model is loaded, and not kept in the file.
     """
     [body] = [entry.g for entry in loop.attribute if entry.HasField("g")]
     product = next((inner for inner in body.node if inner.op_type == "MatMulIntegerToFloat"), None)
@@ -132,7 +132,7 @@ def _layer(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> _Laye
 
 
 def _give_table(rewriting: Rewriting, where: tuple[str, str], table: str, parts: tuple[Array, Floats, Floats]) -> None:
-    """Let the table of the loop be made of the layer's whole numbers and the reset character's row, at each load."""
+    """Compute the table of the loop from the layer's whole numbers and the reset character's row, at each load."""
     (name, axis), (values, scale, reset) = where, parts
     node, array = helper.make_node, rewriting.add
     halves = array(f"{name}/halves", np.array([2, len(values) // 2, len(scale)]))
@@ -156,10 +156,10 @@ def _give_table(rewriting: Rewriting, where: tuple[str, str], table: str, parts:
 
 
 def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> None:
-    """Put the rows that are read of a loop into one branch, and those of the layer into the other.
+    """Put the rows that are read from a loop into one branch, and those of the layer into the other.
 
-    The loop itself stays outside: ONNX Runtime packs no weights that are read in a loop in a branch. Where the branch
-    is not taken it reads one character.
+    The loop itself stays outside: ONNX Runtime does not pack weights that are read in a loop in a branch. If the branch
+    is not taken, the loop reads one character.
     """
     flat = rewriting.only_consumer(loop.output[-1])
     read = rewriting.only_consumer(flat.output[0]) if flat is not None and flat.op_type == "Reshape" else None
@@ -187,13 +187,13 @@ def _read_apart(rewriting: Rewriting, loop: onnx.NodeProto, characters: int) -> 
 
 
 def _choice(rewriting: Rewriting, layer: _Layer, ids: str, rows: tuple[str, onnx.NodeProto]) -> onnx.NodeProto:
-    """Return the `If` that gives the rows: those of the layer, or those that were read of the loop.
+    """Return the `If` that outputs the rows: those of the layer, or those that were read from the loop.
 
     Args:
         rewriting: The model.
         layer: The layer.
         ids: The characters.
-        rows: The shape that states are given before rows are taken of them, and the `Gather` that takes them.
+        rows: The `Reshape` of the states before rows are picked, and the `Gather` that picks them.
     """
     (shape, read), name, node = rows, layer.name, helper.make_node
     then = [
@@ -221,7 +221,7 @@ def _choice(rewriting: Rewriting, layer: _Layer, ids: str, rows: tuple[str, onnx
 
 
 def _condition(rewriting: Rewriting, layer: _Layer, ids: str, one: str) -> list[onnx.NodeProto]:
-    """Return what decides, as bool [1] `both` and as a scalar `alone`: one lane, and no reset character in it."""
+    """Return the condition, as bool [1] `both` and as a scalar `alone`: one lane, and no reset character in it."""
     name, node = layer.name, helper.make_node
     lane_axis = rewriting.add(f"{name}/axis", np.array([1]))
     reset = rewriting.add(f"{name}/reset", np.array([layer.characters]))
@@ -242,7 +242,7 @@ def _condition(rewriting: Rewriting, layer: _Layer, ids: str, one: str) -> list[
 
 
 def _given(rewriting: Rewriting, layer: _Layer, ids: str) -> list[onnx.NodeProto]:
-    """Return what gives the layer its input, float32 [characters, 1, 2 * known characters]."""
+    """Return the operators that compute the layer's input, float32 [characters, 1, 2 * known characters]."""
     name = layer.name
     depth = rewriting.add(f"{name}/depth", np.array([layer.characters]))
     values = rewriting.add(f"{name}/values", np.array([0, 1], np.float32))

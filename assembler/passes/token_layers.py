@@ -1,15 +1,15 @@
-"""Pass: the head's recurrent layer projects the tokens alone, and runs both directions in one loop.
+"""Pass: the head's recurrent layer projects only the tokens, and runs both directions in one loop.
 
 A batch of sentences is padded to the longest, and ONNX's `LSTM` projects each padded place as well (of 128 sentences of
-GSD-dev, 1,926 tokens stand in 4,736 places). Here the rows of real
-tokens are taken out first, projected in one product, and put back as gates; at the places behind a sentence stand gates
-that reset the states (`SHUT`, see `language_models`), so that these stay 0 and the reverse direction begins at each
-sentence's own end. The reverse direction's gates stand in reverse, so that one loop with one batched product runs both.
+GSD-dev, 1,926 tokens are in 4,736 places). Here the rows of real tokens are taken out first, projected in one product,
+and put back as gates. The places after a sentence get gates that reset the states (`SHUT`, see `language_models`), so
+that these stay 0 and the reverse direction begins at each sentence's own end. The reverse direction's gates are in
+reverse order, so that one loop with one batched product runs both.
 
-Requires: an `LSTM` of torch's make with token counts, over `Transpose`d rows of many features, more than there are
-hidden states; narrower layers are left to the operator. Does: replaces it and reads in front of the `Transpose`. A
-`Projection` is recorded for each.
-Ensures: the same states up to rounding, zeros behind a sentence included; counts that do not fit fail.
+Requires: an `LSTM` like torch's with token counts, over `Transpose`d rows with more features than there are hidden
+states; narrower layers keep the operator. Does: replaces it and reads from before the `Transpose`. A `Projection` is
+recorded for each. Ensures: the same states up to rounding, zeros after a sentence included; counts that do not fit
+fail.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Layer:
         input_weight: float32 [directions, 4 * hidden, features], as ONNX orders gates.
         recurrent_weight: float32 [directions, 4 * hidden, hidden].
         bias: Both biases together, float32 [directions, 4 * hidden].
-        name: What all names that are emitted begin with.
+        name: The prefix of all emitted names.
     """
 
     node: onnx.NodeProto
@@ -74,7 +74,8 @@ class LowerTokenLayers:
     """The pass.
 
     Attributes:
-        least_features: Layers that read fewer keep their operator: they are projected faster than they are sorted out.
+        least_features: Layers that read fewer keep their operator, because projecting them is faster than picking the
+            tokens.
     """
 
     least_features: int = 512
@@ -91,7 +92,7 @@ class LowerTokenLayers:
         return rewriting.model()
 
     def _layer(self, rewriting: Rewriting, node: onnx.NodeProto) -> _Layer | None:
-        """Return what the pass needs of a layer, or `None` where it has nothing to do with it."""
+        """Return the parts of a layer that the pass needs, or `None` if the pass does not apply."""
         transpose = rewriting.producer(node.input[0])
         given, recurrent, biases = (rewriting.floats(name) for name in node.input[1:4])
         counted = len(node.input) > _INPUT_LENGTHS and node.input[_INPUT_LENGTHS]
@@ -131,7 +132,7 @@ def _emit(emit: Emitter, layer: _Layer) -> str:
 def _emit_places(emit: Emitter, layer: _Layer, positions: str, sentences: str) -> tuple[str, str]:
     """Emit which rows are tokens, int64 [rows], and the token of each place, int64 [tokens, sentences].
 
-    Places behind a sentence have the number behind the last token's.
+    Places after a sentence have the number after the last token's.
     """
     name = layer.name
     counts = _emit_counts(emit, layer, positions, sentences)
@@ -152,7 +153,8 @@ def _emit_places(emit: Emitter, layer: _Layer, positions: str, sentences: str) -
 def _emit_counts(emit: Emitter, layer: _Layer, positions: str, sentences: str) -> str:
     """Emit the token counts, int64 [sentences]; a wrong number of them, or one beyond the tokens, fails as in `LSTM`.
 
-    `Gather` refuses what is too large, but takes negative numbers from the end: hence once from each side.
+    `Gather` refuses numbers that are too large, but counts negative ones from the end, so it is used once from each
+    side.
     """
     name = layer.name
     given = emit.op("Cast", [layer.lengths], f"{name}/given_counts", to=element_number(_INT64))
@@ -167,7 +169,7 @@ def _emit_counts(emit: Emitter, layer: _Layer, positions: str, sentences: str) -
 
 
 def _emit_both(emit: Emitter, name: str, places: str, backwards: str) -> str:
-    """Emit the rows of gates of both directions, int64 [tokens, 2, sentences]; the second one's begin with the end."""
+    """Emit the rows of gates of both directions, int64 [tokens, 2, sentences]; those of the second begin at the end."""
     two = emit.number(f"{name}/two", 2, _INT64)
     axis = emit.integers(f"{name}/direction_axis", [1])
     reverse = emit.op("Gather", [places, backwards], f"{name}/reverse_places", axis=0)
@@ -183,7 +185,7 @@ def _emit_both(emit: Emitter, name: str, places: str, backwards: str) -> str:
 
 
 def _emit_gates(emit: Emitter, layer: _Layer, rows: str, places: str) -> str:
-    """Emit what the input gives to the gates, float32 [tokens, directions, sentences, 4 * hidden]."""
+    """Emit the input's contribution to the gates, float32 [tokens, directions, sentences, 4 * hidden]."""
     name = layer.name
     directions, gates, features = layer.input_weight.shape
     width = directions * gates
@@ -203,7 +205,7 @@ def _emit_gates(emit: Emitter, layer: _Layer, rows: str, places: str) -> str:
 
 
 def _emit_loop(emit: Emitter, layer: _Layer, gates: str, sentences: str) -> list[str]:
-    """Emit the loop over the tokens, and return what is collected of each direction, by the tokens' positions."""
+    """Emit the loop over the tokens, and return the collected states of each direction, by the tokens' positions."""
     name, hidden = f"{layer.name}/loop", layer.hidden
     sizes = [emit.integers(f"{name}/{axis}", [size]) for axis, size in (("each", layer.directions), ("wide", hidden))]
     shape = emit.op("Concat", [sizes[0], sentences, sizes[1]], f"{name}/start_shape", axis=0)

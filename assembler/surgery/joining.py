@@ -1,8 +1,8 @@
 """Joins fragments into one model. The only module that imports onnx-graphsurgeon.
 
-graphsurgeon knows tensors by name: of two initializers with one name it keeps one and warns, and two language models
-from one exporter then compute with the same weights. So every name is made unique before graphsurgeon sees it: a tensor
-of the part `forward_lm` is `forward_lm/…`, and ids of parts are unique. Where an input or output of the model has
+graphsurgeon identifies tensors by name: of two initializers with one name it keeps one and warns, and then two language
+models from one exporter compute with the same weights. So every name is made unique before graphsurgeon sees it: a
+tensor of the part `forward_lm` is `forward_lm/…`, and ids of parts are unique. If an input or output of the model has
 such a name, the tensor gets another.
 """
 
@@ -45,8 +45,8 @@ def join(wiring: Wiring, fragments: Mapping[str, Fragment]) -> Model:
         fragments: Each part as ONNX, by node.
 
     Returns:
-        A model with the inputs and outputs of the spec, in its order, whose other tensors are `node/…`. What feeds no
-        output is left out.
+        A model with the inputs and outputs of the spec, in its order, whose other tensors are `node/…`. Nodes that feed
+        no output are left out.
 
     Raises:
         ModelError: Two parts use different versions of one operator domain (M003).
@@ -93,7 +93,7 @@ def tensor_names(wiring: Wiring, fragments: Mapping[str, Fragment]) -> dict[str,
 class _Names(dict[str, str]):
     """The new names of one part's tensors; those that are not set are prefixed.
 
-    A public name may have a slash too, and then be what a prefixed name would be: the latter gives way.
+    A public name may have a slash too, and may equal a prefixed name. Then the prefixed name is changed.
     """
 
     def __init__(self, node: str, public: Collection[str]) -> None:
@@ -137,7 +137,7 @@ def _tensor_names(
 
 
 def _with_axes(name: str, type_: TensorType) -> TensorType:
-    """Return the type of an output, which ONNX wants to have a shape.
+    """Return the type of an output, for which ONNX requires a shape.
 
     Raises:
         ModelError: Not even the number of its axes is known (M030).
@@ -162,10 +162,10 @@ def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
 
 
 def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelProto:
-    """Drop what feeds no output.
+    """Drop nodes that feed no output.
 
-    graphsurgeon confirms that no two tensors share a name and finds what is needed. The nodes themselves are kept as
-    they are: on export graphsurgeon would move an initializer that only a nested graph reads into that graph, and
+    graphsurgeon confirms that no two tensors share a name and finds the needed nodes. The nodes themselves are kept
+    unchanged: on export graphsurgeon would move an initializer that only a nested graph reads into that graph, and
     fails on attributes that are empty lists.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One part as a model of its own, for running it alone."""
+"""One part as a separate model, for running it alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assembler.onnx_model.fragment import Fragment
     from assembler.wiring.graph import Wiring
 
-#: Stands before the names of output ports: a kind may use one name for an input and an output.
+#: The prefix of the names of output ports, because a kind may use one name for an input and an output.
 OUTPUT = "output:"
 
 

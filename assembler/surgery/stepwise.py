@@ -1,7 +1,7 @@
-"""Runs each part of a stack alone, one after the other.
+"""Runs each part of a stack alone, one after another.
 
-A part whose weights come from a loaded model is run by that model; an exported subgraph is run from its own file,
-untouched; glue is run as a model of its own.
+A part whose weights come from a loaded model is run by that model. An exported subgraph is run from its own, unchanged
+file. Other parts are run as separate models.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from assembler.weights.protocol import Weights
     from assembler.wiring.graph import Wiring
 
-#: What torch raises, and numpy, on sizes or ids that do not fit a part.
+#: The errors of torch and numpy for sizes or ids that do not fit a part.
 _MISFITS = (RuntimeError, ValueError, IndexError)
 
 
@@ -90,7 +90,7 @@ class Stepwise:
             try:
                 with reading(self._source_of(node), passing=_MISFITS):
                     given = self._by_source(node, weights, {port: arrays[0] for port, arrays in fed.items()})
-            except ModelError as err:  # of a source; it does not know of which part
+            except ModelError as err:  # from a source, which does not know the part
                 problems = (replace(each, message=f"the part '{node}': {each.message}") for each in err.problems)
                 raise ModelError(*problems) from err
             except _MISFITS as err:
