@@ -1,7 +1,7 @@
 """Measures how time and memory grow: with the characters of one sentence, or with the sentences of one call.
 
-Each model runs in a process of its own, `python -m assembler.benchmark.curves`, from the least size to the largest, so
-that the largest memory so far is that of the size just run.
+Each model runs in its own process, `python -m assembler.benchmark.curves`, from the least size to the largest, so that
+the largest memory so far is that of the size just run.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Point:
         name: The profile.
         size: The characters of the sentence, or the number of sentences.
         characters: The characters of all sentences, spaces between tokens counted.
-        seconds: Those of the fastest turn.
-        peak_memory: The bytes that the process has taken at most so far, beyond imports and the loaded model.
+        seconds: The seconds of the fastest turn.
+        peak_memory: The most bytes that the process has taken so far, beyond imports and the loaded model.
     """
 
     name: str
@@ -84,13 +84,13 @@ def sizes(of: str, most: int | None) -> tuple[int, ...]:
 
 
 def texts_of(of: str, size: int, sentences: Sentences) -> list[list[str]]:
-    """Return `size` sentences, or one of `size` characters: those that are given, one after the other, repeated."""
+    """Return `size` sentences, or one of `size` characters, made by repeating the given ones in order."""
     if of == "sentences":
         return [list(tokens) for tokens in islice(cycle(sentences), size)]
     tokens: list[str] = []
     left = size
     for token in cycle(token for each in sentences for token in each):
-        if left <= len(token) + 2:  # what is left has no room for a space and another token
+        if left <= len(token) + 2:  # the rest is too short for a space and another token
             return [[*tokens, (token * left)[:left]]]
         tokens.append(token)
         left -= len(token) + 1
@@ -98,7 +98,7 @@ def texts_of(of: str, size: int, sentences: Sentences) -> list[list[str]]:
 
 
 def points(name: str, model: Path, texts: Sequence[tuple[int, Sentences]], rounds: int) -> list[Point]:
-    """Measure a model on texts of growing size, each with its size, in a process of its own."""
+    """Measure a model on texts of growing size, each with its size, in its own process."""
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "texts.json"
         text.write_text(json.dumps([[list(tokens) for tokens in some] for _, some in texts]), encoding="utf-8")

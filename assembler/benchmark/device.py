@@ -1,4 +1,4 @@
-"""What a benchmark runs on: the processor, or a GPU that both torch and ONNX Runtime can use."""
+"""The device of a benchmark: the processor, or a GPU that both torch and ONNX Runtime can use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DRIVER = Path("/proc/driver/nvidia/version")
 
 
 class DeviceError(Exception):
-    """The device that was asked for cannot be used here: the text says what is missing."""
+    """The requested device cannot be used here; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,11 @@ class Device:
     """What a benchmark runs on.
 
     Attributes:
-        name: What the command line calls it.
-        torch: What torch calls it: where flair computes.
-        providers: ONNX Runtime's execution providers, each with its options. None but these may be the first to run.
-        batches: The batch sizes that both sides are measured in; `None` is for each its own.
+        name: Its name on the command line.
+        torch: Its name in torch, where flair computes.
+        providers: ONNX Runtime's execution providers, each with its options. The first provider that runs must be one
+            of these.
+        batches: The batch sizes that both sides are measured in; `None` means each side's own.
         profiles: The profiles that are measured unless others are named.
     """
 
@@ -45,18 +46,18 @@ class Device:
 
     @property
     def has_memory(self) -> bool:
-        """Whether it has a memory of its own, and works on while the processor goes ahead."""
+        """Whether it has its own memory, and runs asynchronously to the processor."""
         return self.torch.startswith("cuda")
 
     def synchronise(self) -> None:
-        """Wait until all that was begun on it is done."""
+        """Wait until all work on it is done."""
         if self.has_memory:
             import torch
 
             torch.cuda.synchronize(self.torch)
 
     def used_memory(self) -> int:
-        """Return the bytes of its memory that are in use, by all programs; 0 of the processor's."""
+        """Return the bytes of its memory that all programs use; 0 for the processor."""
         if not self.has_memory:
             return 0
         import torch
@@ -65,7 +66,7 @@ class Device:
         return int(total - free)
 
     def accelerator(self) -> Accelerator | None:
-        """Return its description, or `None` of the processor, which the machine's own describes."""
+        """Return its description, or `None` for the processor, which the machine's description includes."""
         if not self.has_memory:
             return None
         import torch
@@ -96,7 +97,7 @@ class Device:
             torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = cudnn, products
 
     def as_json(self) -> str:
-        """Return what `from_json` reads: how processes of the benchmark tell each other."""
+        """Return the text that `from_json` reads, by which processes of the benchmark pass on the device."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -107,14 +108,14 @@ class Device:
         return cls(record["name"], record["torch"], providers, tuple(record["batches"]), tuple(record["profiles"]))
 
 
-#: Where it runs by default: flair in its batches of 32, our models in those that are their default.
+#: The default device: flair runs in its batches of 32, our models in their own default batches.
 PROCESSOR = Device("cpu", "cpu", (("CPUExecutionProvider", {}),), (None,), ("portable", "cpu", "int8"))
-#: The first GPU, where both sides need more rows to be fast than on a processor.
+#: The first GPU, on which both sides need more rows to be fast than on a processor.
 GPU = Device("cuda", "cuda:0", ((_CUDA, {"device_id": "0", "use_tf32": "0"}),), (32, 256, 1024), ("cuda", "fp16"))
 
 
 def gpu() -> Device:
-    """Return the GPU, of which a small model has shown that ONNX Runtime runs on it.
+    """Return the GPU, after a small model has shown that ONNX Runtime runs on it.
 
     Raises:
         DeviceError: ONNX Runtime or torch was built for processors alone, or one of them cannot start the GPU.
@@ -137,7 +138,7 @@ def _require_torch() -> None:
         message = f"this torch ({torch.__version__}) is built for processors alone, and flair runs on it: install a "
         raise DeviceError(message + "torch that is built for CUDA")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of an old driver, and says no
+        warnings.simplefilter("ignore")  # it warns about an old driver, and returns false
         started = torch.cuda.is_available()
     if not started:
         message = (
@@ -150,7 +151,7 @@ def _require_session(device: Device) -> None:
     """Run a small model on the device.
 
     Raises:
-        DeviceError: ONNX Runtime cannot start the provider, or went on with another.
+        DeviceError: ONNX Runtime cannot start the provider, or fell back to another.
     """
     import numpy as np
     import onnx
@@ -173,7 +174,7 @@ def _require_session(device: Device) -> None:
 
 
 def require_first(device: Device, started: tuple[str, ...]) -> None:
-    """Refuse to measure anywhere else than on the device.
+    """Refuse to measure anywhere other than on the device.
 
     Raises:
         DeviceError: Another provider runs the model.

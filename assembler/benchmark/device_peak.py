@@ -26,7 +26,7 @@ class DevicePeak:
 
     @torch.no_grad()
     def measure(self) -> None:
-        """Take a turn: the best of a few numbers of rows, of all turns so far, counts."""
+        """Take a turn. The best result over a few numbers of rows and all turns so far counts."""
         for rows in _ROWS:
             given = torch.full((rows, self._hidden), 0.1, device=self._device.torch)
             torch.matmul(given, self._weight)
@@ -40,5 +40,5 @@ class DevicePeak:
 
     @property
     def operations(self) -> float:
-        """The most operations a second."""
+        """The largest number of operations a second."""
         return self._best

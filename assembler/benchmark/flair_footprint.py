@@ -1,7 +1,7 @@
-"""Measures what flair takes to load a checkpoint and to tag, in a process of its own, as `footprint` does of a model.
+"""Measures how much time and memory flair needs to load a checkpoint and to tag, as `footprint` does for a model.
 
-The checkpoint is read by the project's own loader, which calls flair's: it lets plain data alone through, and looks at
-the sizes that the file states. The digest, which flair does not compute, is left out.
+The checkpoint is read by the project's own loader, which calls flair's: it accepts only plain data, and checks the
+sizes that the file states. The digest, which flair does not compute, is left out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def flair_footprint(
     """Measure flair on sentences; the least of several processes counts.
 
     Args:
-        name: What the row is called.
+        name: The name of the row.
         spec: The spec, which says where the checkpoint is.
         source: The model: the checkpoint's, or one of its tasks.
         sentences: The sentences.

@@ -1,7 +1,7 @@
-"""Measures what loading and running a model takes, in a process of its own: `python -m assembler.benchmark.footprint`.
+"""Measures the cost of loading and running a model in its own process: `python -m assembler.benchmark.footprint`.
 
-The process imports the runtime alone, as a service would. What ONNX Runtime takes by itself is measured in another: the
-first session of a process takes longer than the second, whoever makes it. flair has a process of its own too, in
+The process imports only the runtime, as a service would. ONNX Runtime's own cost is measured in another process,
+because the first session of a process always takes longer than the second. flair also has its own process, in
 `flair_footprint`.
 """
 
@@ -32,12 +32,12 @@ _FIRST = (("a",),)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a process has found of itself.
+    """The figures that a process has measured for itself.
 
     Attributes:
         load: The seconds from the file to the first tag.
-        imports: The bytes of memory before.
-        memory: The bytes at most beyond these.
+        imports: The bytes of memory before loading.
+        memory: The most bytes beyond these.
         device: The bytes of the device's memory.
     """
 
@@ -54,7 +54,7 @@ def footprint(
     words = [str(model), device.as_json()]
     with tempfile.TemporaryDirectory() as folder:
         text = saved(sentences, Path(folder))
-        pairs = [  # in turns, for other programs run too
+        pairs = [  # in turns, because other programs run too
             (apart(__name__, *words, str(text)), _session_seconds(words)) for _ in range(processes)
         ]
     size = sum(path.stat().st_size for path in (model, *model.parent.glob(f"{model.stem}-*.weights")))
@@ -62,7 +62,7 @@ def footprint(
 
 
 def least(name: str, size: int, taken: Sequence[Taken], session_seconds: float | None) -> Footprint:
-    """Return the footprint of the least that several processes have found."""
+    """Return the least figures of several processes."""
     return Footprint(
         name=name,
         size=size,
@@ -87,10 +87,10 @@ def apart(module: str, *words: str) -> Taken:
 
 
 def _printed(module: str, words: Sequence[str]) -> bytes:
-    """Return what a process prints.
+    """Return the output of a process.
 
     Raises:
-        ModelError: M015 if it fails, with the last line that it said.
+        ModelError: M015 if it fails, with its last line.
     """
     command = [sys.executable, "-m", module, *words]
     done = subprocess.run(command, check=False, capture_output=True)  # noqa: S603
@@ -107,7 +107,7 @@ def _session_seconds(words: Sequence[str]) -> float:
 
 
 def peak_memory() -> int:
-    """Return the largest resident size of this process so far, in bytes; 0 where the system does not tell."""
+    """Return the largest resident size of this process so far, in bytes; 0 if the system does not report it."""
     if not _STATUS.exists():
         return 0
     lines = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="ascii").splitlines())
@@ -118,9 +118,9 @@ def taken(load: Callable[[], Callable[[Sentences], object]], sentences: Sentence
     """Load a model in this process, and let it tag: a first sentence, then all.
 
     Args:
-        load: Loads the model and returns what tags sentences with it.
+        load: Loads the model and returns a function that tags sentences with it.
         sentences: The sentences.
-        device: What it runs on. What a program has there from the beginning is made before the measure.
+        device: The device. Memory that every program uses there is allocated before the measurement.
     """
     device.synchronise()
     on_device, imports = device.used_memory(), peak_memory()

@@ -45,8 +45,8 @@ def measure_curve(
         progress: Called at the beginning of each step.
 
     Raises:
-        SpecError, SourceError, ModelError: As `assemble`; W019 where the stack gives no tags of tokens. A profile whose
-            proof fails is left out of the report, which says why.
+        SpecError, SourceError, ModelError: As `assemble`; W019 if the stack outputs no tags of tokens. A profile whose
+            proof fails is left out, and the report says why.
     """
     say = progress or (lambda _: None)
     spec = load_spec(path)

@@ -38,11 +38,11 @@ class Peak:
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         options = ort.SessionOptions()
-        options.add_session_config_entry("session.force_spinning_stop", "1")  # or its threads slow the turn behind it
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # or its threads slow the next turn
         self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def measure(self) -> None:
-        """Take a turn: the best of a few numbers of rows, of all turns so far, counts."""
+        """Take a turn. The best result over a few numbers of rows and all turns so far counts."""
         for rows in _ROWS:
             given = np.full((rows, self._hidden), 0.1, np.float32)
             repeats = max(3, round(2e9 / (8 * rows * self._hidden**2) / 4))
@@ -54,7 +54,7 @@ class Peak:
 
     @property
     def operations(self) -> float:
-        """The most operations a second."""
+        """The largest number of operations a second."""
         return self._best
 
 

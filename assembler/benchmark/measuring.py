@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     Sentences = Sequence[list[str]]
 
 FLAIR = "flair"
-#: The processes that a footprint is the least of.
+#: The number of processes for a footprint; the least figures count.
 _PROCESSES = 3
 #: Seconds before each turn: threads of the turn before still spin for a while, and take the cores.
 _PAUSE = 0.3
@@ -46,7 +46,7 @@ _PAUSE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is measured side by side: what it is called, the size of the batches, the sentences."""
+    """A comparison: its name, the size of the batches, the sentences."""
 
     label: str
     size: int | None
@@ -55,7 +55,7 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Turns:
-    """The seconds of one way: of each turn, those of the processor, and of each sentence tagged one at a time."""
+    """The seconds of one way: for each turn, on the processor, and for each sentence tagged one at a time."""
 
     seconds: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
@@ -79,12 +79,12 @@ def measure(
     Args:
         path: The spec, with a flair tagger as its reference.
         text: A file of sentences; by default those of the spec's proof.
-        profiles: The profiles. `portable` is also what a plain export gives: ONNX's `LSTM`, batches sorted by tokens.
+        profiles: The profiles. `portable` also represents a plain export: ONNX's `LSTM`, batches sorted by tokens.
         rounds: The turns that each way takes.
         one_at_a_time: How many sentences are tagged one at a time.
         compiled: Whether flair is also measured with torch.compile and with TorchScript, which takes minutes more.
         trust: Whether object pickles, which can run code, may be read.
-        device: What all of them run on; the proofs run on the processor all the same.
+        device: The device for all of them; the proofs always run on the processor.
         progress: Called at the beginning of each step.
 
     Returns:
@@ -93,8 +93,8 @@ def measure(
         each of the device's sizes.
 
     Raises:
-        SpecError, SourceError, ModelError: As `assemble`; W019 where there is no tagger to compare with; T003 where the
-            text cannot be read. A profile whose proof fails is left out of the report, which says why.
+        SpecError, SourceError, ModelError: As `assemble`; W019 if there is no tagger to compare with; T003 if the text
+            cannot be read. A profile whose proof fails is left out, and the report says why.
         DeviceError: A model does not run on the device.
     """
     from assembler.runtime import Tagger
@@ -152,7 +152,7 @@ def _peak(hidden: int, device: Device) -> Peak | DevicePeak:
 
 
 def _plans(device: Device, sentences: Sentences, one_at_a_time: int) -> list[_Plan]:
-    """Return each batch size of the device, but for those that hold no more than one before: all the sentences."""
+    """Return each batch size of the device, without those that would hold no more sentences than a smaller one."""
     plans: list[_Plan] = []
     for size in device.batches:
         if not any(plan.size is not None and plan.size >= len(sentences) for plan in plans):
@@ -179,12 +179,12 @@ def built(
 def _measured(
     ways: dict[str, Way], plan: _Plan, options: tuple[int, float], peak: Peak | DevicePeak, device: Device
 ) -> list[Speed]:
-    """Let each way tag the sentences in turn, so that what else the machine does falls on all of them alike."""
+    """Let each way tag the sentences in turn, so that other load of the machine affects all of them alike."""
     rounds, work = options
     turns = {name: _Turns() for name in ways}
-    # One at a time is one call each: what int8 gives depends on the batch.
+    # One at a time is one call each, because the output of int8 depends on the batch.
     parts = [[tokens] for tokens in plan.sentences] if plan.size == 1 else [plan.sentences]
-    tags = {  # the first run is slower, and on a GPU that of each shape, so that it is not one of the turns
+    tags = {  # the first run is slower, on a GPU that of each shape, so it does not count as a turn
         name: [tagged for part in parts for tagged in way.tags(part, plan.size)] for name, way in ways.items()
     }
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What a benchmark found, as values."""
+"""The results of a benchmark, as values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class Speed:
     Attributes:
         name: The way.
         batch: `batches` of each way's own size, `batches of N`, or `one at a time`.
-        sentences_per_second: That of the fastest turn: other programs can only make a turn slower.
+        sentences_per_second: The speed of the fastest turn, because other programs can only make a turn slower.
         ratio: How many times flair's own speed, in this run: of the fastest turns.
-        processor_ratio: The same of the seconds that the cores were busy with it, which other programs do not change.
+        processor_ratio: The same ratio of the seconds that the cores were busy with it, which other programs do not
+            change.
         median_ratio: As `ratio`, of the median turns.
-        latency_median: Milliseconds for a sentence, half of them take longer; one at a time alone.
-        latency_p95: The same of one in twenty.
+        latency_median: Milliseconds for a sentence; half of them take longer; only one at a time.
+        latency_p95: The same for one in twenty.
         peak_share: The share of the device's peak at float32 products that the needed products reach.
         tags_changed: Tags that differ from flair's.
         tokens: The tags compared.
@@ -42,17 +43,17 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a model needs, measured in a process of its own.
+    """The resources that a model needs, measured in its own process.
 
     Attributes:
         name: The profile, or `flair`.
         size: The bytes of its files.
         load_seconds: From the file to the first tag.
-        session_seconds: What ONNX Runtime alone takes to load the file; `None` of flair.
-        import_memory: The bytes that the process has taken before, for its imports.
-        peak_memory: The bytes that loading and tagging the text take at most beyond these.
-        device_memory: The bytes of the device's own memory that are taken for it, as seen from the device, beyond
-            what a program has there before it begins; 0 where the device is the processor.
+        session_seconds: The seconds that ONNX Runtime alone needs to load the file; `None` for flair.
+        import_memory: The bytes that the process took before, for its imports.
+        peak_memory: The most bytes that loading and tagging the text take beyond these.
+        device_memory: The bytes of the device's own memory that are taken for it, as seen from the device, beyond those
+            that every program uses there; 0 if the device is the processor.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Accelerator:
     Attributes:
         name: Its name.
         memory: The bytes of its memory.
-        capability: What it can compute, as its maker counts.
+        capability: Its compute capability.
         driver: The version of its driver, or `unknown`.
         cuda: The version of CUDA that torch is built for.
         cudnn: The version of cuDNN that torch has loaded.
@@ -92,10 +93,10 @@ class Machine:
     Attributes:
         processor: Its name.
         cores: How many of them this process may use.
-        instructions: Those that decide about speed here.
+        instructions: Those that decide the speed here.
         peak: The peak of the device at float32 products, in thousand millions a second, measured in the same run.
         versions: The packages.
-        load: The load of the machine before and after: programs beside this one.
+        load: The load of the machine before and after, from other programs.
         accelerator: The GPU that it was measured on, or `None`.
     """
 

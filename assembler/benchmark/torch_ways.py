@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from assembler.flair_checkpoints.source import FlairSource
 
-    #: A `forward` of flair's, and what stands in for it.
+    #: A `forward` of flair's, and its replacement.
     Forwards = list[tuple[torch.nn.Module, Callable[..., Any]]]
 
 COMPILED, SCRIPTED = "flair torch.compile", "flair TorchScript"
 
 
 class _Layers(torch.nn.Module):
-    """What `LanguageModel.forward` computes without its decoder (LM 70-95), on tensors alone."""
+    """`LanguageModel.forward` without its decoder (flair's models/language_model.py 70-95), on tensors alone."""
 
     def __init__(self, model: LanguageModel) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class _Layers(torch.nn.Module):
 def torch_ways(source: FlairSource, sentences: Sequence[Sequence[str]]) -> tuple[dict[str, Forwards], dict[str, str]]:
     """Return the ways that run here, and why the others do not. Trying takes up to minutes.
 
-    `torch.compile` takes the language models and the head, with dynamic shapes; TorchScript the language models alone,
-    for a trace would keep the lengths of its first batch in the head.
+    `torch.compile` takes the language models and the head, with dynamic shapes; TorchScript only the language models,
+    because in the head a trace would keep the lengths of its first batch.
 
     Args:
         source: The loaded tagger.
@@ -67,7 +67,7 @@ def torch_ways(source: FlairSource, sentences: Sequence[Sequence[str]]) -> tuple
 
 @contextmanager
 def standing_in(forwards: Forwards) -> Iterator[None]:
-    """Let flair call the compiled layers in the block, and keep torch's log of how it compiles to itself."""
+    """Let flair call the compiled layers in the block, and suppress torch's log of the compilation."""
     log = logging.getLogger("torch._dynamo")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     Sentences = Sequence[list[str]]
 
-#: The batch of flair's own `predict` unless it is told otherwise.
+#: The default batch of flair's own `predict`.
 FLAIRS_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way of tagging: how it is measured, in batches of a size or of its own, and what it says."""
+    """A way of tagging: how it is measured, in batches of a size or of its own, and its results."""
 
     run: Callable[[Sentences, int | None], object]
     tags: Callable[[Sentences, int | None], Sequence[TaggedTokens]]
@@ -45,7 +45,7 @@ def flair_source(spec: Spec, tasks: Sequence[SourceTask]) -> FlairSource:
     """Return the tagger to measure against.
 
     Raises:
-        SpecError: No loaded tagger gives tags of tokens (W019).
+        SpecError: No loaded tagger predicts tags of tokens (W019).
     """
     source = tasks[0].model if tasks else None
     if source is None or tasks[0].task.by_sentence or not _is_flairs(spec, source):
@@ -55,7 +55,7 @@ def flair_source(spec: Spec, tasks: Sequence[SourceTask]) -> FlairSource:
 
 
 def _is_flairs(spec: Spec, model: SourceModel) -> bool:
-    """Return whether a model is flair's own, which nothing but its source says without an import of flair."""
+    """Return whether a model is flair's own. Without an import of flair, only its source shows that."""
     return spec.sources[model.prefix.partition(".")[0]].form == FORM.name
 
 

@@ -1,4 +1,4 @@
-"""The work that a tagger cannot do without, whatever way it is run."""
+"""The work that a tagger always needs, however it is run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def widest(sources: OpenSources) -> int:
 
 
 def operations(sources: OpenSources, sentences: Sentences) -> float:
-    """Return the operations that no lowering can do without: the recurrent products, and those of the head's layers.
+    """Return the operations that every lowering needs: the recurrent products, and those of the head's layers.
 
     The input's product of a language model is not among them, nor the reprojection: both can be folded.
     """

@@ -102,7 +102,7 @@ def command(
 
 
 class _Options(NamedTuple):
-    """What both ways of measuring share."""
+    """The options that both ways of measuring share."""
 
     profiles: tuple[str, ...]
     rounds: int
@@ -170,9 +170,7 @@ def _print(report: Report) -> None:
             f"{speed.tags_changed}/{speed.tokens}"
         )
     if any(speed.name == "portable" for speed in report.speeds):
-        click.echo(
-            "portable is also what a plain export gives: an LSTM operator for each layer, batches sorted by tokens"
-        )
+        click.echo("portable also represents a plain export: an LSTM operator for each layer, batches sorted by tokens")
     for entry in report.footprints:
         click.echo(_needs(entry))
     for name, reason in report.left_out.items():

@@ -135,7 +135,7 @@ def _losses(losses: Sequence[Losses]) -> dict[str, object]:
 
 
 def _compared(proven: Proven) -> str:
-    """Return what was compared of the sentences: their tokens, their classes, or both."""
+    """Return what was compared for the sentences: their tokens, their classes, or both."""
     found = [f"{proven.tokens} tokens"] if proven.tokens else []
     if proven.classes:
         each, left = divmod(proven.classes, proven.cases)

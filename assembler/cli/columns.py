@@ -1,4 +1,4 @@
-"""Prints what a model says of sentences in columns."""
+"""Prints a model's results for sentences in columns."""
 
 from __future__ import annotations
 

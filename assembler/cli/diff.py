@@ -14,7 +14,7 @@ from assembler.cli.reporting import format_option, one_line, print_json
 @click.argument("b", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @format_option
 def command(a: Path, b: Path, form: str) -> None:
-    """Show in what the models A and B differ: interface, parts, labels, dictionaries, sources, versions, contents."""
+    """Show how the models A and B differ: interface, parts, labels, dictionaries, sources, versions, contents."""
     from assembler.workflows.comparison import differences
 
     found = differences(a, b)

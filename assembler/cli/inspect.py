@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assembler.workflows.foreign_file import ForeignFile
     from assembler.workflows.inspection import Inspection
 
-#: What is shown of a value of the metadata.
+#: The length to which a value of the metadata is shortened.
 _SHOWN = 100
 
 
@@ -105,6 +105,6 @@ def _section(title: str, rows: list[tuple[str, ...]]) -> None:
 
 
 def _echo(line: str, *further: str) -> None:
-    """Print text of the model, which anybody may have written: a line for each, no more."""
+    """Print text from the model, which a stranger may have written: exactly one line for each."""
     for each in (line, *further):
         click.echo(one_line(each))

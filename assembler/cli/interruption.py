@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ANSWERED = frozenset({signal.SIGINT, signal.SIGTERM})
-#: What Python's own handlers get, which leave in better order.
+#: The time for Python's own handlers, which leave in better order.
 _GRACE = 2.0
 
 
@@ -21,8 +21,8 @@ def answered() -> Iterator[None]:
     """End the process soon after Ctrl-C or SIGTERM within the block, whatever is running.
 
     Only for commands that have nothing to clean up. ONNX Runtime lets other threads of Python run meanwhile, so one
-    waits for what the interpreter writes when a signal comes. Outside the main thread, where no signals come, nothing
-    is done.
+    waits for the byte that the interpreter writes when a signal comes. Outside the main thread, where no signals come,
+    nothing is done.
     """
     if threading.current_thread() is not threading.main_thread() or os.name != "posix":
         yield

@@ -1,4 +1,4 @@
-"""The command line: `assemble SPEC` builds and proves; the subcommands stand beside it."""
+"""The command line: `assemble SPEC` builds and proves; the subcommands do the rest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Knows its commands by name, imports them on demand, and takes anything else for a spec to build."""
+    """Has its commands by name, imports them on demand, and takes anything else for a spec to build."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
@@ -137,7 +137,7 @@ def _run(words: list[str]) -> None:
         place = f"{err.filename}: " if err.filename else ""
         click.echo(one_line(f"{place}{err.strerror or err}"), err=True)
         if err.errno in {errno.ENOSPC, errno.EIO, errno.EBADF}:
-            drop_stdout()  # it may have been stdout that failed; Python would try to flush it once more
+            drop_stdout()  # stdout itself may have failed; Python would try to flush it again
         sys.exit(EXIT_PROBLEM)
     except Exception as err:
         if os.environ.get("ASSEMBLE_TRACEBACK"):
@@ -149,7 +149,7 @@ def _run(words: list[str]) -> None:
 
 
 def _refuse_nul(words: Sequence[str]) -> None:
-    """Refuse what no command line of a system can hold, and a caller in Python can."""
+    """Refuse arguments that only a caller in Python, and no command line of a system, can pass."""
     for word in words:
         if "\0" in word:
             message = f"an argument holds a null character: {word!a}"

@@ -1,4 +1,4 @@
-"""Notices text that was not split into tokens, where tokens are expected: tags of it are wrong without a word."""
+"""Notices text that was not split into tokens, where tokens are expected. Its tags would be silently wrong."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: A word of three letters with a sign right behind it. Shorter ones are abbreviations more often.
+#: A word of three letters with a sign right after it. Shorter ones are more often abbreviations.
 _GLUED = re.compile(r"[^\W\d_]{3,}[.!?,;:](?:\s|$)")
 _ENDS = re.compile(r"[^\W\d_]{2,}[.!?]+\s+\w")
-#: A sign that stands alone: somebody has split this line.
+#: A sign on its own: this line was split.
 _SPLIT = re.compile(r"(?:^| )[^\w\s]+(?: |$)")
 _LONG = 200
 
 
 def noticed(lines: Iterator[str], name: str) -> Iterator[str]:
-    """Yield the lines, and say on stderr, once, where the first stands that looks like raw text."""
+    """Yield the lines, and report on stderr, once, the first that looks like raw text."""
     said = False
     for number, line in enumerate(lines, 1):
         reason = None if said else _reason(line)
@@ -39,4 +39,4 @@ def _reason(line: str) -> str | None:
         return None
     if _ENDS.search(line):
         return "it looks like several sentences"
-    return "punctuation stands right behind a word" if _GLUED.search(line) else None
+    return "punctuation comes right after a word" if _GLUED.search(line) else None

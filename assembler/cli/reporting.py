@@ -1,4 +1,4 @@
-"""What the commands have in common: formats, problems, progress."""
+"""Functions that the commands share: formats, problems, progress."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def print_json(value: object) -> None:
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """Return JSON whose text stays readable, with what could steer a terminal, or is no character, escaped."""
+    """Return JSON with readable text. Code points that could control a terminal, or are not characters, are escaped."""
     lines = json.dumps(value, ensure_ascii=False, indent=indent).split("\n")
     return "\n".join(line if line.isprintable() else "".join(map(_json_character, line)) for line in lines)
 
@@ -53,7 +53,7 @@ def _json_character(character: str) -> str:
 def print_problems(problems: Iterable[Problem], *, err: bool) -> None:
     """Print problems as text, a record a line, hints indented below.
 
-    Only a proof tells a problem in several lines. In any other, a line break is part of a name.
+    Only a proof has problems of several lines. In any other, a line break is part of a name.
     """
     for problem in problems:
         told = "\n  ".join(one_line(line.strip()) for line in _lines(problem))
@@ -67,7 +67,7 @@ def _lines(problem: Problem) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Return text that any stream can take, and that cannot steer a terminal."""
+    """Return text that any stream can take, and that cannot control a terminal."""
     escaped = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(
         character if character in "\n\t" or character.isprintable() else ascii(character)[1:-1] for character in escaped
@@ -84,7 +84,7 @@ def report_error(error: AssemblerError, words: Sequence[str]) -> int:
 
     Args:
         error: The error.
-        words: The command line, which says whether JSON is wanted.
+        words: The command line, which decides whether JSON is printed.
     """
     if wants_json(words):
         with reader_may_leave():

@@ -18,9 +18,9 @@ _STANDARD = (0, 1, 2)
 def standard_streams() -> Iterator[None]:
     """Make the standard streams safe to use within the block.
 
-    A closed one is opened on nothing: otherwise the next file that is opened, a model for instance, takes its number,
-    and whatever a library prints goes into it. Messages on stderr are dropped where nobody reads them; they are no
-    reason to leave work undone. A closed stdout stays `None`, and a closed stdin too: what needs them says so.
+    A closed one is opened on the null device. Otherwise the next opened file, a model for instance, gets its number,
+    and the output of libraries goes into it. Messages on stderr are dropped if nobody reads them, and the work
+    continues. A closed stdout stays `None`, and so does a closed stdin; commands that need them report it.
     """
     _open_closed()
     given = sys.stderr
@@ -37,7 +37,7 @@ def _open_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # it gets the lowest number that is free, which is this one
+            opened = os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
             if opened != number:
                 os.dup2(opened, number)
                 os.close(opened)
@@ -97,8 +97,11 @@ class _Forgiving(TextIOBase):
 
 
 def _to_nothing(stream: TextIO) -> None:
-    """Lead a stream nowhere. What is in its buffer would fail once more when Python flushes it, with a code of 120."""
-    with suppress(OSError, ValueError):  # a stream without a number of its own
+    """Redirect a stream to the null device.
+
+    Otherwise flushing its buffer fails again, and Python exits with code 120.
+    """
+    with suppress(OSError, ValueError):  # a stream without its own number
         number = stream.fileno()
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, number)
@@ -106,14 +109,14 @@ def _to_nothing(stream: TextIO) -> None:
 
 
 def drop_stdout() -> None:
-    """Lead what is still to be printed on stdout nowhere."""
+    """Discard all further output on stdout."""
     if sys.stdout is not None:
         _to_nothing(sys.stdout)
 
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """Go on behind the block where the reader of stdout has seen enough: a verdict stays what it is."""
+    """Continue after the block if the reader of stdout has left, so that the verdict stays the same."""
     try:
         yield
     except BrokenPipeError:

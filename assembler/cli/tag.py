@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Batches that are read and sorted together.
 _BATCHES = 32
-#: A progress bar is worth its lines above this many sentences.
+#: A progress bar is shown above this many sentences.
 _LONG_INPUT = 200
 
 
@@ -94,13 +94,13 @@ def command(
             lines = _tokens(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer, "<stdin>")
             write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
-    count = _count(file) if file.is_file() else None  # what comes through a pipe, as `<(…)` does, comes once
+    count = _count(file) if file.is_file() else None  # a pipe, such as `<(…)`, can be read only once
     with file.open("rb") as opened, _progress(count) as advance:
         write(stream(_tokens(read_lines(opened, str(file)), tokenizer, str(file)), window=_BATCHES, progress=advance))
 
 
 class _Stream(Protocol):
-    """Reads sentences and gives results, one after the other."""
+    """Reads sentences and returns results, one after another."""
 
     def __call__(
         self, sentences: Iterator[Sequence[str]], /, *, window: int, progress: Callable[[int], None] | None
@@ -110,7 +110,7 @@ class _Stream(Protocol):
 def _stream(
     model: Path, threads: int | None, batch_size: int | None, *, spin: bool, force_tokens: bool, verify: bool
 ) -> _Stream:
-    """Return what runs the model: on tokens, or where it labels nothing but sentences, on these."""
+    """Return the runner of the model: a tagger, or a classifier if the model labels only sentences."""
     from assembler.runtime import SentenceTask, Tagger, TextClassifier
     from assembler.runtime.metadata import Metadata
     from assembler.workflows.inspection import model_header
@@ -124,7 +124,7 @@ def _stream(
 
 
 def _count(file: Path) -> int:
-    """Read all of a file before anything is printed, so that a damaged one gives an error and no half result."""
+    """Read all of a file before anything is printed, so that a damaged one causes an error and no partial result."""
     with file.open("rb") as opened:
         return sum(1 for _ in read_lines(opened, str(file)))
 
@@ -139,7 +139,7 @@ def _tokens(lines: Iterator[str], tokenizer: str | None, name: str) -> Iterator[
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """Yield the lines. A byte order mark and the ends of lines, Windows' too, are no part of the text.
+    """Yield the lines. A byte order mark and the ends of lines, including Windows', are not part of the text.
 
     Raises:
         ModelError: A line is not UTF-8 (T001), or too long (T002).
@@ -185,7 +185,7 @@ def _write_json(sentences: Iterable[Result], *, raw: bool) -> None:
 
 
 def _record(sentence: Result, *, raw: bool) -> str:
-    """Return a sentence as JSON. Of raw text, each has the places of its tokens, also where there are none."""
+    """Return a sentence as JSON. For raw text, each has the places of its tokens, even if there are none."""
     from assembler.runtime.token import places
 
     record = sentence.as_dict()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-#: What is printed of a type: files can have any number of axes, with names of any length.
+#: The length to which a printed type is shortened: files can have any number of axes, with names of any length.
 _SHOWN, _LONGEST = 16, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A dim in the ports of a kind that stands for whatever arrives, the same wherever the part uses it.
+    """A dim in the ports of a kind that matches any dim, and is the same wherever the part uses it.
 
     One that only outputs use becomes a new dynamic dim of that name.
 
     Attributes:
         name: The name.
-        told: Whether an exporter has chosen the name, which then says what the size is of.
+        told: Whether an exporter has chosen the name, which then says what the dim counts.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A size that nothing is known of but what a file calls it. It fits any other: only a run tells."""
+    """A size of which only its name in a file is known. It fits any other; only a run shows its value."""
 
     name: str
 
@@ -39,7 +39,7 @@ class Open:
         return self.name
 
 
-#: An int is a fixed size, a str the name of a dynamic one, None a size that is not known and has no name.
+#: An int is a fixed size, a str the name of a dynamic one, None an unknown size without a name.
 Dim: TypeAlias = int | str | Variable | Open | None
 
 #: The element types that a spec can name, by the names ONNX gives them.
@@ -51,18 +51,18 @@ DTYPES = (
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """What is known of a tensor.
+    """The known type of a tensor.
 
     Attributes:
         dtype: One of `DTYPES`, or `None` for any.
-        dims: One `Dim` per axis, or `None` where not even the rank is known.
+        dims: One `Dim` per axis, or `None` if not even the rank is known.
     """
 
     dtype: str | None
     dims: tuple[Dim, ...] | None
 
     def __str__(self) -> str:
-        """Return for example `float32[characters, sentences, 2048]`; `?` stands for what is not known."""
+        """Return for example `float32[characters, sentences, 2048]`; `?` marks an unknown part."""
         dtype = self.dtype or "any"
         if self.dims is None:
             return f"{dtype}[…]"
@@ -71,11 +71,11 @@ class TensorType:
 
     @property
     def rank(self) -> int | None:
-        """The number of axes, or `None` where it is not known."""
+        """The number of axes, or `None` if it is not known."""
         return None if self.dims is None else len(self.dims)
 
     def without_open(self) -> TensorType:
-        """Return the type with nothing said of its open dims, as the ports of a kind read it."""
+        """Return the type without its open dims, as the ports of a kind read it."""
         if self.dims is None:
             return self
         return TensorType(self.dtype, tuple(None if isinstance(dim, Open) else dim for dim in self.dims))

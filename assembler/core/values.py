@@ -1,4 +1,4 @@
-"""Plain values: what YAML and JSON can say."""
+"""Plain values, which YAML and JSON can express."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Drawings of a wired stack: what they show, where it goes, and how it is drawn."""
+"""Drawings of a wired stack: their content, layout and output."""

@@ -1,4 +1,4 @@
-"""What a drawing of a wired stack shows, whatever draws it: boxes, and arrows between them."""
+"""The content of a drawing of a wired stack, in any format: boxes, and arrows between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assembler.spec.model import Node
     from assembler.wiring.graph import Edge, Wiring
 
-#: What a box stands for.
+#: What a box represents.
 Role: TypeAlias = Literal["input", "part", "output"]
 
 
@@ -23,7 +23,7 @@ class Box:
 
     Attributes:
         role: Which of the three.
-        lines: Its text: the name first; for a part then its kind, and its weights where it has any.
+        lines: Its text: the name first; for a part then its kind, and its weights if it has any.
     """
 
     role: Role
@@ -32,12 +32,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A tensor on its way from box to box.
+    """A tensor from one box to another.
 
     Attributes:
-        tail: The index of the box that gives it.
+        tail: The index of the box that outputs it.
         head: The index of the box that takes it.
-        ports: The port that gives it and the port that takes it, so far as the boxes have ports.
+        ports: The port that outputs it and the port that takes it, if the boxes have ports.
         type: Its type, such as `int64[sentences]`.
     """
 
@@ -54,7 +54,7 @@ class Diagram:
     Attributes:
         title: The name of the stack.
         boxes: Inputs, parts and outputs, each in the spec's order.
-        arrows: By the box that takes them, in the order of its ports. No way along them leads back to its start.
+        arrows: Ordered by the box that takes them, then by its ports. They contain no loop.
     """
 
     title: str
@@ -63,7 +63,7 @@ class Diagram:
 
 
 def diagram(wiring: Wiring) -> Diagram:
-    """Return what a drawing of a wired spec shows. All texts are `printable`."""
+    """Return the content of a drawing of a wired spec. All texts are `printable`."""
     spec = wiring.spec
     boxes = [
         *(Box("input", (printable(name),)) for name in spec.inputs),
@@ -76,7 +76,7 @@ def diagram(wiring: Wiring) -> Diagram:
 def printable(text: str) -> str:
     r"""Return a text with `\n`, `\x01`, `\ud800` and the like written out.
 
-    A quoted YAML scalar can hold any code point; XML 1.0 has no place for most control characters, nor UTF-8 for a lone
+    A quoted YAML scalar can hold any code point; XML 1.0 cannot hold most control characters, UTF-8 cannot hold a lone
     surrogate, and a line break would end a statement of mermaid.
     """
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
@@ -103,7 +103,7 @@ def _arrows(wiring: Wiring) -> Iterator[Arrow]:
 
 
 def _taking_port(wiring: Wiring, edge: Edge) -> str:
-    """Return the port's name; with the index for a port that takes a list, for there the order matters."""
+    """Return the port's name, with the index for a port that takes a list, because there the order matters."""
     variadic = any(port.variadic for port in wiring.inputs[edge.node] if port.name == edge.port)
     return f"{edge.port}[{edge.index}]" if variadic else edge.port
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from assembler.drawing.diagram import Diagram
 
-#: How often the order is swept there and back. It seldom changes after the fourth time.
+#: How often the order is swept back and forth. It seldom changes after the fourth time.
 _SWEEPS = 12
 
 Ranks: TypeAlias = tuple[tuple[int, ...], ...]
@@ -33,7 +33,7 @@ class Layers:
 
     Attributes:
         ranks: The slots of each rank, in order.
-        chains: For each arrow the slots that it passes, from the box that gives to the box that takes.
+        chains: For each arrow the slots that it passes, from the box that outputs it to the box that takes it.
         labels: For each arrow the slot of its label.
     """
 
@@ -88,7 +88,7 @@ def _depths(diagram: Diagram) -> list[int]:
 
 
 def _ordered(layers: Layers) -> Layers:
-    """Return the order with the fewest crossings of those that sweeps there and back by barycentres give."""
+    """Return the order with the fewest crossings among those from sweeps back and forth by barycentres."""
     before, after = layers.before(), layers.after()
     ranks = best = _by_descent(layers)
     fewest = _crossings(ranks, after)

@@ -34,9 +34,9 @@ _NAME, _DETAIL, _PORTS, _TYPE = Face(10.5, bold=True), Face(8.5), Face(8, bold=T
 LEADING = 1.3
 #: Left free around the drawing, between neighbours in a rank, and around text.
 _MARGIN, _GAP, _BOX_PADDING, _LABEL_PADDING = 12.0, 14.0, (12.0, 7.0), (4.0, 2.0)
-#: The least distance of two lines that meet a box at the same side, and the usual one.
+#: The least distance of two lines that meet a box on the same side, and the usual one.
 _CROWDED, _SPREAD = 7.0, 26.0
-#: From rank to rank: the least, how much more for each point by which a line moves aside, and the most.
+#: The distance between ranks: the least, the increase for each point by which a line moves aside, and the most.
 _STEP, _SLOPE, _STEEPEST = 16.0, 0.12, 70.0
 #: The length of an arrow's head.
 ARROW = 6.0
@@ -61,9 +61,9 @@ class Layout:
         height: The height of the whole.
         boxes: For each box its frame. No two frames overlap, those of labels included.
         labels: For each arrow the frame of its label.
-        curves: For each arrow the points of its line: a start, and then three for each cubic Bézier curve, of which
-            the last is where the arrow's head begins. Lines meet no frame but those of their own boxes and label.
-        downwards: Whether arrows point down; else they point to the right.
+        curves: For each arrow the points of its line: a start, and then three for each cubic Bézier curve, of which the
+            last is where the arrow's head begins. Lines meet only the frames of their own boxes and label.
+        downwards: Whether arrows point down; otherwise they point to the right.
     """
 
     width: float
@@ -86,7 +86,7 @@ def arrow_lines(arrow: Arrow) -> tuple[Line, ...]:
 
 
 def laid_out(diagram: Diagram, measure: Measure) -> Layout:
-    """Return a diagram laid out downwards or to the right, whichever is narrower: a page scrolls downwards."""
+    """Return a diagram laid out downwards or to the right, whichever is narrower, because a page scrolls downwards."""
     layers = layered(diagram)
     sizes = _sizes(diagram, layers, measure)
     both = (_Grid(layers, sizes, downwards=downwards).layout() for downwards in (True, False))
@@ -125,14 +125,17 @@ class _Grid:
         return _CROWDED * (max(len(self._before[slot]), len(self._after[slot])) + 1)
 
     def _meeting(self, chain: Sequence[int]) -> Point:
-        """Return where across a line leaves the box that gives, and where it enters the box that takes."""
+        """Return where across a line leaves its first box, and where it enters its second."""
         return (
             self._port(chain[0], chain[1], self._after[chain[0]]),
             self._port(chain[-1], chain[-2], self._before[chain[-1]]),
         )
 
     def _port(self, box: int, slot: int, slots: Sequence[int]) -> float:
-        """Return where across a line meets a box: all that do are spread over its side, in the order of their slots."""
+        """Return where across a line meets a box.
+
+        All such lines are spread over its side, in the order of their slots.
+        """
         ordered = sorted(slots, key=lambda other: self._centres[other])
         step = min(_SPREAD, self._extents[box] / (len(slots) + 1))
         return self._centres[box] + (ordered.index(slot) - (len(slots) - 1) / 2) * step
@@ -178,7 +181,7 @@ class _Grid:
         return x + _MARGIN, y + _MARGIN
 
     def _near(self, slot: int, rank: int) -> float:
-        """Return where along a slot begins: each stands in the middle of its rank."""
+        """Return where along a slot begins; each is in the middle of its rank."""
         begin, end = self._spans[rank]
         return (begin + end - self._depths[slot]) / 2
 

@@ -1,4 +1,4 @@
-"""Draws a wired stack as a mermaid flowchart, which GitHub and many editors show where the text stands."""
+"""Draws a wired stack as a mermaid flowchart, which GitHub and many editors render in place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from assembler.drawing.diagram import Arrow, Box, Role
     from assembler.wiring.graph import Wiring
 
-#: The brackets that give a node its form: a stadium for what the host sees, a box for a part.
+#: The brackets that decide a node's form: a stadium for inputs and outputs, a box for a part.
 _FORMS: dict[Role, tuple[str, str]] = {"input": ("([", "])"), "part": ("[", "]"), "output": ("([", "])")}
 
 #: Fill, stroke and text are all fixed: with one of them left to the theme, dark mode makes the text unreadable.
@@ -23,9 +23,9 @@ _STYLES: dict[Role, str] = {
     "output": "fill:#e2f3e7,stroke:#418a5d,color:#1c2733",
 }
 
-#: What a label shows as it stands: letters and digits of any script, an underscore inside a word, and the signs of
-#: types and paths. Quotes, `#`, `&`, `<` and `>` break a label, `:` after `style` makes mermaid drop the end of an
-#: entity, and `*`, `~`, backticks and `_` at the edge of a word are markdown, which is read before entities are
+#: The characters that a label shows unchanged: letters and digits of any script, an underscore inside a word, and the
+#: signs of types and paths. Quotes, `#`, `&`, `<` and `>` break a label, `:` after `style` makes mermaid drop the end
+#: of an entity, and `*`, `~`, backticks and `_` at the edge of a word are markdown, which is read before entities are
 #: (`encodeEntities` in packages/mermaid/src/utils.ts, `createText` in rendering-util/createText.ts).
 _ODD = re.compile(r"[^\w ,.\[\]?→…/-]|(?<![^\W_])_|_(?![^\W_])")
 

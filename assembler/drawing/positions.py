@@ -1,4 +1,4 @@
-"""Finds places for the slots of each rank: near what they are joined to, in order, and apart."""
+"""Finds places for the slots of each rank: near the slots to which they are joined, in order, and apart."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from assembler.drawing.layers import Layers
 
 #: How often the places are swept back and forth: for short lines, for labels beside their boxes, for straight lines.
-#: The last two push and never pull, so that more of them would drive the boxes apart.
+#: The last two only push, so more of them would drive the boxes apart.
 _SHORT, _BESIDE, _STRAIGHT = 16, 2, 10
 
-#: For each slot those that it is joined to.
+#: For each slot those to which it is joined.
 Joined: TypeAlias = "Mapping[int, Sequence[int]]"
 
 
@@ -23,8 +23,8 @@ def positions(layers: Layers, extents: Sequence[float], gap: float) -> list[floa
 
     Args:
         layers: The slots, in ranks and in order.
-        extents: What each slot takes up along its rank.
-        gap: What is left free between two slots at least.
+        extents: The size of each slot along its rank.
+        gap: The least space between two slots.
     """
     before, after = layers.before(), layers.after()
     centres = [0.0] * len(extents)
@@ -40,10 +40,10 @@ def positions(layers: Layers, extents: Sequence[float], gap: float) -> list[floa
 
 
 def _anchors(layers: Layers, before: Joined, after: Joined) -> Joined:
-    """Return what each slot is to stand near.
+    """Return the slots near which each slot should be.
 
-    A box stands near all its labels. A label stands near that of its two boxes that has fewer lines, for the other one
-    cannot be near all of its own; but not near a box without another line, for that box comes to the label.
+    A box is near all its labels. A label is near the one of its two boxes that has fewer lines, because the other
+    cannot be near all of its own. But it is not near a box without another line, because that box moves to the label.
     """
     anchors = {slot: [*before[slot], *after[slot]] for slot in before}
     lines = {slot: len(joined) for slot, joined in anchors.items()}
@@ -54,10 +54,10 @@ def _anchors(layers: Layers, before: Joined, after: Joined) -> Joined:
 
 
 def _straight(layers: Layers, before: Joined, after: Joined) -> tuple[Joined, Joined]:
-    """Return what to line up with on the way back, and on the way forth.
+    """Return the slots to line up with on the way back, and on the way forth.
 
-    Forth, all line up with what comes before, but for labels of a box that gives several: those are where they should
-    be. Back, only boxes that nothing feeds move.
+    Forth, all line up with the slots before them, except labels of a box with several arrows, which are already in
+    place. Back, only boxes that nothing feeds move.
     """
     back = {slot: after[slot] for slot in before if not before[slot]}
     fanned = {slot for slot in layers.labels if len(after[before[slot][0]]) > 1}
@@ -67,7 +67,7 @@ def _straight(layers: Layers, before: Joined, after: Joined) -> tuple[Joined, Jo
 def _sweep(
     ranks: Sequence[Sequence[int]], apart: Sequence[Sequence[float]], neighbours: Joined, centres: list[float]
 ) -> None:
-    """Move the slots of each rank towards the middle of their neighbours; those without any want to stay."""
+    """Move the slots of each rank towards the middle of their neighbours; those without any stay."""
     for rank, separations in zip(ranks, apart, strict=True):
         wanted = [
             sum(centres[other] for other in neighbours[slot]) / len(neighbours[slot])
@@ -82,7 +82,7 @@ def _sweep(
 def settled(wanted: Sequence[float], separations: Sequence[float]) -> list[float]:
     """Return the places nearest to the wanted ones, by least squares, that keep the order and the separations.
 
-    Less the separations before each, this is isotonic regression, which pooling adjacent violators solves exactly
+    After subtraction of the separations, this is isotonic regression, which pooling adjacent violators solves exactly
     (R. E. Barlow and others: Statistical Inference under Order Restrictions, 1972, section 1.2).
 
     Args:

@@ -41,14 +41,14 @@ _POINTS_PER_INCH = 72
 #: From the middle of a line of text to its baseline, in parts of its size.
 _BASELINE = 0.36
 
-#: matplotlib brings the first along, so widths are measured with it; the others are no wider, for readers without it.
+#: matplotlib includes the first, so widths are measured with it. The others, for readers without it, are no wider.
 _FONTS = ["DejaVu Sans", "Verdana", "Segoe UI", "Helvetica", "Arial", "sans-serif"]
 
 
 def svg(wiring: Wiring) -> str:
     """Return a wired spec as the text of an SVG file: the same for the same wiring and release of matplotlib."""
     with mpl.rc_context(_settings()), warnings.catch_warnings():
-        # Whoever views the drawing may well have a font for a glyph that ours lacks.
+        # A viewer may have a font for a glyph that ours lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         shown = diagram(wiring)
         file = StringIO()
@@ -67,7 +67,7 @@ def measured(line: Line) -> float:
 def figure(shown: Diagram, layout: Layout) -> Figure:
     """Return a diagram as a figure, one unit a point, with the size that the layout has."""
     size = (layout.width / _POINTS_PER_INCH, layout.height / _POINTS_PER_INCH)
-    # Neither this nor the canvas is pyplot's, which would keep the figure, and look for a display.
+    # Neither this nor the canvas comes from pyplot, which would keep the figure and look for a display.
     drawn = Figure(figsize=size, dpi=_POINTS_PER_INCH, facecolor=_GROUND)
     FigureCanvasSVG(drawn)
     place = Affine2D().scale(1, -1).translate(0, layout.height).scale(1 / _POINTS_PER_INCH) + drawn.dpi_scale_trans

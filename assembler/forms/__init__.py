@@ -1,1 +1,1 @@
-"""The forms that a source can have: what each reads, how its parts are addressed, what it gives when opened."""
+"""The forms that a source can have: their files, the paths of their parts, and their opened sources."""

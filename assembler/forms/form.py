@@ -1,4 +1,4 @@
-"""What a form of source is: its keys in a spec, what it reads, and how it is opened.
+"""The definition of a form of source: its keys in a spec, its files, and how it is opened.
 
 A form is one `SourceForm` in a module that `assemble check` imports: it imports torch, numpy or onnx when a source is
 opened, never at its top. Third parties publish theirs through the entry-point group `assembler.sources`;
@@ -25,14 +25,14 @@ class Opener(Protocol):
     """Reads a source."""
 
     def __call__(self, source: Source, setting: Setting) -> OpenedSource:
-        """Read the source. What is wrong with its file is raised as `SourceError`."""
+        """Read the source. Errors in its file are raised as `SourceError`."""
 
 
 class Peek(Protocol):
-    """Looks at sources for `assemble check`, in milliseconds."""
+    """Peeks at sources for `assemble check`, in milliseconds."""
 
     def __call__(self, sources: Sequence[Source], setting: Setting) -> Mapping[str, Weights | str]:
-        """Return by name what is known of the weights of each source, or why nothing is: its file is not here."""
+        """Return by name the known facts on the weights of each source, or that its file is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Misnamed:
 
     Attributes:
         message: What was got.
-        hint: What was most likely meant.
+        hint: The path that was most likely meant.
     """
 
     message: str
@@ -70,25 +70,25 @@ class SourceForm:
 
     Attributes:
         name: The key that a spec writes before the location: `tagger: {flair: de-pos.pt}`.
-        title: What such a source is, with its article: `a flair checkpoint`.
+        title: The noun for such a source, with its article: `a flair checkpoint`.
         location: The JSON Schema of the location, with a description and examples.
         open: Reads a source.
-        keys: A JSON Schema for each other key that the spec may write; `sha256` has every source.
+        keys: A JSON Schema for each other key that the spec may write; every source has `sha256`.
         example: A source, for the schema and the documentation.
-        gives: The sorts of weights that it can give (`Weights.sort`), or `None` where that is not known before.
+        gives: The sorts of weights that it can have (`Weights.sort`), or `None` if that is not known in advance.
         reference: Whether its models label tokens or sentences, so that a proof can be against them.
-        whole: Whether a source is a graph with named inputs and outputs, so that a stack which was cut out of it can be
+        whole: Whether a source is a graph with named inputs and outputs, so that a stack that was cut out of it can be
             compared with it.
-        heads: The last words of the paths of those parts that know the labels of their model.
-        packages: The packages, beside this one, whose versions decide what its sources compute.
-        suffixes: What the names of its files end in, with the dot, for hints.
-        isolated: Whether what its parts compute was exported by strangers, so that a model with such parts is loaded
-            and run in a process beside ours.
-        is_name: Whether a location may be a name that is fetched, where no file has it.
-        lacking: The keys that would pin what a name leads to and that a source does not have.
-        misnamed: What is wrong with a path that no source of this form can have. It is asked before any is read.
+        heads: The last words of the paths of the parts that have the labels of their model.
+        packages: The packages, besides this one, whose versions decide what its sources compute.
+        suffixes: The suffixes of its files, with the dot, for hints.
+        isolated: Whether its parts were exported by strangers, so that a model with such parts is loaded and run in a
+            separate process.
+        is_name: Whether a location without a file may be a name that is fetched.
+        lacking: The keys that would pin the model of a name and that a source lacks.
+        misnamed: Why no source of this form can have a path. It is called before any source is read.
         companions: The other files that are read with a source's own, so that no build writes over them.
-        peek: Looks at sources without their weights; `None` where they are only looked for.
+        peek: Peeks at sources without their weights; `None` if only their existence is checked.
     """
 
     name: str

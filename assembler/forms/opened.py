@@ -1,4 +1,4 @@
-"""What an opened source gives: weights, and the loaded models that a proof compares with."""
+"""The interface of opened sources: weights, and the loaded models with which a proof compares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """What a model says of the tokens of one sentence.
+    """The result of a model for the tokens of one sentence.
 
     Attributes:
         labels: A label per token, `O` included.
@@ -29,11 +29,11 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What a model says of one sentence as a whole.
+    """The result of a model for one sentence as a whole.
 
     Attributes:
         labels: The labels that it gets, with their scores.
-        probabilities: The probability of each class, but for those that are never written.
+        probabilities: The probability of each class, without those that are never written.
     """
 
     labels: Mapping[str, float]
@@ -46,7 +46,7 @@ class Joined:
 
     Attributes:
         paths: The embeddings in that order, as a spec names their weights.
-        rule: What the order follows, for a hint, such as `flair sorts them by name`.
+        rule: The reason for the order, for a hint, such as `flair sorts them by name`.
     """
 
     paths: tuple[str, ...]
@@ -58,44 +58,44 @@ class SourceModel(Protocol):
 
     @property
     def prefix(self) -> str:
-        """What the paths of its parts begin with: the name of the source, or `source.path.to.model`."""
+        """The prefix of the paths of its parts: the name of the source, or `source.path.to.model`."""
 
     def decisions(self) -> TokenLabels | SentenceLabels | None:
-        """Return what it labels, and with what; `None` of a model that decides nothing, which is no reference."""
+        """Return what it labels, and with which labels; `None` for a model that decides nothing: it is no reference."""
 
     def joined(self) -> Joined | None:
-        """Return in which order it joins its embeddings; `None` where a spec may join what it likes."""
+        """Return the order in which it joins its embeddings; `None` if a spec may join them in any order."""
 
     def can_read(self, sentence: Sequence[str]) -> bool:
         """Return whether the model itself can label a sentence."""
 
     def reads_neighbours(self) -> bool:
-        """Return whether what it says of a sentence depends on those around it."""
+        """Return whether its result for a sentence depends on the sentences around it."""
 
     def predict(
         self, sentences: Sequence[Sequence[str]], batch_size: int, *, exact_sums: bool = False
     ) -> Sequence[Tagged]:
-        """Return the label and the score of each token; asked of models that label tokens.
+        """Return the label and the score of each token; only called for models that label tokens.
 
         Args:
-            sentences: Sentences. Tokens without a character are none.
+            sentences: Sentences. Empty tokens do not count.
             batch_size: How many sentences are run at once.
-            exact_sums: Whether long sums are made in float64. A model without any says what it always says.
+            exact_sums: Whether long sums are computed in float64. For a model without any, it changes nothing.
         """
 
     def classify(self, sentences: Sequence[Sequence[str]], batch_size: int) -> Sequence[Classified]:
-        """Return the labels of each sentence; asked of models that label sentences."""
+        """Return the labels of each sentence; only called for models that label sentences."""
 
     def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]] | None:
-        """Return what reaches its head, to find the part of a spec that gives something else.
+        """Return the input of its head, to find the part of a spec that outputs something else.
 
         Returns:
-            float32 [sentences, tokens, features], zeros behind each sentence's end, and the widths of the embeddings
-            in the order in which they are joined; `None` if it cannot be told.
+            float32 [sentences, tokens, features], zeros after each sentence's end, and the widths of the embeddings in
+            the order in which they are joined; `None` if it is not known.
         """
 
     def unsteady(self) -> Iterable[AbstractContextManager[None]]:
-        """Yield blocks in which it computes the same and rounds otherwise: with other threads, or other kernels."""
+        """Yield blocks in which it computes the same but rounds differently: with other threads, or other kernels."""
 
 
 @runtime_checkable
@@ -129,10 +129,10 @@ class OpenedSource(Protocol):
         """The SHA-256 of the bytes that were read, in lower-case hex."""
 
     def paths(self) -> Sequence[str]:
-        """Return what a spec can name under `weights`: the name of the source, or `source.path.to.part`."""
+        """Return the paths that a spec can name under `weights`: the name of the source, or `source.path.to.part`."""
 
     def weights(self, path: str) -> Weights | None:
         """Return the weights of one part, or `None` if there is no such part."""
 
     def models(self) -> Sequence[SourceModel]:
-        """Return the loaded models; none of a source that has nothing but weights."""
+        """Return the loaded models; none for a source that has only weights."""

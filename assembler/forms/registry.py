@@ -1,4 +1,4 @@
-"""The forms that a source can have: our own, and those of installed packages."""
+"""The forms that a source can have: built-in ones, and those of installed packages."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ GROUP = "assembler.sources"
 #: The keys that every source may have.
 COMMON = ("sha256",)
 
-# Named here and not by entry points, so that they are there when the package runs from a source tree. The first is
-# what a source without the key of any form is taken for.
+# Named here and not by entry points, so that they exist when the package runs from a source tree. A source without the
+# key of any form is taken for the first.
 _BUILT_IN = ("flair_checkpoints", "onnx_subgraphs", "inner_specs")
 
 
@@ -32,7 +32,8 @@ def forms() -> Mapping[str, SourceForm]:
     """Return every form by name: built-in ones first, then installed ones.
 
     Raises:
-        SpecError: An installed package publishes something that is no form, or takes a name that is taken (K004, K005).
+        SpecError: An installed package publishes something that is not a form, or uses a name that is taken (K004,
+            K005).
     """
     return _known()
 
@@ -51,14 +52,14 @@ def built_in_forms() -> Mapping[str, SourceForm]:
 
 @contextmanager
 def reading(source: Source, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Name the form and the source when code of another package's form fails in the block.
+    """Report the form and the source if code of another package's form fails in the block.
 
     Args:
         source: The source.
-        passing: What the block may raise because of what it was asked; the caller looks after that.
+        passing: Errors that the block may raise because of its arguments; the caller handles them.
 
     Raises:
-        SourceError: It has raised something (K006). Errors in forms of our own are bugs, and pass through.
+        SourceError: It raised an exception (K006). Errors in built-in forms are bugs, and pass through.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""A source as its form sees it: what the spec says of it, and what it is read in."""
+"""A source as its form sees it: its entry in the spec, and the setting in which it is read."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Source:
 
     Attributes:
         name: The name the graph uses.
-        form: The name of its form, which is the key that the spec writes before the location.
-        location: A path relative to the spec, or where the form has them a name that it knows.
+        form: The name of its form, which is the key before the location in the spec.
+        location: A path relative to the spec, or a name that the form knows.
         sha256: The digest that the file must have, in lower-case hex, or `None`.
-        mark: Where the location stands.
-        options: What the spec says under the form's other keys.
+        mark: Where the location is.
+        options: The values of the form's other keys in the spec.
     """
 
     name: str
@@ -36,39 +36,39 @@ class Source:
 
     @property
     def revision(self) -> str | None:
-        """The revision of what is fetched by a name, or `None`."""
+        """The revision of a model that is fetched by its name, or `None`."""
         revision = self.options.get("revision")
         return None if revision is None else str(revision)
 
 
 @dataclass(frozen=True, slots=True)
 class Nesting:
-    """The specs that a source is in: a spec can be a source of another.
+    """The specs that contain a source, because a spec can be a source of another.
 
     Attributes:
         files: Their files, the outermost first.
-        read: The file of each inner spec that was read, as often as it was. All specs of a stack share it.
+        read: The file of each inner spec, as often as it was read. All specs of a stack share it.
     """
 
     files: tuple[Path, ...] = ()
     read: list[Path] = field(default_factory=list)
 
     def inside(self, file: Path) -> Nesting:
-        """Return the nesting of the sources of a spec; the outermost begins to count anew."""
+        """Return the nesting of the sources of a spec; the outermost starts a new count."""
         return Nesting((*self.files, file), self.read if self.files else [])
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a source is read in.
+    """The setting in which a source is read.
 
     Attributes:
-        folder: The folder that its path is relative to.
-        opset: The ONNX opset that the model is emitted at.
-        trust: Whether what can run code when it is read may be read.
+        folder: The folder to which its path is relative.
+        opset: The ONNX opset at which the model is emitted.
+        trust: Whether files that can run code when they are read are allowed.
         confined: Whether no file outside the folder may be opened (`check --strict`).
-        proven: Whether the model will be compared with what the source itself gives.
-        nesting: The specs that the source is in.
+        proven: Whether the model will be compared with the outputs of the source itself.
+        nesting: The specs that contain the source.
     """
 
     folder: Path

@@ -38,15 +38,15 @@ def write_spec(
 
     Args:
         locations: Local checkpoints, relative to the current folder, or names that flair knows (`name@revision`).
-            Language models and tables that several of them have become one part.
-        folder: The folder that the spec will lie in; the paths of the checkpoints are made relative to it.
+            Language models and tables that several of them share become one part.
+        folder: The folder of the spec, to which the paths of the checkpoints are made relative.
         trust: Whether object pickles, which can run code, may be read.
-        text: Whether the model is to take text, and to give labels, instead of ids and indices.
-        name: What the stack is called; by default as its checkpoints are.
+        text: Whether the model takes text and outputs labels, instead of ids and indices.
+        name: The name of the stack; by default that of its checkpoints.
 
     Raises:
         SourceError: A checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
-            from text alone (R005); or a file is no ONNX model (R006, R012).
+            from text alone (R005); or a file is not an ONNX model (R006, R012).
         ModelError: An exported file has an input of a type that a spec cannot name (M005).
     """
     wanted = [locations] if isinstance(locations, str) else list(locations)
@@ -60,24 +60,24 @@ def write_spec(
         parse_spec(written, str(folder / "spec.yaml"))
         return written
     names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
-    with _without_spec():
+    with _unplaced_problems():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
         called = joined_name([each.location for each in given]) if name is None else stack_name(name)
         written = text_spec(given, called) if text else _spec(given, called)
-    parse_spec(written, str(folder / "spec.yaml"))  # a spec of ours must pass our own schema
+    parse_spec(written, str(folder / "spec.yaml"))  # our own spec must pass our own schema
     return written
 
 
 @contextmanager
-def _without_spec() -> Iterator[None]:
-    """Take what is said of a spec from problems in the block: there is none yet."""
+def _unplaced_problems() -> Iterator[None]:
+    """Remove mentions of a spec from problems in the block, because there is no spec yet."""
     try:
         yield
     except SourceError as err:
-        raise SourceError(*map(_outside_specs, err.problems)) from err
+        raise SourceError(*map(_unplaced, err.problems)) from err
 
 
-def _outside_specs(problem: Problem) -> Problem:
+def _unplaced(problem: Problem) -> Problem:
     hint = "paths are relative to the current folder" if problem.hint == RELATIVE else problem.hint
     return replace(problem, line=None, column=None, hint=hint)
 
@@ -93,7 +93,7 @@ def _spec(given: Sequence[Given], name: str) -> str:
 
 
 def _is_exported(location: str) -> bool:
-    """Return whether a location is an ONNX file, which has no layers of flair's that a spec could be made of."""
+    """Return whether a location is an ONNX file, which has no flair layers from which a spec could be made."""
     with suppress(OSError, ValueError), open_regular(location) as stream:
         return is_model(stream.read(1)) or Path(location).suffix == ".onnx"
     return False

@@ -19,10 +19,10 @@ def document_lines(
     """Return the parts between tokens and documents, and the tensor of the documents.
 
     Args:
-        base: What the names of the parts begin with.
+        base: The prefix of the names of the parts.
         model: The classifier.
         order: Its embeddings in the order in which flair joins them.
-        words: Joins the embeddings, where they are joined token by token.
+        words: Joins the embeddings, if they are joined token by token.
     """
     weights = model.weights(f"{model.prefix}.document")
     poolings = model.poolings() or []

@@ -1,4 +1,4 @@
-"""The parts of a spec that give a tagger's embeddings: language models and tables."""
+"""The parts of a spec for a tagger's embeddings: language models and tables."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from assembler.weights.protocol import Weights
 
 
-#: A table of more words is worth a hint at how to cut it.
+#: Above this many words, the spec has a hint on cutting the table.
 _MANY = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """One embedding of a tagger, as the spec has it.
+    """One embedding of a tagger, as written in the spec.
 
     Attributes:
         place: Its place in the tagger's stack.
@@ -43,7 +43,7 @@ class Embeddings:
     """The embeddings of one or several models.
 
     Attributes:
-        parts: Each once, also where several models have the same.
+        parts: Each once, even if several models have the same.
         orders: For each model, by its name in the spec, its embeddings in the order in which flair joins them.
     """
 
@@ -56,7 +56,7 @@ class Embeddings:
 
 
 def embeddings(models: Sequence[FlairSource]) -> Embeddings:
-    """Name the embeddings: as hosts know them for a pair of both directions, by numbers where it takes them."""
+    """Name the embeddings: by the usual names for a pair of both directions, by numbers if these are needed."""
     found: list[Weights] = []
     paths: list[str] = []
     places: dict[str, list[int]] = {}
@@ -75,12 +75,12 @@ def embeddings(models: Sequence[FlairSource]) -> Embeddings:
                 paths.append(path)
             own.append(known[mark])
         places[model.prefix] = [own[place] for place in model.order()]
-    parts = [_at(part, paths[part.place]) for part in _named(list(enumerate(found)))]
+    parts = [_with_path(part, paths[part.place]) for part in _named(list(enumerate(found)))]
     return Embeddings(parts, {prefix: [parts[place] for place in own] for prefix, own in places.items()})
 
 
-def _at(part: Embedding, path: str) -> Embedding:
-    """Return a part that names the path of its weights, which the parts of all models are numbered without."""
+def _with_path(part: Embedding, path: str) -> Embedding:
+    """Return a part with the path of its weights, instead of its number among the parts of all models."""
     return replace(part, lines=[line.replace(_weights(part.place), f"weights: {path}") for line in part.lines])
 
 
@@ -106,7 +106,7 @@ def _named(found: list[tuple[int, Weights]]) -> list[Embedding]:
 
 
 def _language_model(place: int, weights: CharLmWeights, number: str, *, shared: bool) -> Embedding:
-    """Name a language model; texts that differ in their markers differ in length, and have lengths of their own."""
+    """Name a language model. Texts that differ in their markers differ in length, and have their own lengths."""
     base = f"{weights.characters.direction}{number}"
     node, words, indices = f"{base}_lm", f"{base}_words", f"{base}Indices"
     lengths = "characterLengths" if shared else f"{base}CharacterLengths"
@@ -144,7 +144,7 @@ def _pieces(place: int, weights: PieceWeights, number: str) -> Embedding:
 
 
 def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
-    """Name an encoder and the pooling of its subtokens; each has inputs of its own, for tokenisers differ."""
+    """Name an encoder and the pooling of its subtokens. Each has its own inputs, because tokenisers differ."""
     node, words, pieces = f"encoder{number}", f"encoder{number}_words", f"[pieces{number}, subtokens{number}]"
     inputs = {f"subtokens{number}": pieces, f"subtokenMask{number}": pieces}
     fed = {"states": f"{node}.states"}
@@ -169,7 +169,7 @@ def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
 
 
 def _layers(weights: EncoderWeights) -> str:
-    """Return how many layers there are and which are given; those behind the last of these are left out."""
+    """Return how many layers there are and which are output; those after the last of these are left out."""
     count, chosen = len(weights.layers), weights.chosen
     given = f"the layers {', '.join(map(str, chosen))} given{' as their mean' if weights.mean else ''}"
     if len(chosen) == 1:
@@ -178,7 +178,7 @@ def _layers(weights: EncoderWeights) -> str:
 
 
 def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:
-    """Return the part of a language model, with what a reader wants to know of it."""
+    """Return the part of a language model, with a comment on it for readers."""
     recurrent = weights.recurrent
     layers = "" if len(recurrent.layers) == 1 else f"{len(recurrent.layers)} layers of "
     size = f"{layers}{recurrent.cell}({recurrent.hidden_size})"

@@ -1,4 +1,4 @@
-"""The spec of exported ONNX files: what each has for ports, and which of them fit together."""
+"""The spec of exported ONNX files: the ports of each, and which of them fit together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _File:
 
     Attributes:
         node: The part that it becomes.
-        location: Where it lies, as the spec says it.
+        location: Its path, as written in the spec.
         header: Its ports.
     """
 
@@ -39,8 +39,8 @@ class _Feed:
     """What feeds a port.
 
     Attributes:
-        text: The reference, as the spec has it.
-        question: What a person should look at, or nothing.
+        text: The reference, as written in the spec.
+        question: A question for the person who edits the spec, or nothing.
     """
 
     text: str
@@ -51,12 +51,12 @@ def exported_spec(paths: Sequence[Path], folder: Path, name: str | None = None) 
     """Return a commented spec that joins exported files where the names and types of their ports agree.
 
     Args:
-        paths: The files, in the order of the data: an output feeds inputs of files behind it.
+        paths: The files, in the order of the data: an output feeds inputs of later files.
         folder: The folder that the spec will lie in.
-        name: What the stack is called; by default as its files are.
+        name: The name of the stack; by default that of its files.
 
     Raises:
-        SourceError: A file cannot be read or is no ONNX model (R001, R006, R012).
+        SourceError: A file cannot be read or is not an ONNX model (R001, R006, R012).
         ModelError: An input is of a type that a spec cannot name (M005).
     """
     files = [*_files(paths, folder)]
@@ -93,7 +93,7 @@ def _files(paths: Sequence[Path], folder: Path) -> Iterator[_File]:
 
 
 class _Joined:
-    """The files that have been joined so far."""
+    """The files that were joined so far."""
 
     def __init__(self, parts: Collection[str]) -> None:
         self.inputs: dict[str, tuple[TensorType, list[str]]] = {}
@@ -103,7 +103,7 @@ class _Joined:
         self._parts = parts
 
     def add(self, file: _File) -> None:
-        """Find what feeds each port of a file, and make its outputs known to those behind it."""
+        """Find what feeds each port of a file, and offer its outputs to later files."""
         feeds = self.feeds[file.node] = {}
         for port, type_ in file.header.inputs.items():
             found = self._found(port, type_, [feed.text for feed in feeds.values()])
@@ -113,7 +113,7 @@ class _Joined:
             self._outputs[f"{file.node}.{port}"] = (port, type_)
 
     def _found(self, port: str, type_: TensorType, taken: Sequence[str]) -> _Feed | None:
-        """Return the output that fits a port: one of its name, else the only one of its type."""
+        """Return the output that fits a port: one with its name, or else the only one with its type."""
         fitting = {text: entry for text, entry in self._outputs.items() if text not in taken and _fits(entry[1], type_)}
         named = [text for text, (name, _) in fitting.items() if name == port]
         if named:
@@ -129,7 +129,7 @@ class _Joined:
         return f"an input of the model: or is it {' or '.join(unread[:4])}?" if unread else ""
 
     def _input(self, file: _File, port: str, type_: TensorType) -> str:
-        """Return the name of the model's input that feeds a port; files that call it the same share it."""
+        """Return the name of the model's input that feeds a port; files that use the same name share it."""
         if type_.dtype not in DTYPES:
             message = f"the input '{port}' is {type_.dtype or 'of a type'} that a spec cannot name"
             raise ModelError(Problem("M005", message, "convert it inside the exported file", file.location))

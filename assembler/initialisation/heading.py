@@ -20,7 +20,7 @@ class Given:
 
     Attributes:
         opened: It, read.
-        location: Where it lies, as the spec says it.
+        location: Its path, as written in the spec.
     """
 
     opened: FlairSource

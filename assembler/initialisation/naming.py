@@ -1,4 +1,4 @@
-"""Names and texts as YAML holds them."""
+"""Names and texts as YAML."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 
 def quoted(text: str) -> str:
-    """Return text as YAML, in quotes where our own reader would take it for something else without them."""
+    """Return text as YAML, in quotes if our own reader would take it for something else without them."""
     plain = re.fullmatch(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*", text) and parse(f"[{text}]", "").root == [text]
     return text if plain else in_quotes(text)
 
 
 def in_quotes(text: str) -> str:
-    """Return text in double quotes. JSON's escapes are YAML's; what JSON leaves plain and YAML forbids is escaped."""
+    """Return text in double quotes.
+
+    JSON's escapes are YAML's; characters that JSON leaves plain but YAML forbids are escaped.
+    """
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in quoted)
 

@@ -1,4 +1,4 @@
-"""The spec of taggers and classifiers: one, or several that share what they have in common."""
+"""The spec of taggers and classifiers: of one, or of several that share their common parts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.initialisation.embeddings import Embedding
 
-#: Names that parts of embeddings begin with.
+#: The prefixes of the names of embeddings' parts.
 _TAKEN = re.compile(r"(forward|backward|table|encoder|pieces)\d*")
 
 
 @dataclass(slots=True)
 class _Stack:
-    """What has been written of a spec.
+    """The written parts of a spec.
 
     Attributes:
         lines: The parts.
@@ -82,7 +82,7 @@ def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
 
 
 def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding]) -> None:
-    """Add what a model has behind its embeddings."""
+    """Add the parts of a model after its embeddings."""
     if model.poolings() is not None:
         lines, fed = document_lines(base, model, order, lambda: _words(stack, base, order))
         stack.lines += lines
@@ -104,7 +104,7 @@ def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding
 
 
 def _words(stack: _Stack, base: str, order: Sequence[Embedding]) -> str:
-    """Return the tensor of a model's words, joined from its embeddings where there are several."""
+    """Return the tensor of a model's words, joined from its embeddings if there are several."""
     rows = tuple(embedding.rows for embedding in order)
     if len(rows) == 1:
         return rows[0]

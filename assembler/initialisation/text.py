@@ -1,4 +1,4 @@
-"""The spec of a tagger that takes text and gives labels."""
+"""The spec of a tagger that takes text and outputs labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def text_spec(given: Sequence[Given], name: str) -> str:
     """Return the spec of a tagger whose host feeds text, and nothing else.
 
     Raises:
-        SourceError: It reads something that standard operators cannot make of text, or there are several (R005).
+        SourceError: It reads something that standard operators cannot compute from text, or there are several (R005).
     """
     opened = given[0].opened
     if len(given) > 1 or opened.tasks:
@@ -100,7 +100,7 @@ def _embedding_lines(place: int, name: str, model: CharLmWeights) -> list[str]:
 
 
 def _has_spans(head: TaggerHeadWeights) -> bool:
-    """Return whether the labels are read as spans, by the rules that a part of kind `spans` knows."""
+    """Return whether the labels are read as spans, by the rules of the kind `spans`."""
     return head.spans and head.reading == "sequence_tagger"
 
 

@@ -47,6 +47,6 @@ def _peek(source: Source, setting: Setting) -> StackHeader | str:
 
 def _asked(spec: Spec, opset: int, known: Collection[str]) -> int:
     """Return the least opset that a spec can be emitted at, or 0 for any."""
-    if spec.opset_told or opset != spec.opset:
+    if spec.opset_named or opset != spec.opset:
         return opset
     return 0 if all(name in known for name in spec.graph) else OPSETS[0]

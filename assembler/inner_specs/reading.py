@@ -77,7 +77,7 @@ def require_opset(source: Source, spec: Spec, opset: int) -> None:
     Raises:
         ModelError: It does (M001).
     """
-    if spec.opset_told and spec.opset != opset:
+    if spec.opset_named and spec.opset != opset:
         message = f"source '{source.name}': the spec is at opset {spec.opset}, the stack at {opset}"
         hint = f"set 'opset: {spec.opset}' in the outer spec, or leave it out of both"
         raise ModelError(Problem.at(source.mark, "M001", message, hint))

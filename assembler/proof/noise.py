@@ -111,6 +111,6 @@ def excused(spec: Spec, diagnose: Diagnosis, task: str, largest: float) -> Toler
     A number that the spec itself says is kept to the letter, and what lies beyond all that noise may excuse is not
     measured.
     """
-    if spec.proof.within_said or not largest <= AT_MOST:
+    if spec.proof.tolerance_set or not largest <= AT_MOST:
         return Tolerance(spec.proof.scores_within)
     return tolerance_of(spec, diagnose.noise(task))

@@ -54,7 +54,7 @@ def _claims(references: References) -> dict[str, Value]:
     spec = references.spec
     _, less = missing(spec, references.coverage)
     # the noise of a source is a figure of one machine; how far it may be excused is not
-    noise: dict[str, Value] = {"scores_within_by_noise": AT_MOST} if tags and not spec.proof.within_said else {}
+    noise: dict[str, Value] = {"scores_within_by_noise": AT_MOST} if tags and not spec.proof.tolerance_set else {}
     left_out: dict[str, Value] = {"left_out": references.left_out} if references.left_out else {}
     record: dict[str, Value] = {
         **left_out,

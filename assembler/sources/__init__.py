@@ -1,1 +1,1 @@
-"""Where weights come from. Trust and digests live here and nowhere else."""
+"""Where weights come from. Only this package handles trust and digests."""

@@ -1,4 +1,4 @@
-"""Sources and models of another package's form: what they raise, or give too little of, is a problem of theirs."""
+"""Sources and models of another package's form: their errors and missing results become problems of that form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 
 def guarded(source: Source, opened: OpenedSource) -> OpenedSource:
-    """Return an opened source whose faults are problems; one of our own forms as it is."""
+    """Return an opened source whose errors become problems; a source of a built-in form is returned unchanged."""
     return opened if source.form in built_in_forms() else _Source(source, opened)
 
 

@@ -1,4 +1,4 @@
-"""Finds the file that a source names, or says that its location is a name which its form fetches."""
+"""Finds the file that a source names, or reports that its location is a name that its form fetches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from assembler.forms.source import Source
     from assembler.spec.model import Spec
 
-#: What is said of a path where nothing better is known.
+#: The hint for a path if there is no better one.
 RELATIVE = "paths are relative to the spec"
-#: So many names of files fit a hint.
+#: The number of file names in a hint.
 _FEW = 5
 
 
@@ -59,7 +59,7 @@ def _found(source: Source, path: Path) -> Path | None:
 
 
 def may_be_name(source: Source) -> bool:
-    """Return whether a location may be a name that its form fetches, where no file has it."""
+    """Return whether a location without a file may be a name that its form fetches."""
     with reading(source):
         return form_of(source).is_name(source)
 
@@ -76,14 +76,14 @@ def _files(folder: Path, suffixes: Collection[str]) -> list[str]:
 
 
 def unpinned(spec: Spec) -> list[Problem]:
-    """Return a problem (W024) for each source that is fetched by a name which nothing pins.
+    """Return a problem (W024) for each source that is fetched by an unpinned name.
 
-    What a hub answers to a name can be changed by whoever owns the name.
+    The owner of a name on a hub can change the model at any time.
     """
     problems = []
     for source in spec.sources.values():
         if not may_be_name(source) or not is_inside(spec.folder, source.location):
-            continue  # of what is outside, not even its being there is told
+            continue  # for paths outside, not even their existence is reported
         if os.path.lexists(os.path.join(spec.folder, source.location)):  # noqa: PTH118 - what is there is no name
             continue
         with reading(source):

@@ -1,8 +1,8 @@
-"""Private copies of source files: what was hashed is what is read.
+"""Private copies of source files, so that the hashed bytes are the ones that are read.
 
-A file can be replaced between two openings, and rewritten under one: a descriptor then gives other bytes than were
-hashed. So a source is read once, into a copy that has no name others could open, and hashed on the way. All that is
-read afterwards is the copy. Small ones stay in memory, large ones lie on the disk (in `TMPDIR`).
+A file can be replaced between two openings, and rewritten while it is open: then a descriptor reads other bytes than
+were hashed. So a source is read once, into a copy without a name that others could open, and hashed at the same time.
+Afterwards only the copy is read. Small copies stay in memory, large ones are on the disk (in `TMPDIR`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: The most bytes that a source may have: the largest encoders have some fourteen gigabytes.
 MOST_BYTES = 1 << 36
-#: What is kept in memory.
+#: The most bytes that are kept in memory.
 SMALL = 1 << 24
 _CHUNK = 1 << 20
 
@@ -43,7 +43,7 @@ class OpenedFile:
     """A source's file, copied.
 
     Attributes:
-        name: What the file is called, for problems.
+        name: The name of the file, for problems.
         digest: The SHA-256 of the copy.
     """
 
@@ -52,12 +52,12 @@ class OpenedFile:
     _copy: BinaryIO
 
     def stream(self) -> BinaryIO:
-        """Return the copy, at its beginning. It is one stream, which the next call sets back."""
+        """Return the copy, at its beginning. It is a single stream, which the next call rewinds."""
         self._copy.seek(0)
         return self._copy
 
     def close(self) -> None:
-        """Let go of the copy."""
+        """Release the copy."""
         self._copy.close()
 
 
@@ -66,7 +66,7 @@ def open_source(source: Source, path: Path) -> OpenedFile:
 
     Raises:
         SourceError: It cannot be read (R001), the spec pins another digest (R002), or it changed while it was read or
-            there is no room for a copy (R013).
+            there is no space for a copy (R013).
     """
     copy: BinaryIO = io.BytesIO()
     try:
@@ -88,20 +88,20 @@ def _file() -> BinaryIO:
     """Return a file without a name.
 
     Raises:
-        NoRoomError: There is none to be had.
+        NoRoomError: None can be created.
     """
     try:
-        # closed by whoever reads it, or with the last reference to it
+        # closed by its reader, or with the last reference to it
         return tempfile.TemporaryFile(prefix="assemble-")
     except OSError as err:
         raise NoRoomError(err.errno, err.strerror) from err
 
 
 def copied(stream: BinaryIO, copy: BinaryIO) -> str:
-    """Copy what is left of a file and return its SHA-256 in lower-case hex.
+    """Copy the rest of a file and return its SHA-256 in lower-case hex.
 
     Raises:
-        ChangedError: It has not the size that it had when it was opened.
+        ChangedError: Its size differs from the size when it was opened.
         NoRoomError: The copy cannot be written.
         OSError: It cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Opens the sources of a spec and hands each part its weights."""
+"""Opens the sources of a spec and passes each part its weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assembler.spec.model import Node, Spec, WeightPath
     from assembler.weights.protocol import Weights
 
-#: The most ports that exported subgraphs may have together, each as often as it is a part.
+#: The most ports of all exported subgraphs together; a file counts once for each of its parts.
 _MOST_PORTS = 100_000
 
 
@@ -46,7 +46,7 @@ class OpenSources:
         return tuple(model for source in self.opened.values() for model in source.models())
 
     def model_behind(self, path: str | None) -> SourceModel | None:
-        """Return the loaded model that a part's weights come from, or `None` if they come from elsewhere."""
+        """Return the loaded model from which a part's weights come, or `None` if they come from elsewhere."""
         source = self.opened.get((path or "").partition(".")[0])
         models = () if source is None else source.models()
         return next((model for model in models if f"{path}.".startswith(f"{model.prefix}.")), None)
@@ -62,10 +62,10 @@ def open_sources(spec: Spec, *, trust: bool, proven: bool = True) -> OpenSources
     Args:
         spec: The spec.
         trust: Whether object pickles, which can run code, may be read.
-        proven: Whether what is built will be compared with the sources.
+        proven: Whether the built model will be compared with the sources.
 
     Raises:
-        SpecError: The words to keep of a table cannot be told (W021).
+        SpecError: The words to keep of a table cannot be read (W021).
         SourceError: A source is missing, pinned otherwise, not trusted, damaged or not supported (R001 to R007), or its
             form fails (K006).
         ModelError: An ONNX file has another opset (M001, M002).
@@ -122,7 +122,7 @@ def _together(node: Node, given: Mapping[str, Weights]) -> Weights:
 
 @runtime_checkable
 class _WithPorts(Protocol):
-    """Weights whose parts have ports of their own."""
+    """Weights whose parts have their own ports."""
 
     @property
     def inputs(self) -> Collection[str]: ...
@@ -132,13 +132,13 @@ class _WithPorts(Protocol):
 
 
 def open_headers(spec: Spec) -> tuple[dict[str, Weights], list[str]]:
-    """Look at the sources of which something is known without their weights, such as the ports of subgraphs.
+    """Peek at the sources that reveal something without their weights, such as the ports of subgraphs.
 
     Returns:
-        What is known of the weights by node, and a note for each node whose source is not there.
+        The known facts on the weights by node, and a note for each node whose source is missing.
 
     Raises:
-        SourceError: A file is there and cannot be used (R001, R005, R006, R012, R014), or a form fails (K006).
+        SourceError: A file exists but cannot be used (R001, R005, R006, R012, R014), or a form fails (K006).
     """
     problems: list[Problem] = []
     found = _peeked(spec, problems)
@@ -163,22 +163,22 @@ def open_headers(spec: Spec) -> tuple[dict[str, Weights], list[str]]:
 
 @runtime_checkable
 class _WithOpset(Protocol):
-    """Weights that are a graph at some opset; 0 where the file does not say."""
+    """Weights that are a graph at some opset; 0 if the file does not name it."""
 
     @property
     def opset(self) -> int: ...
 
 
 def at_common_opset(spec: Spec, headers: Mapping[str, Weights]) -> Spec:
-    """Return the spec with an opset, where it names none: the newest of its exported subgraphs.
+    """Return the spec with an opset, if it names none: the newest of its exported subgraphs.
 
-    A file need not be converted where it stands alone, and what is converted is so upward.
+    So a single file need not be converted, and others are only converted upward.
     """
     opsets = [each.opset for each in headers.values() if isinstance(each, _WithOpset) and each.opset]
     asked = any(source.options.get("convert") is True for source in spec.sources.values())
-    if spec.opset_told or asked or not opsets:
+    if spec.opset_named or asked or not opsets:
         return spec
-    exported = all(name in headers for name in spec.graph)  # our own kinds are not emitted at older ones
+    exported = all(name in headers for name in spec.graph)  # built-in kinds are not emitted at older ones
     return replace(spec, opset=min(max(*opsets, 1 if exported else OPSETS[0]), OPSETS[1]))
 
 

@@ -1,7 +1,7 @@
 """Cuts a table of words down to those that a spec keeps.
 
-A cut table is not equal to its source: words that were dropped are looked up like words that it never had. So the file
-declares what was kept, and a proof says how many sentences it had to leave out.
+A cut table is not equal to its source: dropped words are looked up like words that the table never had. So the file
+declares the words that were kept, and a proof says how many sentences it had to leave out.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _rows_of(spec: Spec, node: Node, words: Words, kept: Sequence[str]) -> list[
 
 
 def _cut(weights: TableWeights, rows: Iterable[int]) -> TableWeights:
-    """Return the table with some rows, and with the row of unknown words, which keeps its place before or behind."""
+    """Return the table with some rows, and with the row of unknown words, which stays before or after them."""
     whole, unknown = weights.words, weights.words.unknown
     kept = np.unique([*rows, unknown])
     listed = [int(row) for row in kept if row < len(whole.words)]
@@ -100,7 +100,7 @@ def _cut(weights: TableWeights, rows: Iterable[int]) -> TableWeights:
 
 
 def sentences_that_keep(sentences: Sequence[Sequence[str]], tables: Iterable[TableWeights]) -> list[Sequence[str]]:
-    """Return the sentences whose words are all found as in the source: none was dropped from a table."""
+    """Return the sentences without dropped words, whose words are all found as in the source."""
     left = list(sentences)
     for cut in (table.cut for table in tables if table.cut is not None):
         whole = cut.whole

@@ -174,7 +174,7 @@ class Proof:
             each part that outputs tags.
         sentences: A file of sentences, one a line, tokens separated by spaces; relative to the spec; or `None`.
         scores_within: The largest difference of a score that still counts as equal.
-        within_said: Whether the spec itself sets the tolerance; then it is applied exactly.
+        tolerance_set: Whether the spec itself sets the tolerance; then it is applied exactly.
         tags_changed: The share of tags that a lossy profile may change, or `None` for the profile's own.
         gold: A file of tokens with the labels that a person gave them, relative to the spec; or `None`.
         accuracy_loss: How much less of it a lossy profile may get right than the source, or `None` for the default.
@@ -189,7 +189,7 @@ class Proof:
     against: str | None
     sentences: str | None
     scores_within: float
-    within_said: bool
+    tolerance_set: bool
     tags_changed: float | None
     gold: str | None
     accuracy_loss: float | None
@@ -218,7 +218,7 @@ class Spec:
         folder: The folder that paths are relative to.
         document: The text from which all this was read.
         confined: Whether no file outside the folder may be opened (`check --strict`).
-        opset_told: Whether the spec itself names the opset.
+        opset_named: Whether the spec itself names the opset.
         nesting: The specs that it is in.
     """
 
@@ -234,7 +234,7 @@ class Spec:
     folder: Path
     document: Document
     confined: bool = False
-    opset_told: bool = True
+    opset_named: bool = True
     nesting: Nesting = field(default_factory=Nesting)
 
     def setting(self, *, trust: bool = False, proven: bool = True) -> Setting:

@@ -77,7 +77,7 @@ def _spec(document: Document) -> Spec:
         proof=_proof(document, _mapping(root.get("proof"))),
         folder=Path(document.file).parent,
         document=document,
-        opset_told="opset" in root,
+        opset_named="opset" in root,
     )
 
 
@@ -169,7 +169,7 @@ def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
         against=_optional_text(entries.get("against")),
         sentences=_optional_text(entries.get("sentences")),
         scores_within=float(within) if isinstance(within, int | float) else DEFAULT_TOLERANCE,
-        within_said="scores_within" in entries,
+        tolerance_set="scores_within" in entries,
         tags_changed=float(changed) if isinstance(changed, int | float) else None,
         gold=_optional_text(entries.get("gold")),
         accuracy_loss=float(loss) if isinstance(loss, int | float) else None,

@@ -38,7 +38,7 @@ def fills(wiring: Wiring) -> dict[str, Fill]:
 
 def _fill(wiring: Wiring, name: str) -> Fill:
     told = wiring.spec.inputs[name].fill
-    found = [_at(wiring, edge) for edges in wiring.edges.values() for edge in edges if edge.reference.text == name]
+    found = [_fill_at(wiring, edge) for edges in wiring.edges.values() for edge in edges if edge.reference.text == name]
     rules = {fill.rule for fill in found}
     if told is None and (len(rules) != 1 or None in rules):
         return Fill(None)
@@ -51,7 +51,7 @@ def _fill(wiring: Wiring, name: str) -> Fill:
     return Fill(rule, subjects, parts)
 
 
-def _at(wiring: Wiring, edge: Edge) -> Fill:
+def _fill_at(wiring: Wiring, edge: Edge) -> Fill:
     """Return how the port at the end of an edge says that its input is filled."""
     port = fed_port(wiring, edge)
     rule = RULES.get(port.fill or "")

@@ -59,7 +59,7 @@ def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, .
                 found.setdefault(node, {}).setdefault(port.gives, name)
     against = spec.proof.against
     tasks = [
-        Task(node, {**outputs, **_said(spec, found, node)})
+        Task(node, {**outputs, **_descriptions(spec, found, node)})
         for node, outputs in found.items()
         if _DECIDED & set(outputs)
     ]
@@ -71,7 +71,7 @@ def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, .
     return tuple(sorted(tasks, key=rank))
 
 
-def _said(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> dict[str, str]:
+def _descriptions(spec: Spec, found: Mapping[str, Mapping[str, str]], decider: str) -> dict[str, str]:
     """Return the outputs of parts that only describe a decision: those of its own model, or without weights."""
     said: dict[str, str] = {}
     model = (spec.graph[decider].weights or "").rpartition(".")[0]

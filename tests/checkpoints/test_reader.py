@@ -508,7 +508,7 @@ def test_a_tar_archive_is_refused_by_its_name(magic: bool) -> None:  # noqa: FBT
 BOUNDED = """
 import io, resource, sys
 from pathlib import Path
-from assembler.sources.checkpoint import RefusalError, read_checkpoint
+from assembler.flair_checkpoints.pickles import RefusalError, read_checkpoint
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 most = pages * resource.getpagesize() + (64 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -524,7 +524,7 @@ for path in sys.argv[1:]:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is read off /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is read from /proc")
 def test_a_few_bytes_ask_for_no_gigabytes_and_no_minutes(tmp_path: Path) -> None:
     memo = b"N" + b"".join(b"r" + struct.pack("<I", 1 << bit) for bit in range(8, 32))
     doubled = b"]" + b"".join(b"q" + bytes([number]) + b"0]h" + bytes([number]) + b"a" for number in range(3))

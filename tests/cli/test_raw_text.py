@@ -12,7 +12,7 @@ from assembler.cli.raw_text import noticed
     [
         (["Das ist gut .", "ein\tWort"], "text:2: note: it has a tab"),
         (["Das ist gut. Sie kam an. Wir auch."], "text:1: note: it looks like several sentences"),
-        (["Das ist es .", "Sie kam heute."], "text:2: note: punctuation stands right behind a word"),
+        (["Das ist es .", "Sie kam heute."], "text:2: note: punctuation comes right after a word"),
         (["她" * 300], "text:1: note: it is one token, for it has no space"),
     ],
 )
