@@ -38,7 +38,8 @@ runs, and whose expected outputs it gives, becomes a part. What the assembled fi
 ONNX Runtime on the model itself, bit by bit: with the part alone, and with the part twice in one stack. Then it is built once
 more with the default proof, which knows nothing of the test's inputs.
 
-`make conformance` makes this page, and takes about a quarter of an hour. This one is of onnx {onnx} and ONNX Runtime {runtime},
+`make conformance OLDER=DATA` makes this page, where `DATA` is the folder `onnx/backend/test/data` of an older onnx's wheel, or
+nothing. This one is of onnx {onnx} and ONNX Runtime {runtime},
 {cases} tests, of which ONNX Runtime passes {models}.
 
 """
@@ -224,6 +225,7 @@ REASONS = {
     "M005": "an input of the test is no tensor, or of a type that a spec cannot name",
     "M006": "ONNX Runtime does not load the assembled file",
     "M007": "the operator refuses the values that were tried; `proof:` with `inputs` or `cases` tells others",
+    "M008": "ONNX's checker infers the shapes of the file's operator wrongly, and refuses the assembled file",
     "M029": "the file declares a size that only the test's own values give; `cases` tells the proof these",
     "P002": "the operator draws random numbers, or the file computes something else in another order",
     "P006": "a size that the file declares is contradicted by a run",
