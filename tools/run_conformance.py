@@ -24,7 +24,7 @@ from onnx import numpy_helper
 from assembler.core.errors import AssemblerError
 from assembler.initialisation.exported import exported_spec
 from assembler.isolation.scope import isolated
-from assembler.onnx_model.sessions import open_session, run
+from assembler.onnx_model.sessions import open_session, run_all
 from assembler.runtime.engine import ort
 from assembler.workflows.assembly import assemble
 
@@ -146,7 +146,7 @@ def outcome(case: Case, folder: Path) -> Outcome | None:
     ports = [port.name for port in case.model.graph.input if port.name not in initial]
     feeds = {name: value for name, value in zip(ports, case.inputs, strict=False) if value is not None}
     try:
-        alone = run(open_session(path, "the model"), feeds, "the model")
+        alone = run_all(open_session(path, "the model"), feeds, "the model")
     except AssemblerError:
         return None
     except (TypeError, ValueError, KeyError, RuntimeError):  # of values that are no arrays
@@ -176,7 +176,7 @@ def _built(folder: Path, paths: Sequence[Path], feeds: Mapping[str, Any], alone:
         text = parallel(text) if len(paths) > 1 else text
         (folder / "stack.yaml").write_text(text, encoding="utf-8")
         assemble(folder / "stack.yaml", target, proof=False)
-        given = run(open_session(target, "the stack"), _renamed(feeds, target), "the stack")
+        given = run_all(open_session(target, "the stack"), _renamed(feeds, target), "the stack")
     except AssemblerError as err:
         return err.problems[0].code, str(err).partition("\n")[0][:300]
     except Exception as err:  # noqa: BLE001 - a bug is counted, and the others go on

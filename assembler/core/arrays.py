@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Array: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.generic]]"
 Arrays: TypeAlias = "Mapping[str, Array]"
+#: What a model takes or gives: a tensor, a sequence, a map from whole numbers or texts to numbers or texts, or nothing,
+#: which an optional can be.
+RuntimeValue: TypeAlias = (
+    "Array | Sequence[RuntimeValue] | Mapping[int, float | str] | Mapping[str, float | str] | None"
+)
+RuntimeValues: TypeAlias = "Mapping[str, RuntimeValue]"
 
 
 def buffer_of(array: Array) -> memoryview:

@@ -42,19 +42,24 @@ class Open:
 #: An int is a fixed size, a str the name of a dynamic one, None an unknown size without a name.
 Dim: TypeAlias = int | str | Variable | Open | None
 
-#: The element types that a spec can name, by the names ONNX gives them.
-DTYPES = (
+#: The element types that numpy has itself, which a spec can name.
+PLAIN_DTYPES = (
     "float32", "float16", "float64", "int64", "int32", "int16", "int8",
-    "uint64", "uint32", "uint16", "uint8", "bool", "string", "bfloat16",
+    "uint64", "uint32", "uint16", "uint8", "bool", "string",
+)  # fmt: skip
+#: The element types that ONNX Runtime is fed, which a spec can name, by the names ONNX gives them.
+DTYPES = (
+    *PLAIN_DTYPES, "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "int4", "uint4",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """The known type of a tensor.
+    """The known type of a tensor, or of a sequence, a map, an optional or a sparse tensor.
 
     Attributes:
-        dtype: One of `DTYPES`, or `None` for any.
+        dtype: One of `DTYPES`, another element type of ONNX, `sequence(float32)`, `map(int64, float32)`,
+            `optional(float32)`, `sparse(float32)` or a nesting of these; `None` for any.
         dims: One `Dim` per axis, or `None` if not even the rank is known.
     """
 
@@ -64,10 +69,17 @@ class TensorType:
     def __str__(self) -> str:
         """Return for example `float32[characters, sentences, 2048]`; `?` marks an unknown part."""
         dtype = self.dtype or "any"
+        if not self.is_tensor:
+            return dtype
         if self.dims is None:
             return f"{dtype}[…]"
         shown = ["?" if dim is None else str(dim)[:_LONGEST] for dim in self.dims[:_SHOWN]]
         return f"{dtype}[{', '.join(shown)}{', …' if len(self.dims) > _SHOWN else ''}]"
+
+    @property
+    def is_tensor(self) -> bool:
+        """Whether it is a tensor, as far as is known."""
+        return self.dtype is None or "(" not in self.dtype
 
     @property
     def rank(self) -> int | None:

@@ -24,7 +24,7 @@ from assembler.wiring.graph import wire
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.core.arrays import Arrays
+    from assembler.core.arrays import RuntimeValues
     from assembler.forms.opened import SourceModel
     from assembler.forms.source import Setting, Source
     from assembler.onnx_file.header import OnnxHeader
@@ -70,7 +70,7 @@ class InnerStack:
         """Return nothing: the sizes are in the types."""
         return {}
 
-    def run(self, inputs: Arrays) -> Arrays | None:
+    def run(self, inputs: RuntimeValues) -> RuntimeValues | None:
         """Run its parts one by one."""
         found = dict(self.stepwise.run(inputs))
         return {name: found[output.reference.text] for name, output in self.wiring.spec.outputs.items()}

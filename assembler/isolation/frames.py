@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from assembler.core.element_types import beyond_numpy, element_type, numpy_type
+from assembler.isolation.values import flat, whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from assembler.core.arrays import RuntimeValues
 
 _SIZES = struct.Struct("<QQ")
 _LONGEST_HEADER = 1 << 26
 #: More than any tensor of a proof has; the memory of the process that sends it is bounded beside this.
 _MOST_BYTES = 1 << 40
 _TEXT = "text"
-#: Element types that travel, as numpy writes them.
+#: Element types that travel, as numpy writes them; those that it lacks travel by their names.
 _PLAIN = frozenset(np.dtype(name).str for name in "?bBhHiIlLqQefdFD")
 
 
@@ -39,10 +44,12 @@ class Frame:
     Attributes:
         words: What is said: short values by name.
         arrays: Named arrays.
+        values: What models take and give, which may be sequences, maps and optionals of arrays.
     """
 
     words: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    values: RuntimeValues = field(default_factory=dict)
 
     def write(self, stream: BinaryIO) -> None:
         """Write it.
@@ -51,15 +58,18 @@ class Frame:
             OSError: Nobody reads.
             TypeError: An array's elements are of a type that does not travel.
         """
-        packed = {name: _packed(name, array) for name, array in self.arrays.items()}
+        values, inside = flat(self.values)
+        arrays = [*self.arrays.items(), *inside.items()]
+        packed = [_packed(name, array) for name, array in arrays]
         described = [
-            {"name": name, "dtype": dtype, "shape": list(self.arrays[name].shape), "size": len(content)}
-            for name, (dtype, content) in packed.items()
+            {"name": name, "dtype": dtype, "shape": list(array.shape), "size": len(content)}
+            for (name, array), (dtype, content) in zip(arrays, packed, strict=True)
         ]
-        header = json.dumps({"words": dict(self.words), "arrays": described}).encode()
-        total = sum(len(content) for _, content in packed.values())
+        parts = {"words": dict(self.words), "arrays": described, "values": values, "own": len(self.arrays)}
+        header = json.dumps(parts).encode()
+        total = sum(len(content) for _, content in packed)
         stream.write(_SIZES.pack(len(header), total) + header)
-        stream.writelines(content for _, content in packed.values())
+        stream.writelines(content for _, content in packed)
         stream.flush()
 
     @classmethod
@@ -80,7 +90,9 @@ class Frame:
             if sum(_size(each) for each in described) != total:
                 message = "its sizes do not agree"
                 raise DamagedFrameError(message)
-            return cls(words, dict(_arrays(stream, described)))
+            arrays = [*_arrays(stream, described)]
+            own = int(header["own"])
+            return cls(words, dict(arrays[:own]), whole(dict(header["values"]), dict(arrays[own:])))
         except (LookupError, TypeError, UnicodeError, RecursionError) as err:
             raise DamagedFrameError(str(err)) from err
 
@@ -88,6 +100,9 @@ class Frame:
 def _packed(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
     if array.dtype.kind in "OU":
         return _TEXT, json.dumps([str(text) for text in array.ravel().tolist()]).encode()
+    name_of_type = element_type(array)
+    if beyond_numpy(name_of_type):
+        return name_of_type, np.ascontiguousarray(array).tobytes()
     if array.dtype.str not in _PLAIN:
         message = f"{name} is of the type {array.dtype}, which cannot be compared"
         raise TypeError(message)
@@ -114,6 +129,8 @@ def _arrays(stream: BinaryIO, described: list[Mapping[str, Any]]) -> Iterator[tu
             array: NDArray[Any] = np.array([str(text) for text in texts], object)
         elif each["dtype"] in _PLAIN:
             array = np.frombuffer(content, np.dtype(each["dtype"]))
+        elif beyond_numpy(each["dtype"]):
+            array = np.frombuffer(content, numpy_type(each["dtype"]))
         else:
             message = "an element type is unknown"
             raise DamagedFrameError(message)

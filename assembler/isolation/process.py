@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.core.errors import AssemblerError, ModelError
@@ -70,7 +71,7 @@ class Worker:
         limits = self._limits or Limits.of_this_machine()
         process = self._started(limits)
         drop, self.dropped[:] = list(self.dropped), []
-        request = Frame({**request.words, "drop": drop}, request.arrays)
+        request = replace(request, words={**request.words, "drop": drop})
         answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         carrier = threading.Thread(target=_carry, args=(process, request, answers), daemon=True)
         carrier.start()

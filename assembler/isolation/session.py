@@ -6,19 +6,21 @@ import weakref
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, Never, cast
 
 import numpy as np
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.isolation.frames import Frame
+from assembler.isolation.running import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from assembler.core.arrays import RuntimeValue, RuntimeValues
     from assembler.isolation.process import Worker
 
 _FEW = 8
@@ -32,7 +34,7 @@ class Port:
 
     name: str
     type: str
-    shape: list[int | str]
+    shape: list[int | str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,16 @@ class IsolatedSession:
         """Refuse likewise."""
         raise NotImplementedError(binding)
 
-    def tensors(self) -> list[str]:
-        """Return the outputs that are tensors; sequences and maps stay where they are."""
-        return [port.name for port in self._outputs if port.type.startswith("tensor(")]
-
     def run(self, names: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        """Return the outputs called `names`.
+        """Return the outputs called `names`, which are tensors.
+
+        Raises:
+            ModelError: As `run_all`.
+        """
+        return cast("list[NDArray[Any]]", self.run_all(names, feeds))
+
+    def run_all(self, names: Sequence[str], feeds: RuntimeValues) -> list[RuntimeValue]:
+        """Return the outputs called `names`, whatever their types.
 
         Raises:
             ModelError: The run fails in ONNX Runtime (the second of `codes`), or ends the process, the time or the
@@ -127,10 +133,9 @@ class IsolatedSession:
         """
         if self._generation != self._worker.generation:
             self._load()
-        arrays = {name: np.asarray(array) for name, array in feeds.items()}
-        shapes = ", ".join(_shown(name, array) for name, array in arrays.items())[:_LONGEST]
+        shapes = ", ".join(_shown(name, value) for name, value in feeds.items())[:_LONGEST]
         answer = self._worker.ask(
-            Frame({"act": "run", "session": self._number, "outputs": list(names)}, arrays),
+            Frame({"act": "run", "session": self._number, "outputs": list(names)}, {}, feeds),
             self._what,
             lambda text: ModelError(
                 Problem(self._codes[1], f"ONNX Runtime does not run {self._what} on {shapes}: {text}")
@@ -138,7 +143,7 @@ class IsolatedSession:
             on=f" on {shapes}" if shapes else "",
             size=self._size,
         )
-        return [answer.arrays[name] for name in names]
+        return [answer.values[name] for name in names]
 
 
 def _size(path: Path) -> int:
@@ -149,7 +154,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _shown(name: str, array: NDArray[Any]) -> str:
+def _shown(name: str, value: RuntimeValue) -> str:
     """Return name, type and shape, and the values where they are few."""
-    text = f"{name} {array.dtype}{list(array.shape)}"
-    return f"{text} = {array.tolist()!r:.200}" if array.size <= _FEW else text
+    text = shown(name, value)
+    return f"{text} = {value.tolist()!r:.200}" if isinstance(value, np.ndarray) and value.size <= _FEW else text

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from assembler.isolation.frames import Frame
+from assembler.isolation.running import run_session
 from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
 
 _FATAL_ONLY = 4  # what fails is an answer; ONNX Runtime would print it as well
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -108,7 +107,7 @@ def _load(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     sessions[int(request.words["session"])] = session
     ports = {
-        key: [[port.name, port.type, [dim if isinstance(dim, int) else str(dim) for dim in port.shape]] for port in own]
+        key: [[port.name, port.type, [*map(_dim, port.shape)]] for port in own]
         for key, own in (
             ("inputs", session.get_inputs()),
             ("outputs", session.get_outputs()),
@@ -118,15 +117,14 @@ def _load(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
     return Frame({**ports, "metadata": dict(session.get_modelmeta().custom_metadata_map)})
 
 
+def _dim(dim: object) -> int | str | None:
+    """Return a size or a name as it is, and nothing of a dim that has neither."""
+    return dim if isinstance(dim, int) or dim is None else str(dim)
+
+
 def _run(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
     names = [str(name) for name in request.words["outputs"]]
-    feeds = {name: _fed(array) for name, array in request.arrays.items()}
-    given = sessions[int(request.words["session"])].run(names, feeds)
-    return Frame({}, {name: np.asarray(array) for name, array in zip(names, given, strict=True)})
-
-
-def _fed(array: NDArray[Any]) -> NDArray[Any]:
-    return array if array.dtype.kind != "U" else array.astype(object)
+    return Frame({}, {}, run_session(sessions[int(request.words["session"])], names, request.values))
 
 
 def _check(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.core.regular_files import OutsideError, size_inside
-from assembler.onnx_file.header import Allowance, Field, Wire, fields, text
+from assembler.onnx_file.fields import Allowance, Field, Wire, fields, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.core.regular_files import open_regular
-from assembler.onnx_file.header import Allowance, Field, Wire, fields, packed_numbers, problems_of, text
+from assembler.onnx_file.fields import Allowance, Field, Wire, fields, packed_numbers, text
+from assembler.onnx_file.header import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

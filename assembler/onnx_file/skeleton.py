@@ -9,7 +9,8 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from assembler.core.regular_files import open_regular
-from assembler.onnx_file.header import Allowance, Field, Wire, fields, problems_of, text
+from assembler.onnx_file.fields import Allowance, Field, Wire, fields, text
+from assembler.onnx_file.header import problems_of
 
 if TYPE_CHECKING:
     from pathlib import Path

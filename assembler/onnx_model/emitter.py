@@ -8,9 +8,10 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from assembler.onnx_model.fragment import Fragment, element_number, tensor_proto
+from assembler.onnx_model.fragment import Fragment, tensor_proto
 from assembler.onnx_model.graph import tensor_names
 from assembler.onnx_model.names import Names
+from assembler.onnx_model.type_protos import element_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

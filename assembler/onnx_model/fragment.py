@@ -53,11 +53,6 @@ class Fragment:
         return sum(math.prod(t.dims) for t in initializers if t.name in self.weights or t.data_type in real)
 
 
-def element_number(dtype: str) -> int:
-    """Return ONNX's number of an element type that a spec can name."""
-    return int(onnx.TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())))
-
-
 def tensor_proto(name: str, array: Array) -> onnx.TensorProto:
     """Return an initializer: whole if it is small or holds text, a stub otherwise."""
     if array.dtype.kind in "OUS" or array.nbytes <= INLINE_BYTES:

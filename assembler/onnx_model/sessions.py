@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
+from assembler.isolation.running import all_shown, run_session
 from assembler.isolation.scope import current, isolated
 from assembler.isolation.session import IsolatedSession
 from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import Array, Arrays, RuntimeValue, RuntimeValues
 
 #: A model that is open here, or in a separate process.
 OpenSession: TypeAlias = ort.InferenceSession | IsolatedSession
@@ -33,7 +33,7 @@ def _ort_errors() -> tuple[type[BaseException], ...]:
 
 
 #: The errors that loading and running can raise.
-_ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, OSError, *_ort_errors())
+_ERRORS: tuple[type[BaseException], ...] = (RuntimeError, ValueError, TypeError, OSError, *_ort_errors())
 
 
 def open_session(model: Path | bytes, what: str) -> OpenSession:
@@ -61,31 +61,41 @@ def open_session(model: Path | bytes, what: str) -> OpenSession:
 
 
 def run(session: OpenSession, inputs: Arrays, what: str) -> dict[str, Array]:
-    """Run a session and return its outputs by name.
+    """Run a session and return its outputs that are tensors, by name.
 
     Raises:
         ModelError: The run fails in ONNX Runtime (M007), or its process died, hung or ran out of memory (M025 to M027).
     """
+    names = [port.name for port in session.get_outputs() if port.type.startswith("tensor(")]
+    return cast("dict[str, Array]", _run(session, names, inputs, what))
+
+
+def run_all(session: OpenSession, inputs: RuntimeValues, what: str) -> dict[str, RuntimeValue]:
+    """Run a session and return all its outputs by name: sequences, maps and optionals too.
+
+    Raises:
+        ModelError: As `run`.
+    """
+    return _run(session, [port.name for port in session.get_outputs()], inputs, what)
+
+
+def _run(session: OpenSession, names: list[str], inputs: RuntimeValues, what: str) -> dict[str, RuntimeValue]:
     wanted = {entry.name for entry in (*session.get_inputs(), *session.get_overridable_initializers())}
-    fed = {name: array for name, array in inputs.items() if name in wanted}
+    fed = {name: value for name, value in inputs.items() if name in wanted}
     if isinstance(session, IsolatedSession):
-        names = session.tensors()
-        return dict(zip(names, session.run(names, fed), strict=True))
-    names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run_all(names, fed), strict=True))
     try:
-        outputs = session.run(names, fed)
+        return run_session(session, names, fed)
     except _ERRORS as err:
-        shapes = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
-        message = f"ONNX Runtime does not run {what} on {shapes}: {first_line(err)}"
+        message = f"ONNX Runtime does not run {what} on {all_shown(inputs)}: {first_line(err)}"
         raise ModelError(Problem("M007", message)) from err
-    return dict(zip(names, cast("list[Array]", outputs), strict=True))
 
 
-def run_file(path: Path, inputs: Arrays) -> Mapping[str, Array]:
+def run_file(path: Path, inputs: RuntimeValues) -> dict[str, RuntimeValue]:
     """Run a stranger's model file once, in a separate process."""
     what = f"the exported subgraph {path.name}"
     with isolated():
-        return run(open_session(path, what), inputs, what)
+        return run_all(open_session(path, what), inputs, what)
 
 
 def first_line(err: BaseException) -> str:

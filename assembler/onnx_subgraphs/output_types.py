@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
 
 from assembler.core.errors import ModelError
@@ -13,9 +14,7 @@ from assembler.core.tensors import Dim, TensorType, Variable
 from assembler.isolation.onnx_tools import inferred
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from assembler.core.arrays import Array
+    from assembler.core.arrays import RuntimeValues
     from assembler.onnx_file.header import OnnxHeader
 
 
@@ -60,13 +59,15 @@ def _better(output: onnx.ValueInfoProto, said: TensorType) -> TensorType:
     return TensorType(said.dtype, tuple(dims))
 
 
-def require_shapes(what: str, header: OnnxHeader, given: Mapping[str, Array]) -> None:
+def require_shapes(what: str, header: OnnxHeader, given: RuntimeValues) -> None:
     """Refuse a run whose outputs are not what the file says: the inputs are none that it is for.
 
     Raises:
         ModelError: The sizes or the number of axes differ (M029).
     """
     for name, array in given.items():
+        if not isinstance(array, np.ndarray):  # a sequence, a map or nothing says no shape
+            continue
         said = header.outputs[name].dims
         fits = said is None or (
             len(said) == array.ndim

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import Array, RuntimeValues
     from assembler.forms.opened import SourceModel
     from assembler.forms.source import Setting, Source
     from assembler.onnx_model.emitter import Emitter
@@ -78,7 +78,7 @@ class OnnxSubgraph:
         """Return nothing: the sizes are in the header."""
         return {}
 
-    def run(self, inputs: Arrays) -> Arrays | None:
+    def run(self, inputs: RuntimeValues) -> RuntimeValues | None:
         """Run the file itself, untouched, in ONNX Runtime: the bytes that were hashed."""
         from assembler.onnx_model.sessions import run_file
 

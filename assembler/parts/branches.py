@@ -13,7 +13,7 @@ from assembler.weights.several import SeveralWeights
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.core.arrays import Arrays
+    from assembler.core.arrays import Arrays, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.emitter import Emitter
     from assembler.parts.merged_ports import Merged
@@ -33,8 +33,8 @@ def ports(part: PartView) -> Ports:
     return Ports(
         (
             condition,
-            *(Port(name, type_) for name, type_ in both.inputs.items()),
-            *(Port(name, type_, optional=True) for name, type_ in both.defaults.items()),
+            *(Port(name, type_, any_value=True) for name, type_ in both.inputs.items()),
+            *(Port(name, type_, optional=True, any_value=True) for name, type_ in both.defaults.items()),
         ),
         tuple(Port(name, _opened(type_, bound)) for name, type_ in both.outputs.items()),
     )
@@ -73,8 +73,8 @@ def build(part: PartView, emit: Emitter) -> None:
     """Emit an `If`, whose branches read the part's inputs from outside, and its weights."""
     from onnx import helper
 
-    from assembler.onnx_model.fragment import element_number
     from assembler.onnx_model.opsets import common_opsets
+    from assembler.onnx_model.type_protos import type_proto
 
     both = _merged(part)
     if both is None:
@@ -90,7 +90,7 @@ def build(part: PartView, emit: Emitter) -> None:
         fed = {port: emit.input(port) for port in fragment.inputs}
         nodes, given = lifted(emit, fragment, key, fed, opsets)
         outputs = [
-            helper.make_tensor_value_info(given[port], element_number(str(type_.dtype)), None)
+            helper.make_value_info(given[port], type_proto(TensorType(type_.dtype, None), f"the output '{port}'"))
             for port, type_ in both.outputs.items()
         ]
         branches[f"{key}_branch"] = helper.make_graph(nodes, key, [], outputs)
@@ -109,7 +109,7 @@ def _case(_part: PartView, inputs: Arrays) -> str:
     return f"'{_THEN}'" if bool(inputs[_CONDITION]) else f"'{_ELSE}'"
 
 
-def run(part: PartView, inputs: Arrays) -> Arrays:
+def run(part: PartView, inputs: Arrays) -> RuntimeValues:
     """Run the graph that the condition picks, alone."""
     weights = _weights(part, _THEN if bool(inputs[_CONDITION]) else _ELSE)
     header, both = header_of(weights), _merged(part)

@@ -21,7 +21,7 @@ def ports(part: PartView) -> Ports:
 
 def build(part: PartView, emit: Emitter) -> None:
     """Emit one Cast."""
-    from assembler.onnx_model.fragment import element_number
+    from assembler.onnx_model.type_protos import element_number
 
     number = element_number(str(part.parameters["to"]))
     emit.output("tensor", emit.op("Cast", [emit.input("tensor")], "cast", to=number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.core.tensors import DTYPES, TensorType
+from assembler.core.tensors import PLAIN_DTYPES, TensorType
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ KIND = Kind(
     parameters={
         "value": {**_nested(_MOST_NESTED), "description": "The values, up to four axes.", "examples": [[0, 2, 1]]},
         "dtype": {
-            "enum": [dtype for dtype in DTYPES if dtype != "bfloat16"],
+            "enum": list(PLAIN_DTYPES),
             "description": "Their element type.",
             "examples": ["int64"],
         },

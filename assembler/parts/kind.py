@@ -16,7 +16,7 @@ from assembler.weights.protocol import sort_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from assembler.core.arrays import Arrays
+    from assembler.core.arrays import Arrays, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.emitter import Emitter
     from assembler.weights.protocol import Weights
@@ -48,6 +48,8 @@ class Port:
             the places in a text. The lengths or the mask that are fed say how many places are real.
         tries: For an input port of one number: the values that a proof gives it, one after another, where an input of
             the model feeds it and the spec says nothing else.
+        any_value: For an input port whose type names no element type: whether it takes sequences, maps and optionals
+            too, and not tensors alone.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Port:
     joins: str | None = None
     padded: tuple[int, int] | None = None
     tries: tuple[int, ...] = ()
+    any_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class Builder(Protocol):
 class Runner(Protocol):
     """Runs one part alone, as its sources do."""
 
-    def __call__(self, part: PartView, inputs: Arrays) -> Arrays:
+    def __call__(self, part: PartView, inputs: Arrays) -> RuntimeValues:
         """Return what its output ports give."""
 
 

@@ -38,8 +38,11 @@ def ports(part: PartView) -> Ports:
     outputs = {name: _opened(_dims_of(name, type_, names), bound) for name, type_ in header.outputs.items()}
     return Ports(
         inputs=(
-            *(Port(name, type_) for name, type_ in inputs.items()),
-            *(Port(name, _dims_of(name, type_, names), optional=True) for name, type_ in header.defaults.items()),
+            *(Port(name, type_, any_value=True) for name, type_ in inputs.items()),
+            *(
+                Port(name, _dims_of(name, type_, names), optional=True, any_value=True)
+                for name, type_ in header.defaults.items()
+            ),
         ),
         outputs=tuple(Port(name, type_) for name, type_ in outputs.items()),
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from assembler.core.tensors import TensorType
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 from assembler.parts.operator_schema import (
-    OTHER_NAMES,
     Formal,
     attribute_of,
     attributes_of,
@@ -41,7 +40,13 @@ def ports(part: PartView) -> Ports:
         return Ports(None, None)
     constants = constants_of(part)
     inputs = tuple(
-        Port(formal.name, TensorType(_only(formal.types), None), variadic=formal.variadic, optional=formal.optional)
+        Port(
+            formal.name,
+            TensorType(_only(formal.types), None),
+            variadic=formal.variadic,
+            optional=formal.optional,
+            any_value=True,
+        )
         for formal in formals(schema.inputs)
         if formal.name not in constants
     )
@@ -54,8 +59,9 @@ def _only(types: frozenset[str]) -> str | None:
     """Return the element type of an input that takes only one type."""
     if len(types) != 1:
         return None
-    inner = next(iter(types)).removeprefix("tensor(").removesuffix(")")
-    return {short: name for name, short in OTHER_NAMES.items()}.get(inner, inner)
+    from assembler.onnx_model.type_protos import our_name
+
+    return our_name(next(iter(types)))
 
 
 def check(part: PartView) -> Iterator[Complaint]:
@@ -108,12 +114,14 @@ def _parameter_complaints(part: PartView, schema: Any, inputs: Mapping[str, Form
 
 
 def _type_complaints(part: PartView, inputs: Mapping[str, Formal]) -> Iterator[Complaint]:
+    from assembler.onnx_model.type_protos import schema_name
+
     first: dict[str, tuple[str, str]] = {}
     for name, formal in inputs.items():
         for type_ in part.inputs.get(name, ()):
             if type_.dtype is None:
                 continue
-            written = f"tensor({OTHER_NAMES.get(type_.dtype, type_.dtype)})"
+            written = schema_name(type_.dtype)
             if written not in formal.types:
                 some = ", ".join(sorted(formal.types)[:8])
                 yield Complaint(

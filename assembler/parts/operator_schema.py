@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 #: The versions of operator domains that come with the opsets of ONNX Runtime 1.20 and later.
 _DOMAINS = {"ai.onnx.ml": 3}
-OTHER_NAMES = {"float32": "float", "float64": "double"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,23 +147,19 @@ def _arriving(part: PartView, schema: Any) -> Iterator[tuple[str, TensorType]]: 
 
 
 def _type_proto(type_: TensorType) -> Any:  # noqa: ANN401 - onnx.TypeProto
-    from onnx import helper
+    from assembler.onnx_model.type_protos import type_proto
 
-    from assembler.onnx_model.fragment import element_number
-
-    dims = None if type_.dims is None else [dim if isinstance(dim, int | str) else None for dim in type_.dims]
-    return helper.make_tensor_type_proto(element_number(str(type_.dtype)), dims)
+    named = None if type_.dims is None else tuple(dim if isinstance(dim, int | str) else None for dim in type_.dims)
+    return type_proto(TensorType(type_.dtype, named), "what arrives")
 
 
 def _tensor_type(proto: Any, port: str) -> TensorType:  # noqa: ANN401 - onnx.TypeProto
     """Return an inferred type; sizes that are known only at run time are open."""
-    from onnx import helper
+    from assembler.onnx_model.type_protos import type_name
 
-    if not proto.HasField("tensor_type") or not proto.tensor_type.elem_type:
-        return TensorType(None, None)
-    tensor = proto.tensor_type
-    dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
-    dtype = "string" if dtype == "object" else dtype
+    dtype, tensor = type_name(proto), proto.tensor_type
+    if dtype is None or not proto.HasField("tensor_type"):
+        return TensorType(dtype, None)
     if not tensor.HasField("shape"):
         return TensorType(dtype, None)
     dims: list[Dim] = []
@@ -230,13 +225,15 @@ def constant_array(value: Value, formal: Formal, part: PartView, schema: Any) ->
 
     Of several types, take that of the inputs that share its letter.
     """
+    from assembler.onnx_model.type_protos import schema_name
+
     allowed = formal.types
     for other in formals(schema.inputs):
         arriving = part.inputs.get(other.name, ())
         if other.letter == formal.letter and arriving and arriving[0].dtype is not None:
             return _plain(value, arriving[0].dtype)
     for dtype in ("int64", "float32", "bool", "string", "int32", "float64"):
-        if f"tensor({OTHER_NAMES.get(dtype, dtype)})" in allowed and _suits(value, dtype):
+        if schema_name(dtype) in allowed and _suits(value, dtype):
             return _plain(value, dtype)
     return _plain(value, None)
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from assembler.onnx_model.emitter import Emitter
 from assembler.onnx_model.facts import Loop, Reset
-from assembler.onnx_model.fragment import element_number
+from assembler.onnx_model.type_protos import element_number
 from assembler.passes.cells import emit_gru, emit_lstm
 from assembler.passes.language_models import SHUT, language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting

@@ -21,8 +21,8 @@ import numpy as np
 
 from assembler.onnx_model.emitter import Emitter
 from assembler.onnx_model.facts import Projection
-from assembler.onnx_model.fragment import element_number
 from assembler.onnx_model.graph import attribute
+from assembler.onnx_model.type_protos import element_number
 from assembler.passes.cells import emit_lstm
 from assembler.passes.language_models import SHUT
 from assembler.passes.recurrent_layers import recurrent_layers

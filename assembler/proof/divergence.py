@@ -16,6 +16,7 @@ from assembler.proof.stepwise import Gap, gap
 from assembler.proof.tapping import tapped_outputs
 from assembler.proof.text_inputs import text_interface
 from assembler.proof.trial_cases import try_parts
+from assembler.proof.value_gaps import value_gap
 from assembler.runtime.encoding import encode
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import tensor_names
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import Array, Arrays, RuntimeValue, RuntimeValues
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Reference
     from assembler.wiring.graph import Wiring
@@ -57,14 +58,14 @@ def diverging_parts(path: Path, wiring: Wiring, sources: OpenSources, sentences:
 
 
 def _model_gaps(
-    path: Path, wiring: Wiring, cases: Sequence[tuple[Arrays, Arrays]], stepwise: Stepwise, within: float
+    path: Path, wiring: Wiring, cases: Sequence[tuple[Arrays, RuntimeValues]], stepwise: Stepwise, within: float
 ) -> list[Gap]:
     tensors = tensor_names(wiring, stepwise.fragments)
     for inputs, values in cases:
         tapped = tapped_outputs(path, wiring, tensors, inputs)
-        padding = Padding(wiring, values)
+        padding = Padding(wiring, {text: value for text, value in values.items() if isinstance(value, np.ndarray)})
         gaps = [
-            gap(text, padding.hidden(text, values[text]), padding.hidden(text, tapped[text]), within)
+            value_gap(text, _hidden(padding, text, values[text]), _hidden(padding, text, tapped[text]), within)
             for text in tensors
             if text in tapped and text in values
         ]
@@ -72,6 +73,11 @@ def _model_gaps(
         if wrong:
             return wrong
     return []
+
+
+def _hidden(padding: Padding, text: str, value: RuntimeValue) -> RuntimeValue:
+    """Return a tensor without what is behind the ends of texts; a sequence or a map as it is."""
+    return padding.hidden(text, value) if isinstance(value, np.ndarray) else value
 
 
 def wiring_gaps(
@@ -95,17 +101,17 @@ def wiring_gaps(
         if source is None:
             continue
         batch = [tokens for tokens in sentences if source.can_read(tokens)][:_SENTENCES]
-        values = dict(stepwise.run(encode(interface, batch)))
-        if fed.text not in values:
+        given = dict(stepwise.run(encode(interface, batch))).get(fed.text)
+        if not isinstance(given, np.ndarray):
             continue
         embedded = source.embedded(batch)
         if embedded is None:
             continue
         expected, widths = embedded
-        if values[fed.text].size != expected.size:
-            gaps.append(gap(fed.text, expected, values[fed.text], within))
+        if given.size != expected.size:
+            gaps.append(gap(fed.text, expected, given, within))
             continue
-        given = values[fed.text].reshape(expected.shape)
+        given = given.reshape(expected.shape)
         real = np.arange(expected.shape[1]) < np.array([[len(tokens)] for tokens in batch])
         gaps += _slices(wiring, fed, widths, np.where(real[..., None], given, 0), expected)
     return [entry for entry in gaps if entry.largest > within]

@@ -16,11 +16,12 @@ from onnx.reference import ReferenceEvaluator
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.interface.tasks import TokenTask
-from assembler.onnx_model.sessions import first_line, run
+from assembler.onnx_model.sessions import first_line, run_all
 from assembler.parts.registry import built_in_kinds
 from assembler.proof.noise import AT_MOST
-from assembler.proof.stepwise import gap
 from assembler.proof.text_inputs import declared_shapes
+from assembler.proof.tolerances import RELATIVE
+from assembler.proof.value_gaps import arrays_of, value_gap
 from assembler.runtime.context import InContext
 from assembler.runtime.metadata import Metadata
 from assembler.runtime.shapes import FixedShapes
@@ -28,7 +29,7 @@ from assembler.runtime.shapes import FixedShapes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from assembler.core.arrays import Array
+    from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.model import Model
     from assembler.onnx_model.sessions import OpenSession
@@ -49,6 +50,7 @@ _ERRORS = (
 _LENGTHS = 4
 #: How large random floats are at most, where the spec gives no range.
 _USUAL = 4.0
+_FLOATS = frozenset({"float16", "float32", "float64"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +65,15 @@ class _Run:
     """
 
     feeds: Mapping[str, Array]
-    outputs: Mapping[str, Array]
+    outputs: RuntimeValues
     counts: Sequence[int] | None
     per_token: frozenset[str]
 
-    def inside(self, name: str, array: Array) -> Array:
+    def inside(self, name: str, value: RuntimeValue) -> RuntimeValue:
         """Return an output without what stands behind the sentences' ends."""
-        if self.counts is None or name not in self.per_token:
-            return array
-        return array[np.arange(array.shape[1]) < np.array(self.counts)[:, np.newaxis]]
+        if self.counts is None or name not in self.per_token or not isinstance(value, np.ndarray):
+            return value
+        return value[np.arange(value.shape[1]) < np.array(self.counts)[:, np.newaxis]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +109,9 @@ class Evaluated:
             return f"not run in onnx's reference evaluator: {self.refused}"
         within, largest = max(AT_MOST, self.spec.proof.scores_within), 0.0
         for each in self.runs:
-            given = run(session, each.feeds, "the assembled model")
+            given = run_all(session, each.feeds, "the assembled model")
             for name, array in each.outputs.items():
-                entry = gap(name, each.inside(name, given[name]), each.inside(name, array))
+                entry = value_gap(name, each.inside(name, given[name]), each.inside(name, array))
                 allowed = within * _scale(each.inside(name, array))
                 if not entry.largest <= allowed:
                     if not _all_ours(self.spec):  # which of the two is right of a stranger's operators, we cannot tell
@@ -174,11 +176,25 @@ def _runs(
     model: Model, evaluator: ReferenceEvaluator, metadata: Mapping[str, str], references: References
 ) -> Iterator[_Run]:
     names = [output.name for output in model.proto.graph.output]
+    optional = {output.name for output in model.proto.graph.output if output.type.HasField("optional_type")}
     for feeds, wanted, counts, per_token in _inputs(model, metadata, references):
         own = [name for name in names if wanted is None or name in wanted]
-        given = cast("list[Array]", evaluator.run(own, {**model.weights, **feeds}))
-        texts = (array.astype(object) if array.dtype.kind == "U" else array for array in given)
-        yield _Run(feeds, dict(zip(own, texts, strict=True)), counts, per_token)
+        given = cast("list[RuntimeValue]", evaluator.run(own, {**model.weights, **feeds}))
+        values = {name: _with_texts(value) for name, value in zip(own, given, strict=True)}
+        values.update({name: _inner(values[name]) for name in optional & values.keys()})
+        yield _Run(feeds, values, counts, per_token)
+
+
+def _inner(value: RuntimeValue) -> RuntimeValue:
+    """Return what an optional holds; the evaluator has it as a list of one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _with_texts(value: RuntimeValue) -> RuntimeValue:
+    """Return a value whose texts are objects, as ONNX Runtime gives them."""
+    if isinstance(value, list | tuple):
+        return [_with_texts(each) for each in value]
+    return value.astype(object) if isinstance(value, np.ndarray) and value.dtype.kind == "U" else value
 
 
 def _inputs(
@@ -211,17 +227,15 @@ def _inputs(
 def _plain(spec: Spec, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Return inputs whose random floats are of a usual size: of large ones every sum has another rounding."""
     return {
-        name: array.clip(-_USUAL, _USUAL) if array.dtype.kind == "f" and spec.inputs[name].range is None else array
+        name: array.clip(-_USUAL, _USUAL) if array.dtype.name in _FLOATS and spec.inputs[name].range is None else array
         for name, array in inputs.items()
     }
 
 
-def _scale(array: Array) -> float:
+def _scale(value: RuntimeValue) -> float:
     """Return how many times the tolerance an output may differ: floats round by a share of their size."""
-    if array.dtype.kind != "f":
-        return 1.0
-    finite = np.abs(array[np.isfinite(array)].astype(np.float64))
-    return max(1.0, float(finite.max(initial=0.0)))
+    floats = [array.astype(np.float64) for _, array in arrays_of("", value) if array.dtype.name in RELATIVE]
+    return max([1.0, *(float(np.abs(each[np.isfinite(each)]).max(initial=0.0)) for each in floats)])
 
 
 def _recurrent(model: Model) -> Iterator[onnx.NodeProto]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from assembler.core.element_types import beyond_numpy, element_type, numpy_type
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem, suggest
 from assembler.runtime.shapes import MOST_VALUES
@@ -121,7 +122,10 @@ def _plain(array: Array) -> Array:
 def _typed(spec: Spec, what: str, type_: TensorType, array: Array) -> Array:
     """Return an array for an input, if it fits."""
     plain = _plain(array)
-    dtype = "string" if plain.dtype.kind == "O" else plain.dtype.name
+    if plain.dtype.kind == "V" and beyond_numpy(type_.dtype or ""):  # numpy keeps their bytes, not their names
+        wanted = numpy_type(type_.dtype or "")
+        plain = plain.view(wanted) if plain.itemsize == wanted.itemsize else plain
+    dtype = element_type(plain)
     if dtype != type_.dtype:
         raise _error(spec, f"{what} is {type_.dtype}, its array {dtype}", f"save it as {type_.dtype}")
     dims = type_.dims or ()

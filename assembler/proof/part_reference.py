@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
-from assembler.onnx_model.sessions import open_session, run
+from assembler.onnx_model.sessions import open_session, run_all
 from assembler.proof.dims import Dims, require_dims
 from assembler.proof.noise import Tolerance
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
-from assembler.proof.stepwise import Gap, gap
 from assembler.proof.tolerances import shown
 from assembler.proof.trial_cases import try_parts
+from assembler.proof.value_gaps import arrays_of, value_gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from assembler.core.arrays import Array
+    from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.fragment import Fragment
+    from assembler.proof.stepwise import Gap
     from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
@@ -55,7 +58,7 @@ class PartReference:
     """
 
     spec: Spec
-    tensors: Sequence[tuple[str, Mapping[str, Array], Mapping[str, Array]]]
+    tensors: Sequence[tuple[str, Mapping[str, Array], RuntimeValues]]
     notes: tuple[str, ...] = ()
     random: tuple[str, ...] = ()
     whole: str | None = None
@@ -88,8 +91,9 @@ class PartReference:
         trials = try_parts(wiring, sources, sentences, stepwise)
         for trial in trials.cases:
             dims = Dims(trial.name)
-            for tensor, array in trial.values.items():
-                dims.meet(tensor, wiring.tensors[tensor].dims, array)
+            for tensor, value in trial.values.items():
+                if isinstance(value, np.ndarray):
+                    dims.meet(tensor, wiring.tensors[tensor].dims, value)
             wrong += dims.wrong
             outputs = {public: trial.values[output.reference.text] for public, output in wiring.spec.outputs.items()}
             _require_expected(wiring.spec, trial, outputs)
@@ -106,8 +110,9 @@ class PartReference:
         """Return the number of axes of each output, where all runs have the same."""
         seen: dict[str, set[int]] = {}
         for _, _, outputs in self.tensors:
-            for name, array in outputs.items():
-                seen.setdefault(name, set()).add(array.ndim)
+            for name, value in outputs.items():
+                if isinstance(value, np.ndarray):
+                    seen.setdefault(name, set()).add(value.ndim)
         return {name: next(iter(found)) for name, found in seen.items() if len(found) == 1}
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
@@ -120,8 +125,8 @@ class PartReference:
         session = open_session(path, "the assembled model")
         largest, within = 0.0, self.spec.proof.scores_within
         for case, inputs, outputs in self.tensors:
-            given = run(session, inputs, "the assembled model")
-            gaps = [gap(name, expected, given[name], within) for name, expected in outputs.items()]
+            given = run_all(session, inputs, "the assembled model")
+            gaps = [value_gap(name, expected, given[name], within) for name, expected in outputs.items()]
             largest = max([largest, *(entry.largest for entry in gaps)])
             wrong = [entry for entry in gaps if entry.differs]
             if wrong:
@@ -129,7 +134,8 @@ class PartReference:
         return Found(len(self.tensors), 0, 0, largest, tolerance=Tolerance(within, types=self._types()))
 
     def _types(self) -> frozenset[str]:
-        return frozenset(array.dtype.name for _, _, outputs in self.tensors for array in outputs.values())
+        values = (named for _, _, outputs in self.tensors for named in outputs.items())
+        return frozenset(array.dtype.name for named in values for _, array in arrays_of(*named))
 
     def record(self) -> Mapping[str, Value]:
         """Return the name of the reference."""
@@ -149,19 +155,29 @@ class PartReference:
         return Problem.at(self.spec.proof.mark, "P002", "\n".join(lines), hint)
 
 
-def _require_expected(spec: Spec, trial: Trial, outputs: Mapping[str, Array]) -> None:
+def _require_expected(spec: Spec, trial: Trial, outputs: RuntimeValues) -> None:
     """Compare what the parts give for a case with what a person expects.
 
     Raises:
         ParityError: It differs (P002).
     """
     within = spec.proof.scores_within
-    gaps = [gap(name, expected, outputs[name], within) for name, expected in trial.expected.items()]
+    gaps = [
+        value_gap(name, _as_given(expected, outputs[name]), outputs[name], within)
+        for name, expected in trial.expected.items()
+    ]
     wrong = [entry for entry in gaps if entry.differs]
     if wrong:
         lines = [f"the parts do not give what {trial.name} expects", *(f"  {entry}" for entry in wrong)]
         hint = "nothing was written; are these the parts that the outputs were computed with, in this order?"
         raise ParityError(Problem.at(spec.proof.trials.cases_mark, "P002", "\n".join(lines), hint))
+
+
+def _as_given(expected: Array, given: RuntimeValue) -> Array:
+    """Return what is expected as the type of what is given, where the file of cases has but its bytes."""
+    if isinstance(given, np.ndarray) and (expected.dtype.kind, expected.itemsize) == ("V", given.itemsize):
+        return expected.view(given.dtype)
+    return expected
 
 
 def random_parts(fragments: Mapping[str, Fragment]) -> tuple[str, ...]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assembler.core.element_types import numpy_type
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem
 from assembler.proof.text_inputs import declared_shapes
 from assembler.runtime.context import in_context
 from assembler.runtime.shapes import MOST_VALUES, FixedShapes
+from assembler.wiring.trials import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,17 +149,18 @@ def _random(entry: Input, shape: tuple[int, ...], case: int, drawn: Drawn | None
     draw = np.random.default_rng(seed)
     dtype = entry.type.dtype or "float32"
     if drawn is not None and drawn.values is not None:
-        kind = object if dtype == "string" else dtype
-        return np.asarray(drawn.values, kind)[draw.integers(0, len(drawn.values), shape)].reshape(shape)
+        return (
+            np.array(drawn.values).astype(numpy_type(dtype))[draw.integers(0, len(drawn.values), shape)].reshape(shape)
+        )
     said = (drawn.range if drawn is not None else None) or entry.range
     low, high = said or (0, 1)
     if dtype == "string":
         numbers = draw.integers(int(low), int(high), shape, endpoint=True)
         return np.array([f"text {value}" for value in numbers.flat], object).reshape(shape)
-    if dtype.startswith("float"):
+    if "float" in dtype:
         values = draw.uniform(low, high, shape) if said else draw.standard_normal(shape)
         if not said:
             values.flat[: len(_EDGES)] = _EDGES[: values.size]
-        return np.asarray(values, dtype=dtype)
+        return values.clip(*bounds(dtype)).astype(numpy_type(dtype))
     width = np.uint64 if dtype == "uint64" else np.int64
-    return draw.integers(int(low), int(high), shape, dtype=width, endpoint=True).astype(dtype)
+    return draw.integers(int(low), int(high), shape, dtype=width, endpoint=True).astype(numpy_type(dtype))

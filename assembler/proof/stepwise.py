@@ -51,19 +51,21 @@ def gap(tensor: str, source: Array, model: Array, within: float = 0.0) -> Gap:
         within: How far floats may differ, beside the share of their size that their type may (`tolerances`).
     """
     if source.shape != model.shape or source.dtype != model.dtype:
-        theirs, ours = (f"{array.dtype}{list(array.shape)}" for array in (source, model))
-        return Gap(tensor, np.inf, (), theirs, ours, differs=True)
+        shapes = (f"{source.dtype}{list(source.shape)}", f"{model.dtype}{list(model.shape)}")
+        return Gap(tensor, np.inf, (), *shapes, differs=True)
     if source.size == 0:
         return Gap(tensor, 0.0, (), "nothing", "nothing", differs=False)
     if source.dtype.kind in "OUSb":
         distance = np.where(source == model, 0.0, np.inf)
     else:
+        wide = np.complex128 if source.dtype.kind == "c" else np.float64
+        theirs, ours = source.astype(wide), model.astype(wide)
         with np.errstate(invalid="ignore"):
-            distance = np.abs(source.astype(np.float64) - model.astype(np.float64))
-        same = (source == model) | (np.isnan(source.astype(np.float64)) & np.isnan(model.astype(np.float64)))
+            distance = np.abs(theirs - ours)
+        same = (source == model) | (np.isnan(theirs) & np.isnan(ours))
         distance = np.where(same, 0.0, np.where(np.isnan(distance), np.inf, distance))
     excess = distance - allowed(source, within)
     flat = int(np.argmax(excess))
     index = tuple(int(axis) for axis in np.unravel_index(flat, source.shape))
-    sides = str(source[index]), str(model[index])
-    return Gap(tensor, float(distance.flat[flat]), index, *sides, differs=bool(excess.flat[flat] > 0))
+    values = str(source[index]), str(model[index])
+    return Gap(tensor, float(distance.flat[flat]), index, *values, differs=bool(excess.flat[flat] > 0))

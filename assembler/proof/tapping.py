@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import onnx
 
 from assembler.core.tensors import TensorType
-from assembler.onnx_model.sessions import open_session, run
+from assembler.onnx_model.sessions import open_session, run_all
 from assembler.surgery.joining import value_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import Arrays, RuntimeValue
     from assembler.wiring.graph import Wiring
 
 
-def tapped_outputs(path: Path, wiring: Wiring, tensors: Mapping[str, str], inputs: Arrays) -> dict[str, Array]:
+def tapped_outputs(path: Path, wiring: Wiring, tensors: Mapping[str, str], inputs: Arrays) -> dict[str, RuntimeValue]:
     """Return what flows between the parts of a written model.
 
     Args:
@@ -28,7 +28,7 @@ def tapped_outputs(path: Path, wiring: Wiring, tensors: Mapping[str, str], input
         inputs: The inputs of the run.
 
     Returns:
-        The tensors by `node.port`.
+        The values by `node.port`.
     """
     model = onnx.load(path, load_external_data=False)
     present = {output.name for output in model.graph.output}
@@ -40,7 +40,7 @@ def tapped_outputs(path: Path, wiring: Wiring, tensors: Mapping[str, str], input
     copy = path.with_name(f"{path.name}.tapped.partial")
     try:
         onnx.save(model, copy)
-        given = run(open_session(copy, "the assembled model"), inputs, "the assembled model")
+        given = run_all(open_session(copy, "the assembled model"), inputs, "the assembled model")
     finally:
         copy.unlink(missing_ok=True)
     return {text: given[name] for text, name in tensors.items() if name in given}

@@ -22,7 +22,7 @@ from assembler.proof.whole_model import whole_model
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import Array, Arrays, RuntimeValues
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
     from assembler.surgery.stepwise import Stepwise
@@ -45,16 +45,16 @@ class Trial:
     Attributes:
         name: What it is called.
         inputs: The inputs of the model.
-        values: Every tensor between the parts, by `node.port`.
+        values: What flows between the parts, by `node.port`.
         expected: What a person expects of some outputs of the model.
         whole: What the whole model gives for some outputs, that the spec names as the reference.
     """
 
     name: str
     inputs: Arrays
-    values: Arrays
+    values: RuntimeValues
     expected: Arrays
-    whole: Arrays
+    whole: RuntimeValues
 
 
 @dataclass(frozen=True, slots=True, eq=False)

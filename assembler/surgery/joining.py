@@ -16,11 +16,11 @@ from onnx import helper
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.onnx_model.fragment import element_number
 from assembler.onnx_model.graph import read_by
 from assembler.onnx_model.model import Model
 from assembler.onnx_model.opsets import common_opsets
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
+from assembler.onnx_model.type_protos import type_proto
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -142,7 +142,7 @@ def _with_axes(name: str, type_: TensorType) -> TensorType:
     Raises:
         ModelError: Not even the number of its axes is known (M030).
     """
-    if type_.dims is None:
+    if type_.dims is None and type_.is_tensor:
         message = f"nobody says how many axes the output '{name}' has: its file does not, and no run has shown it"
         hint = "build it with the proof, whose runs show it, or export it with shapes"
         raise ModelError(Problem("M030", message, hint))
@@ -150,15 +150,12 @@ def _with_axes(name: str, type_: TensorType) -> TensorType:
 
 
 def value_info(name: str, type_: TensorType) -> onnx.ValueInfoProto:
-    """Return the declaration of a tensor; sizes that are not known are left open."""
-    if type_.dtype is None:
-        message = f"the tensor '{name}' is of an element type that a spec cannot name, or is no tensor"
-        raise ModelError(Problem("M005", message, "convert it inside the exported subgraph"))
-    number = element_number(type_.dtype)
-    if type_.dims is None:
-        return helper.make_tensor_value_info(name, number, None)
-    dims = [dim if isinstance(dim, int) or dim is None else str(dim) for dim in type_.dims]
-    return helper.make_tensor_value_info(name, number, dims)
+    """Return the declaration of a tensor, or of a sequence, a map or an optional.
+
+    Raises:
+        ModelError: ONNX Runtime has no values of its type (M005).
+    """
+    return helper.make_value_info(name, type_proto(type_, f"the tensor '{name}'"))
 
 
 def _cleaned(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> onnx.ModelProto:

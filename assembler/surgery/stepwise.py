@@ -7,19 +7,20 @@ file. Other parts are run as separate models.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.forms.registry import reading
-from assembler.onnx_model.sessions import first_line, open_session, run
+from assembler.isolation.running import all_shown
+from assembler.onnx_model.sessions import first_line, open_session, run_all
 from assembler.surgery.single import OUTPUT, single_part
 from assembler.weights.several import SeveralWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import Arrays, RuntimeValue, RuntimeValues
     from assembler.forms.source import Source
     from assembler.isolation.session import IsolatedSession
     from assembler.onnx_model.fragment import Fragment
@@ -50,21 +51,21 @@ class Stepwise:
         self._met: dict[str, set[str]] = {}
         self._sessions: dict[str, ort.InferenceSession | IsolatedSession] = {}
 
-    def run(self, inputs: Arrays) -> Iterator[tuple[str, Array]]:
-        """Yield every tensor between the parts as `node.port`, in the order of the wiring."""
-        values: dict[str, Array] = dict(inputs)
+    def run(self, inputs: RuntimeValues) -> Iterator[tuple[str, RuntimeValue]]:
+        """Yield every value between the parts as `node.port`, in the order of the wiring."""
+        values: dict[str, RuntimeValue] = dict(inputs)
         for node in self._wiring.order:
-            fed: dict[str, list[Array]] = {}
+            fed: dict[str, list[RuntimeValue]] = {}
             for edge in self._wiring.edges[node]:
-                fed.setdefault(edge.port, []).append(_tensor(values, edge.reference.text))
-            for port, array in self._part(node, fed).items():
-                values[f"{node}.{port}"] = array
-                yield f"{node}.{port}", array
+                fed.setdefault(edge.port, []).append(values[edge.reference.text])
+            for port, value in self._part(node, fed).items():
+                values[f"{node}.{port}"] = value
+                yield f"{node}.{port}", value
 
     def _source_of(self, node: str) -> Source:
         return self._wiring.spec.sources[self._wiring.spec.graph[node].paths[0].source]
 
-    def _by_source(self, node: str, weights: Weights, fed: Arrays) -> Arrays | None:
+    def _by_source(self, node: str, weights: Weights, fed: Arrays) -> RuntimeValues | None:
         kind = self._wiring.kind(node)
         if kind.cases is not None:
             self._met.setdefault(node, set()).add(kind.cases.of(self._wiring.views[node], fed))
@@ -84,17 +85,18 @@ class Stepwise:
                 if isinstance(inner, HasParts):
                     yield from inner.stepwise.unmet()
 
-    def _part(self, node: str, fed: Mapping[str, list[Array]]) -> Mapping[str, Array]:
+    def _part(self, node: str, fed: Mapping[str, list[RuntimeValue]]) -> RuntimeValues:
         weights = self._wiring.views[node].weights
         if weights is not None:
             try:
                 with reading(self._source_of(node), passing=_MISFITS):
-                    given = self._by_source(node, weights, {port: arrays[0] for port, arrays in fed.items()})
+                    # ports take tensors alone, as the wiring has seen to, but for those of an exported subgraph
+                    given = self._by_source(node, weights, cast("Arrays", {port: got[0] for port, got in fed.items()}))
             except ModelError as err:  # from a source, which does not know the part
                 problems = (replace(each, message=f"the part '{node}': {each.message}") for each in err.problems)
                 raise ModelError(*problems) from err
             except _MISFITS as err:
-                shapes = ", ".join(f"{port} {arrays[0].dtype}{list(arrays[0].shape)}" for port, arrays in fed.items())
+                shapes = all_shown({port: values[0] for port, values in fed.items()})
                 message = f"the source does not run the part '{node}' on {shapes}: {first_line(err)}"
                 hint = "give the inputs of the spec a 'range', or dims of one name, that fit what they feed"
                 raise ModelError(Problem("M007", message, hint)) from err
@@ -105,13 +107,7 @@ class Stepwise:
             self._sessions[node] = open_session(model, f"the part '{node}' alone")
         tensors = self.fragments[node].inputs
         flat = {
-            name: array for port, names in tensors.items() for name, array in zip(names, fed.get(port, ()), strict=True)
+            name: value for port, names in tensors.items() for name, value in zip(names, fed.get(port, ()), strict=True)
         }
-        outputs = run(self._sessions[node], flat, f"the part '{node}' alone")
-        return {name.removeprefix(OUTPUT): array for name, array in outputs.items()}
-
-
-def _tensor(values: Mapping[str, Array], name: str) -> Array:
-    if name not in values:  # a sequence or a map of an exported subgraph stays in ONNX Runtime
-        raise ModelError(Problem("M005", f"{name} is no tensor", "convert it inside the exported subgraph"))
-    return values[name]
+        outputs = run_all(self._sessions[node], flat, f"the part '{node}' alone")
+        return {name.removeprefix(OUTPUT): value for name, value in outputs.items()}

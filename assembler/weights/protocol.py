@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.core.arrays import Arrays
+    from assembler.core.arrays import Arrays, RuntimeValues
 
 
 class Weights(Protocol):
@@ -20,7 +20,7 @@ class Weights(Protocol):
     def facts(self) -> Mapping[str, int]:
         """Return the sizes that the weights fix, such as `hidden_size`, by the names that the kind's ports use."""
 
-    def run(self, inputs: Arrays) -> Arrays | None:
+    def run(self, inputs: Arrays) -> RuntimeValues | None:
         """Run the part as its source does, for parity; `None` if it can only be run as a part of the whole."""
 
 

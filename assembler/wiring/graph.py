@@ -103,7 +103,7 @@ class Wiring:
         tensors = dict(self.tensors)
         for name, axes in found.items():
             text = self.spec.outputs[name].reference.text
-            if tensors[text].dims is None:
+            if tensors[text].dims is None and tensors[text].is_tensor:
                 tensors[text] = TensorType(tensors[text].dtype, (None,) * axes)
         return replace(self, tensors=tensors)
 
@@ -264,12 +264,13 @@ class _Typing:
             mark = self._spec.document.mark(("graph", name, *complaint.path))
             self.unifier.problems.append(Problem.at(mark, "W020", f"{name}: {complaint.message}", complaint.hint))
         ports = _ports(node, view)
-        self.inputs[name] = ports.inputs or tuple(Port(port) for port in arriving)
+        self.inputs[name] = ports.inputs or tuple(Port(port, any_value=True) for port in arriving)
         self.outputs[name] = ports.outputs or ()
         patterns = {port.name: port for port in self.inputs[name]}
         meeting = self.unifier.meet(name)
         for edge in self._edges[name]:
             source = self.tensors.get(edge.reference.text, UNKNOWN)
-            meeting.accept(str(edge), edge.reference.mark, source, patterns[edge.port].type)
+            port = patterns[edge.port]
+            meeting.accept(str(edge), edge.reference.mark, source, port.type, any_value=port.any_value)
         for port in ports.outputs or ():
             self.tensors[f"{name}.{port.name}"] = meeting.give(port.type)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from assembler.spec.model import Spec
 
 #: The greatest values of the types of floating point.
-_LARGEST_FLOATS = {"float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308}
+_LARGEST_FLOATS = {
+    "float16": 65504.0, "bfloat16": 3.3895e38, "float32": 3.4028234e38, "float64": 1.7976931e308,
+    "float8e4m3fn": 448.0, "float8e4m3fnuz": 240.0, "float8e5m2": 57344.0, "float8e5m2fnuz": 57344.0,
+}  # fmt: skip
 
 
 def trials_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:

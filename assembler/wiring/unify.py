@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
-from assembler.core.tensors import Dim, Open, TensorType, Variable
+from assembler.core.tensors import DTYPES, Dim, Open, TensorType, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from assembler.core.problems import Mark
+
+
+#: Operators of ONNX that make one of what is no tensor, or take a tensor from it.
+_OPERATORS = {
+    "sequence(": "SequenceConstruct, SequenceAt or ConcatFromSequence",
+    "optional(": "Optional or OptionalGetElement",
+    "map(": "DictVectorizer",
+}
 
 
 class Unifier:
@@ -44,11 +52,21 @@ class Meeting:
         self._bound: dict[Variable, tuple[Dim, str, Mark | None]] = {}
         self._opened: dict[Open, Open] = {}
 
-    def accept(self, edge: str, mark: Mark, source: TensorType, pattern: TensorType) -> None:
-        """Unify the type of a tensor with a port; a clash becomes a problem (W003 for type and rank, W004 for dims)."""
-        if source.dtype and pattern.dtype and source.dtype != pattern.dtype:
-            message = f"{_what(edge, source, pattern)}: the element types differ"
-            self._report(Problem.at(mark, "W003", message, f"a part of kind 'cast' makes {pattern.dtype} of it"))
+    def accept(
+        self, edge: str, mark: Mark, source: TensorType, pattern: TensorType, *, any_value: bool = False
+    ) -> None:
+        """Unify the type of a tensor with a port; a clash becomes a problem (W003 for type and rank, W004 for dims).
+
+        Args:
+            edge: Where it goes, in words.
+            mark: Where the spec says so.
+            source: What arrives.
+            pattern: What the port takes.
+            any_value: Whether a port that names no element type takes what is no tensor too.
+        """
+        wanted = pattern.dtype or (None if any_value or source.is_tensor else "a tensor")
+        if source.dtype and wanted and source.dtype != wanted:
+            self._report(Problem.at(mark, "W003", *_type_text(edge, source, pattern)))
             return
         if source.dims is None or pattern.dims is None:
             return
@@ -128,6 +146,22 @@ def _swap_text(what: str, axis: int, other: int, first: str, second: str) -> tup
 
 def _what(edge: str, source: TensorType, pattern: TensorType) -> str:
     return f"{edge}: {source} cannot feed {pattern}"
+
+
+def _type_text(edge: str, source: TensorType, pattern: TensorType) -> tuple[str, str]:
+    """Return what is said of types that differ, and what helps."""
+    if source.is_tensor and pattern.is_tensor:
+        hint = f"a part of kind 'cast' makes {pattern.dtype} of it"
+        if pattern.dtype not in DTYPES:
+            hint = "convert it inside the exported file"
+        return f"{_what(edge, source, pattern)}: the element types differ", hint
+    wanted = str(pattern) if pattern.dtype else "tensors alone"
+    message = f"{edge}: {source} cannot feed a port that takes {wanted}: the types differ"
+    names = (source.dtype or "", pattern.dtype or "")
+    operators = [some for outer, some in _OPERATORS.items() if any(name.startswith(outer) for name in names)]
+    return message, f"convert it inside the exported file{', or by a part of kind operator: ' if operators else ''}" + (
+        ", ".join(operators)
+    )
 
 
 def _axes(count: int) -> str:

@@ -294,13 +294,13 @@ def test_what_is_no_frame_is_refused(junk: bytes, place: int) -> None:
 
 def test_a_wrong_model_still_fails_its_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = stft(tmp_path, ", range: [8, 8]", ", range: [16, 16]")
-    run = IsolatedSession.run
+    run = IsolatedSession.run_all
 
     def wrong(self: IsolatedSession, *given: object) -> list[np.ndarray]:
         off = 1.0 if self._what == "the assembled model" else 0.0
         return [array + off for array in run(self, *given)]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(IsolatedSession, "run", wrong)
+    monkeypatch.setattr(IsolatedSession, "run_all", wrong)
     with pytest.raises(ParityError, match="P002"):
         assemble(spec, tmp_path / "out.onnx")
 
