@@ -2,9 +2,9 @@
 
     python tools/watch_telemetry.py --seconds 60
 
-Each program runs under strace, with an empty home and an empty folder to work in, and stays alive for SECONDS behind
-its work: ONNX Runtime's telemetry, which we switch off, asks for an address within 45. `--control` runs ONNX Runtime
-alone with its telemetry on, and shows that such things are seen. The exit code is 1 where something was.
+Each program runs under strace, with an empty home and an empty folder to work in, and stays alive for SECONDS after its
+work: ONNX Runtime's telemetry, which we switch off, asks for an address within 45. `--control` runs ONNX Runtime alone
+with its telemetry on, and shows that such things are seen. The exit code is 1 where something was.
 """
 
 from __future__ import annotations

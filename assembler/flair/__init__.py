@@ -134,18 +134,18 @@ class OnnxSequenceTagger(Settled, SequenceTagger):
         Args:
             sentences: One or several; those without tokens are left out.
             mini_batch_size: The most sentences in one run.
-            return_probabilities_for_all_classes: Not possible: the model gives the best label's score alone.
+            return_probabilities_for_all_classes: Not possible: the model outputs only the best label's score.
             verbose: Whether to show a progress bar.
             label_name: The type of the labels; by default that of the model. Labels of this type are removed first.
             return_loss: Not possible.
             embedding_storage_mode: Only `none`: no embeddings leave the model.
-            force_token_predictions: Label each token, also where the tags are spans.
+            force_token_predictions: Label each token, even if the tags are spans.
 
         Returns:
-            What flair returns: nothing, or the sentences where there was nothing to tag.
+            What flair returns: nothing, or the sentences if there was nothing to tag.
 
         Raises:
-            NotImplementedError: For what is not possible.
+            NotImplementedError: For options that are not possible.
         """
         refuse(return_probabilities_for_all_classes, "the probabilities of all classes")
         refuse(return_loss, "a loss")
@@ -176,7 +176,7 @@ class OnnxSequenceTagger(Settled, SequenceTagger):
     def _label(self, sentence: Sentence, result: TaskTags, name: str, *, by_token: bool) -> None:
         sentence.remove_labels(name)
         if not by_token:
-            unread = self._task.spans == "none"  # flair reads spans of any labels, where it is told to
+            unread = self._task.spans == "none"  # flair reads spans from any labels, if it is told to
             for span in decode_spans(result.labels, result.scores) if unread else result.spans:
                 sentence[span.start : span.end].add_label(name, value=span.label, score=span.score)
             return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def placed(sentence: Sentence, interface: Interface) -> InContext:
-    """Return a sentence with the context that flair gives it: a dataset's, or its neighbours in this call."""
+    """Return a sentence with the context that flair uses: a dataset's, or its neighbours in this call."""
     length, boundaries = interface.context, interface.respects_documents
     left = sentence.left_context(length, boundaries) if length else []
     right = sentence.right_context(length, boundaries) if length else []

@@ -202,7 +202,7 @@ class OnnxTextClassifier(Settled, TextClassifier):
 
 
 def _softmax(probabilities: Sequence[float]) -> list[float]:
-    """Return what flair's softmax gives for classes that have a probability (sigmoid) each.
+    """Return the result of flair's softmax for classes that have a probability (sigmoid) each.
 
     Raises:
         NotImplementedError: They are too near to 1 to tell.

@@ -1,6 +1,6 @@
-"""What a model file holds, as its digests see it: read without ONNX, and without holding the weights.
+"""The content of a model file for its digests, read without ONNX and without holding the weights in memory.
 
-`assembler/onnx_model/digests.py` makes the same digests of a model in memory, and says what they cover.
+`assembler/onnx_model/digests.py` makes the same digests from a model in memory, and says what they cover.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGE = 4096
 
 _PREFIX = "assembler."
 _STRING = 8
-# Types whose values stand two or four in a byte: in memory each has a byte of its own.
+# Types with two or four values in a byte; in memory each has its own byte.
 _SPLIT = frozenset((21, 22, 23, 25, 26))
 _CHUNK = 1 << 20
 # Field numbers of onnx.proto.
@@ -210,7 +210,7 @@ def _weights(stream: BinaryIO, tensor: Field) -> Weights:
 
 
 def _unpacked(weights: Weights) -> bytes:
-    """Return values that stand in a field of their type, as the bytes of an array."""
+    """Return values from a field of their type, as the bytes of an array."""
     joined = {number: b"".join(parts) for number, parts in weights.small.items()}
     if weights.type in {1, 14}:
         return joined.get(_FLOATS, b"")

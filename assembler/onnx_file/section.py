@@ -22,15 +22,15 @@ _GRAPH, _OPSETS, _NODE, _INITIALIZER, _NAME = 7, 8, 1, 5, 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Section:
-    """What a file computes between some tensors.
+    """The part of a file between some tensors.
 
     Attributes:
         nodes: The operators, in the order of the file.
         initializers: The weights that they read, whole.
         opsets: The version of each operator domain.
-        inputs: The tensors that it was cut at and reads.
-        outputs: The tensors that were asked for and that the file has.
-        foreign: What it reads beside that: tensors of no operator, such as other inputs of the model.
+        inputs: The tensors at which it was cut and that it reads.
+        outputs: The requested tensors that the file has.
+        foreign: Its other inputs: tensors of no operator, such as other inputs of the model.
     """
 
     nodes: tuple[onnx.NodeProto, ...]

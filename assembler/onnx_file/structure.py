@@ -1,6 +1,6 @@
-"""Refuses ONNX files whose structure would keep ONNX Runtime, or onnx, busy without end, before either sees them.
+"""Refuses ONNX files whose structure would keep ONNX Runtime, or onnx, busy forever, before either sees them.
 
-A file of a few kilobytes can stand for more than any machine holds: functions that each call the one before twice,
+A file of a few kilobytes can expand to more than any machine holds: functions that each call the one before twice,
 graphs in graphs, tensors that declare 2^62 elements and store none. Neither library bounds this, and neither answers a
 signal meanwhile. So the fields of the file are walked first: without onnx, without recursion, and without its weights,
 whose bytes are never read. Field numbers are those of onnx.proto, the wire format that of
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     #: Domain, name and overload: what a node calls a function by.
     _Key: TypeAlias = tuple[bytes, bytes, bytes]
 
-#: The most nodes that a file may have, those that its functions stand for included.
+#: The most nodes that a file may have, including those to which its functions expand.
 MOST_NODES = 1_000_000
-#: How deep graphs may lie in graphs: protobuf reads a hundred messages in messages, and each graph stands for three.
+#: How deep graphs may be nested: protobuf reads a hundred nested messages, and each graph takes three.
 DEEPEST_GRAPH = 32
 #: How many functions may call each other in a row.
 DEEPEST_CALL = 100
 #: How many fields are looked at: some seconds' worth.
 MOST_FIELDS = 5_000_000
-#: The most bytes that functions may stand for, the constants in them included.
+#: The most bytes to which functions may expand, including their constants.
 MOST_BYTES = 1 << 31
 #: The most elements of a tensor whose bytes lie elsewhere, and of one that stores a few of its elements alone.
 _MOST_EXTERNAL, _MOST_SPARSE = 1 << 40, 1 << 28
@@ -55,19 +55,19 @@ _PATHS: dict[str, dict[int, str]] = {
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "Sparse", 23: "Sparse"},
     "Sparse": {1: "Tensor", 2: "Tensor"},
 }
-#: Where a node says what it calls, and a function what it is called: domain, name, overload.
+#: The fields in which a node names the function that it calls, and a function itself: domain, name, overload.
 _CALLED, _CALLS = (10, 1, 13), (7, 4, 8)
 #: Fields of TensorProto and SparseTensorProto.
 _DIMS, _LOCATION, _EXTERNAL, _SPARSE_DIMS = 1, 14, 1, 3
 
 
 class UnboundedError(ValueError):
-    """What a file stands for has no bound that a machine could keep to."""
+    """A file expands to more than a machine can handle."""
 
 
 @dataclass(slots=True)
 class _Body:
-    """What stands in the main graph, or in one function: nodes, bytes, and how often it calls what."""
+    """The content of the main graph, or of one function: nodes, bytes, and how often it calls each function."""
 
     nodes: int = 0
     size: int = 0
@@ -77,17 +77,17 @@ class _Body:
 def require_bounded(
     path: str | os.PathLike[str], *, most_nodes: int = MOST_NODES, most_called: int = MOST_NODES
 ) -> None:
-    """Walk through an ONNX file and refuse what has no bound.
+    """Walk through an ONNX file and refuse it if it has no bound.
 
     Args:
         path: The file.
-        most_nodes: The most nodes, those that functions stand for included.
-        most_called: The most nodes that functions may stand for. ONNX Runtime's time grows with their square.
+        most_nodes: The most nodes, including those to which functions expand.
+        most_called: The most nodes to which functions may expand. ONNX Runtime's time grows with their square.
 
     Raises:
-        OSError: It cannot be read, or is no regular file.
-        UnboundedError: It stands for more than can be run, or calls itself.
-        ValueError: It is damaged, or no ONNX model.
+        OSError: It cannot be read, or is not a regular file.
+        UnboundedError: It expands to more than can be run, or calls itself.
+        ValueError: It is damaged, or not an ONNX model.
     """
     with open_regular(os.fspath(path)) as stream:
         require_bounded_stream(stream, most_nodes=most_nodes, most_called=most_called)
@@ -108,7 +108,7 @@ def require_bounded_stream(stream: BinaryIO, *, most_nodes: int = MOST_NODES, mo
 
 
 def _bodies(data: Buffer) -> dict[_Key | None, _Body]:
-    """Return what stands in each function, and in the main graph, whose key is `None`."""
+    """Return the content of each function, and of the main graph, whose key is `None`."""
     budget = _Budget(MOST_FIELDS)
     bodies: dict[_Key | None, _Body] = {None: _Body()}
     pending: list[tuple[str, int, int, int, _Body]] = [("Model", 0, len(data), 0, bodies[None])]
@@ -149,7 +149,7 @@ def _deeper(depth: int) -> int:
 
 
 def _require_few(bodies: dict[_Key | None, _Body], most_nodes: int, most_called: int) -> None:
-    """Refuse functions that call themselves, and those that stand for too much. Counts stop at the limits."""
+    """Refuse functions that call themselves, and those that expand to too much. Counts stop at the limits."""
     known: dict[_Key | None, tuple[int, int, int]] = {}
     main = bodies[None]
     for key in _called_first(bodies):
@@ -165,18 +165,18 @@ def _require_few(bodies: dict[_Key | None, _Body], most_nodes: int, most_called:
     nodes, size, _ = known[None]
     called = nodes - main.nodes
     if called > most_called or (called and nodes > most_nodes):
-        message = f"its functions stand for more than {min(most_called, most_nodes)} nodes"
+        message = f"its functions expand to more than {min(most_called, most_nodes)} nodes"
         raise UnboundedError(message)
     if nodes > most_nodes:
         message = f"it has more than {most_nodes} nodes"
         raise UnboundedError(message)
     if size - main.size > MOST_BYTES:
-        message = "its functions stand for more than 2 GB"
+        message = "its functions expand to more than 2 GB"
         raise UnboundedError(message)
 
 
 def _called_first(bodies: dict[_Key | None, _Body]) -> Iterator[_Key | None]:
-    """Yield every body behind those that it calls.
+    """Yield every body after those that it calls.
 
     Raises:
         UnboundedError: A function calls itself, if only by way of others.
@@ -233,7 +233,7 @@ _LEAVES = {"Tensor": _require_stored, "Sparse": _require_narrow}
 
 
 def _named(data: Buffer, start: int, end: int, numbers: tuple[int, int, int], budget: _Budget) -> _Key:
-    """Return domain, name and overload. Of a field that stands twice, protobuf takes the last."""
+    """Return domain, name and overload. If a field occurs twice, protobuf takes the last."""
     found = {
         number: bytes(data[first:last])
         for number, wire, first, last in _fields(data, start, end, budget)

@@ -104,7 +104,7 @@ def varints(data: bytes) -> list[int]:
 
 
 def signed(number: int) -> int:
-    """Return a varint as the int64 that it stands for."""
+    """Return a varint as the int64 that it encodes."""
     number %= _WRAP
     return number - _WRAP if number >= _SIGN else number
 

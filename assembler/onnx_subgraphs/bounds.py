@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 
 def require_bounded_source(source: Source, path: Path, stream: BinaryIO) -> None:
-    """Walk through the fields of an exported subgraph: milliseconds, whatever its weights.
+    """Walk through the fields of an exported subgraph. It takes milliseconds, however large the weights.
 
     Args:
         source: The source, for problems.
-        path: What its file is called.
+        path: The name of its file.
         stream: The file, open.
 
     Raises:
-        SourceError: R001 the file cannot be read, R006 it is no ONNX model, R014 it stands for more than can be run.
+        SourceError: R001 the file cannot be read, R006 it is not an ONNX model, R014 it expands to more than can be
+            run.
     """
     what = f"source '{source.name}': {path.name}"
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def lift(graph: onnx.GraphProto) -> None:
     """Make every large weight of a graph an initializer of it.
 
-    What a nested graph gives as its own output stays there: it has to be made there. The graph is changed.
+    A nested graph's own outputs stay there, because they must be computed there. The graph is changed.
 
     Args:
         graph: The outermost graph.
@@ -40,7 +40,7 @@ def lift(graph: onnx.GraphProto) -> None:
 
 
 def _taken_out(graph: onnx.GraphProto, given: set[str], *, outermost: bool) -> list[onnx.TensorProto]:
-    """Take the large weights out of one graph, but for what it gives."""
+    """Take the large weights out of one graph, except its outputs."""
     found = []
     if not outermost:
         large = [tensor for tensor in graph.initializer if _is_large(tensor) and tensor.name not in given]

@@ -73,7 +73,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldReference:
-    """A gold text with the labels that the loaded model of the first task gives it.
+    """A gold text with the labels that the loaded model of the first task predicts.
 
     Attributes:
         spec: The spec.
@@ -126,7 +126,7 @@ class GoldReference:
         return {}
 
     def require_labels(self) -> None:
-        """Refuse gold labels that the model cannot give: nothing would be measured on them.
+        """Refuse gold labels that the model cannot predict, because nothing would be measured on them.
 
         Raises:
             SpecError: There are some, or none at all (W031).

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The most characters of a batch, padding included, where it has more than one sentence. The gates of a language model
 #: of 2,048 states take 32 KB for each of them.
 CELLS = 2560
-#: How many of the longest sentences stand in the first mixed batch at most.
+#: The most of the longest sentences in the first mixed batch.
 _LONGEST = 3
 #: The characters of the longer sentences in further mixed batches, and of those that run alone, where there are such.
 _MODEST = 64
@@ -65,7 +65,7 @@ def largest(batches: Iterable[Sequence[int]]) -> int:
 
 
 def width(tokens: Sequence[str]) -> int:
-    """Return the characters of a sentence, with a space behind each token."""
+    """Return the characters of a sentence, with a space after each token."""
     return sum(map(len, tokens)) + len(tokens)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assembler.proof.source_results import References
     from assembler.spec.model import Spec
 
-#: The difference at which a lossy model, on another processor, still gives its own score of another.
+#: The difference that a lossy model's own score may have on another processor.
 _SAME_SCORE = 0.01
 
 
@@ -53,18 +53,18 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a lossy model was found to change.
+    """The changes that were measured for a lossy model.
 
-    The share that was counted has to keep to the budget. Its interval says what other text of the kind can bring, and
-    may reach above the budget; but a text so short that no model could be shown to keep to it decides nothing.
+    The measured share must keep to the budget. Its interval says what to expect of other text of the kind, and may
+    reach above the budget. But a text that is too short to show the budget for any model decides nothing.
 
     Attributes:
-        count: The tokens of the text that the budget is about, each counted once.
+        count: The tokens of the text to which the budget applies, each counted once.
         measured_on: What that text is.
         allowed: The share of tags that may change.
         largest: The largest difference of a score, on any text.
         golden: The record of the task with the model's own tags of the sentences that it carries.
-        elsewhere: The same of languages of which the source is less sure, which decides nothing.
+        elsewhere: The same for languages about which the source is less sure, which decides nothing.
     """
 
     count: Count
@@ -131,7 +131,7 @@ def losses_record(losses: Sequence[Losses]) -> dict[str, Value]:
 
 
 def require_budget(spec: Spec, references: References) -> None:
-    """Refuse a lossy profile for a model that gives more than tags and scores: no budget is stated for that.
+    """Refuse a lossy profile for a model that outputs more than tags and scores, for which there is no budget.
 
     Raises:
         SpecError: It does (W030).

@@ -18,7 +18,7 @@ LANGUAGES = (
     "en", "de", "fr", "es", "it", "nl", "pl", "cs", "ru", "uk", "ar", "tr", "sv", "pt", "da", "fi", "hu", "zh", "el",
 )  # fmt: skip
 
-#: Of these there is more text in files `sample/LANGUAGE-more.txt`: a share of some in a thousand wants many tokens.
+#: These have more text in files `sample/LANGUAGE-more.txt`, because a share of a few in a thousand needs many tokens.
 WITH_MORE = ("en", "de")
 
 #: A sentence, as its tokens.
@@ -39,7 +39,7 @@ def by_language() -> dict[str, tuple[Tokens, ...]]:
 
 
 def drawn_sentences(most: int) -> tuple[Tokens, ...]:
-    """Return at most so many of the sentences, at even distances, so that each language gives some of its own."""
+    """Return at most this many of the sentences, at even distances, so that each language contributes some."""
     return tuple(evenly(sample_sentences(), most))
 
 

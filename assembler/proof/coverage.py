@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from assembler.spec.model import Spec
 
 
-#: What a file gives that decodes spans itself.
+#: The outputs of a file that decodes spans itself.
 _SPAN_OUTPUTS = frozenset({"span_start", "span_end", "span_label"})
 
 
 @dataclass(frozen=True, slots=True)
 class TaskCoverage:
-    """What a proof met of one task. All of it is the source's own: the same on every machine.
+    """What a proof covers of one task. All of it comes from the source, so it is the same on every machine.
 
     Attributes:
-        task: What the model calls it.
-        seen: The different labels that the source gave.
+        task: Its name in the model.
+        seen: The different labels that the source predicted.
         labels: How many labels the model has.
-        spans: The spans that the source found; `None` where its tags are none.
-        decodes: Whether the file gives spans of its own.
+        spans: The spans that the source found; `None` if its tags are not spans.
+        decodes: Whether the file itself outputs spans.
     """
 
     task: str
@@ -140,8 +140,8 @@ class Counted:
         task: The task that it is of, or nothing.
         count: How much there was.
         most: How much there can be.
-        said_only: Whether less than the default is no reason to refuse. A source that gives every token one label does
-            so on any text; and where a file gives no spans itself, hosts read them off its tags, which are compared.
+        said_only: Whether less than the default is only reported. A source that predicts one label for every token does
+            so on any text. If a file does not output spans itself, hosts read them from its tags, which are compared.
     """
 
     what: str

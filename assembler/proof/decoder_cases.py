@@ -28,9 +28,9 @@ _MOST_CLASSES = 48
 _WORK = 1 << 26
 #: The same for one batch: flair holds them all.
 _AT_ONCE = 1 << 21
-#: Lengths of the sequences of one batch. They are not in order, and each is behind longer and shorter ones.
+#: Lengths of the sequences of one batch. They are not in order, and each comes after longer and shorter ones.
 LENGTHS = (3, 1, LONGEST, 2, 17, 1, 5, 2, 29)
-#: What stands behind a sequence's end, where nothing may read.
+#: The values after a sequence's end, which nothing may read.
 _BEHIND = 7.0
 
 
@@ -72,7 +72,7 @@ def following(count: int) -> list[int]:
 
 
 def class_sequences(count: int) -> list[list[int]]:
-    """Return sequences of classes of 0 to `LONGEST` tokens: each class behind each, equal ones, random ones."""
+    """Return sequences of classes of 0 to `LONGEST` tokens: each class after each, equal ones, random ones."""
     draw = np.random.default_rng(_SEED)
     path = following(count)
     cut = [path[start : start + LONGEST] for start in range(0, len(path), LONGEST - 1)]
@@ -98,7 +98,7 @@ def path_cases(transitions: Array, start: int, stop: int) -> Iterator[Emissions]
     Args:
         transitions: float32 [to, from].
         start: The class before the first.
-        stop: The class behind the last.
+        stop: The class after the last.
     """
     count = len(transitions)
     cost = count * count

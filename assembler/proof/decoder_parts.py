@@ -139,7 +139,7 @@ def _sequences(cases: Iterable[Case]) -> int:
 def _crf(
     wiring: Wiring, node: str, fed: Mapping[str, str], about: tuple[Decides, TokenLabels, CrfWeights]
 ) -> Decoder | None:
-    """Return a CRF with its cases; `None` where its weights are rounded, or no numbers: text says what that does."""
+    """Return a CRF with its cases; `None` if its weights are rounded, or not numbers: text shows the effect of that."""
     model, decisions, weights = about
     if PROFILES[wiring.spec.profile].tags_changed is not None or not np.isfinite(weights.transitions).all():
         return None
@@ -179,7 +179,7 @@ def _inside(lengths: Array, width: int) -> Array:
 
 
 def _batches(count: int) -> Iterator[tuple[list[list[int]], dict[str, Array]]]:
-    """Yield sequences of classes, and what they are as a batch; behind their ends there is anything."""
+    """Yield sequences of classes, and the batch of them, with arbitrary values after their ends."""
     draw = np.random.default_rng(_SEED)
     whole = class_sequences(count)
     batches: tuple[list[list[int]], ...] = (whole, [[]], [[0]], whole[1:2], [[], whole[1][:2], []])
@@ -208,7 +208,7 @@ def _named(node: str, fed: Mapping[str, str], decisions: TokenLabels) -> Decoder
 
 
 def _spans(node: str, fed: Mapping[str, str], model: Decides, decisions: TokenLabels) -> Decoder | None:
-    """Return a part that reads spans; `None` of a model that reads none, whose rule nobody knows."""
+    """Return a part that reads spans; `None` for a model without spans, or with an unknown rule."""
     if not decisions.spans:
         return None
     cases = [_read(model, decisions.labels, rows, inputs) for rows, inputs in _batches(len(decisions.labels))]

@@ -43,10 +43,10 @@ class Case:
     """One batch.
 
     Attributes:
-        inputs: What the part is fed, by port.
-        expected: What it must give, by port.
-        inside: Where a token is, bool [sentences, tokens]; what is elsewhere is not compared. `None` for everything.
-        shown: What a sequence of the batch was, in words.
+        inputs: The inputs of the part, by port.
+        expected: The outputs that it must compute, by port.
+        inside: Where a token is, bool [sentences, tokens]; values elsewhere are not compared. `None` for everything.
+        shown: Describes a sequence of the batch in words.
     """
 
     inputs: Mapping[str, Array]
@@ -126,7 +126,7 @@ class Decoders:
         """Compare each decoder of a written model with the source's.
 
         Raises:
-            ParityError: One gives something else (P010).
+            ParityError: One computes something else (P010).
             ModelError: It cannot be run (M006, M007).
         """
         for part in self.parts:
@@ -182,7 +182,7 @@ def _open(known: TensorType) -> TensorType:
 
 
 def _inside(array: Array, inside: Array | None) -> Array:
-    """Return an array without what stands behind the sequences' ends, as long as its shape is right."""
+    """Return an array without the values after the sequences' ends, as long as its shape is right."""
     if inside is None or array.shape[:2] != inside.shape:
         return array
     return np.where(inside, array, np.zeros((), array.dtype))

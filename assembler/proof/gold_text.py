@@ -71,7 +71,7 @@ def _sentences(spec: Spec, text: str) -> Iterator[GoldSentence]:
             if rows:
                 yield GoldSentence(*zip(*rows, strict=True))
             rows = []
-        elif len(cells) > 1 or not line.startswith("#"):  # a token "#" has a label behind it, a comment has none
+        elif len(cells) > 1 or not line.startswith("#"):  # a token "#" has a label after it, a comment has none
             pair = _pair(cells)
             if pair is not None and not all(part.strip() for part in pair):
                 words = shown(spec, str(spec.proof.gold), f"{line!r:.80}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-#: The quantile of the normal distribution behind a two-sided interval of 95 %.
+#: The quantile of the normal distribution for a two-sided interval of 95 %.
 _QUANTILE = 1.959964
 
 

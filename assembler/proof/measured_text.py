@@ -1,9 +1,9 @@
-"""The text that a lossy model is measured on: the spec's own, and of the built-in sample the languages that fit.
+"""The text on which a lossy model is measured: the spec's own, and the fitting languages of the built-in sample.
 
-A tagger meets text that it was not made for with doubt, and rounding changes most where it doubts: in flair's
-`pos-english-fast` int8 changes 0.2 % of the tags of English text, and ten times as many of German.
-The budget is about the tagger's own kind of text. The spec's sentences say what that is; where they are too few, the
-languages do whose characters the model knows and of which its source is surest. Others are counted beside them.
+A tagger is unsure about text for which it was not made, and rounding changes most where it is unsure: in flair's
+`pos-english-fast` int8 changes 0.2 % of the tags of English text, and ten times as many of German. The budget is about
+the tagger's own kind of text. The spec's sentences say what that is. If they are too few, the languages decide whose
+characters the model has and about which its source is surest. Others are counted separately.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where tensors hold numbers that nothing reads: behind the ends of texts, of sentences and of pieces.
+"""Where tensors hold numbers that nothing reads: after the ends of texts, of sentences and of pieces.
 
 A profile may leave other numbers there than the source does. A report that named them would blame the wrong part.
 """

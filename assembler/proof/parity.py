@@ -100,7 +100,8 @@ def compare(
         source: The source's result for each.
         model: For each batch size the model's result for each sentence.
         within: The largest difference of a score that counts as equal.
-        by_sentence: Whether sentences are labelled: a label and a score for each class stand for a token's.
+        by_sentence: Whether sentences are labelled: then a label and a score for each class take the place of a
+            token's.
     """
     changed, largest, worst = 0, 0.0, []
     for batch_size, results in model:

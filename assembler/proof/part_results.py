@@ -1,4 +1,4 @@
-"""Runs the parts of a stack one by one, where its loaded models do not give all of its outputs."""
+"""Runs the parts of a stack one by one, if its loaded models do not compute all of its outputs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def needs_parts(wiring: Wiring, sources: OpenSources) -> bool:
-    """Return whether the stack has outputs that no loaded model gives: beyond tags and scores, or all of them."""
+    """Return whether the stack has outputs that no loaded model computes: beyond tags and scores, or all of them."""
     tasks = _proven_tasks(wiring, sources)
     return not tasks or not set(wiring.spec.outputs) <= {name for each in tasks for name in each.task.outputs.values()}
 
@@ -33,15 +33,15 @@ def needs_parts(wiring: Wiring, sources: OpenSources) -> bool:
 def with_parts(
     references: References, wiring: Wiring, sources: OpenSources, fragments: Mapping[str, Fragment]
 ) -> References:
-    """Return the references with what the parts give, each run alone.
+    """Return the references with the outputs of the parts, each run alone.
 
-    What reaches a tagger's head is compared with the loaded tagger's own embeddings.
+    The input of a tagger's head is compared with the loaded tagger's own embeddings.
 
     Args:
-        references: What the loaded models gave.
+        references: The results of the loaded models.
         wiring: The wiring, with the sources' sizes.
         sources: The sources.
-        fragments: Each part as ONNX: those that no source runs are run as models of their own.
+        fragments: Each part as ONNX: those that no source runs are run as separate models.
 
     Raises:
         ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).

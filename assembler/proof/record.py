@@ -47,8 +47,8 @@ def _found(proven: Proven) -> dict[str, Value]:
 def _claims(references: References) -> dict[str, Value]:
     """Return what is compared, and how.
 
-    Figures that depend on the machine stay out of it: the same spec and sources give the same bytes. (The
-    rounding of `int8` follows states that the machine has computed: there the same machine gives the same bytes.)
+    Figures that depend on the machine are left out, so that the same spec and sources produce the same bytes. (The
+    rounding of `int8` depends on states that the machine computes, so only the same machine produces the same bytes.)
     """
     tags, parts = references.tags, references.parts
     spec = references.spec

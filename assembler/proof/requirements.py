@@ -28,7 +28,7 @@ def require_comparable(wiring: Wiring, against: str) -> None:
 
 
 def require_fills(wiring: Wiring) -> None:
-    """Refuse a tagger with an input that nobody could fill.
+    """Refuse a tagger with an input that cannot be filled.
 
     Raises:
         SpecError: With the inputs (W017).
@@ -51,7 +51,7 @@ def require_fills(wiring: Wiring) -> None:
 
 
 def _unfilled(wiring: Wiring, name: str) -> str:
-    """Say why nobody can fill an input: nothing tells how, or two parts want it filled in two ways."""
+    """Say why an input cannot be filled: no rule is known, or two parts need it filled in two ways."""
     wants = {
         f"{edge.node}.{edge.port} wants its {port.fill}"
         for edges in wiring.edges.values()

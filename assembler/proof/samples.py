@@ -47,7 +47,7 @@ REPEATED = (
     "bit of float32, in flair too (README, Limits)"
 )
 
-#: Words that every tokeniser knows at least letter by letter.
+#: Words that every tokeniser can split, at least letter by letter.
 _PLAIN = ("a", "man", "went", "to", "Berlin", ",", "in", "1999", "der", "Hund", "ist", "da", ".")
 
 #: The most sentences of a spec's file that an exact proof takes, drawn evenly from its first to its last.

@@ -40,18 +40,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class References:
-    """What the model must reproduce.
+    """The results that the model must reproduce.
 
     Attributes:
         spec: The spec.
         sentences: The sentences of the proof.
         tags: The loaded models, one for each task.
-        texts: The same for what the model says in words and spans.
-        parts: The parts, for outputs that no loaded model gives; or `None` without any.
-        left_out: How many sentences were left out, because a word of theirs was cut from a table.
+        texts: The same for labels as text and for spans.
+        parts: The parts, for outputs that no loaded model computes; or `None` without any.
+        left_out: How many sentences were left out because one of their words was cut from a table.
         coverage: What the comparison covers.
         gold: Gold text, on which a lossy profile must keep the first model's accuracy; or `None`.
-        evaluated: What onnx's reference evaluator has computed, where the profile promises other engines.
+        evaluated: The results of onnx's reference evaluator, if the profile promises other engines.
         decoders: The decoders of the stack, which are tried alone; `None` without any.
     """
 
@@ -79,7 +79,7 @@ class References:
 
 
 def reference_results(wiring: Wiring, sources: OpenSources) -> References:
-    """Run the loaded models, each task's own. What they do not give, `part_results` gets from the parts.
+    """Run the loaded models, each task's own. `part_results` gets the other outputs from the parts.
 
     Raises:
         SpecError: The sentences of the spec cannot be read, an input has no rule by which to fill it, or tables were

@@ -124,10 +124,10 @@ class TagReference:
         return Found(comparison.sentences, tokens, classes, comparison.largest, tolerance=tolerance)
 
     def _measure(self, path: Path, measured: MeasuredText) -> Found:
-        """Count the tags that a lossy model changes, each token once; hard sentences must give numbers all the same.
+        """Count the tags that a lossy model changes, each token once. Hard sentences must still produce numbers.
 
         Raises:
-            ParityError: They are more than may be (P001), or the text is too short (P009).
+            ParityError: There are more than allowed (P001), or the text is too short (P009).
         """
         judged = sorted({place for places in measured.judged.values() for place in places})
         hard = sorted({*range(len(self.sentences))} - {*judged, *measured.elsewhere})
@@ -185,7 +185,8 @@ class TagReference:
         """Return the first sentences with their tags."""
         golden: list[Value] = []
         for tokens, tagged in zip(self.carried, self.golden, strict=True):
-            # JSON has no NaN: of a source that gives it the file must be readable, for the comparison to say so
+            # JSON has no NaN. If a source computes NaN, the file must still be readable, so that the comparison can say
+            # so
             scores: list[Value] = [
                 round(each, _GOLDEN_DIGITS) if math.isfinite(each) else None for each in tagged.scores
             ]

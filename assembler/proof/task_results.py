@@ -29,7 +29,7 @@ SOURCE_BATCH, _ALIKE = 8, 32
 #: The characters of a batch of like length: 32 sentences of 144, or 15 of 300.
 _CELLS = 4608
 
-#: Stands before a class that a sentence does not have.
+#: The prefix of a class that a sentence does not have.
 NOT = "not "
 
 
@@ -102,7 +102,7 @@ class ModelTask:
         return list(in_context(map(tuple, sentences), self._model.interface.context))
 
     def run(self, sentences: Sequence[InContext], batch_size: int) -> list[TaggedTokens]:
-        """Run the model on sentences, and give the task's results."""
+        """Run the model on sentences, and return the task's results."""
         name = self._task.name
         if isinstance(self._model, Tagger):
             return [each.tasks[name] for each in self._model.tag_in_context(sentences, batch_size=batch_size)]

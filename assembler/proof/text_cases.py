@@ -1,4 +1,4 @@
-"""What the parts that read code points are tried on, and what they must give, said in plain Python."""
+"""Cases for the parts that read code points, with the expected outputs computed in plain Python."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def fixed_shapes(wiring: Wiring, sources: OpenSources) -> FixedShapes | None:
 def expressible(wiring: Wiring, shapes: FixedShapes | None, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return the sentences that the model's inputs can express.
 
-    In a text, no token holds a space; and inputs of fixed sizes have no room for long sentences.
+    In a text, no token holds a space. Inputs of fixed sizes have no space for long sentences.
     """
     spaceless = any(RULES[fill.rule].spaceless for fill in fills(wiring).values() if fill.rule)
     kept = [[*tokens] for tokens in sentences if not (spaceless and any(" " in token for token in tokens))]

@@ -125,7 +125,7 @@ class TextReference:
     ) -> tuple[list[str], list[tuple[str, bool]], float]:
         names = {gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN)}
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
-        outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # what stands behind them fills a fixed size
+        outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # the values after them pad a fixed size
         if PROFILES[self.tag.spec.profile].tags_changed is not None:
             # a lossy model may have other tags, in a budget that is kept elsewhere; its words must say its own
             tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]

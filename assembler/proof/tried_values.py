@@ -1,4 +1,4 @@
-"""Values that ports want to be tried: both of a condition, several numbers of steps."""
+"""Values that ports declare to be tried: both of a condition, several numbers of steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def with_tried(wiring: Wiring, inputs: Arrays, case: int) -> dict[str, Array]:
-    """Return inputs with the values that the ports they feed want to be tried, unless the spec says its own.
+    """Return inputs with the values that their ports declare to be tried, unless the spec sets its own.
 
     Args:
         wiring: The wiring.

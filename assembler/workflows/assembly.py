@@ -55,19 +55,19 @@ def assemble(
     external_above: int | None = None,
     progress: Progress | None = None,
 ) -> Assembled:
-    """Build the model of a spec, prove it, and only then give it its name.
+    """Build the model of a spec, prove it, and only then write it under its name.
 
     Args:
         spec: The spec file.
         output: The file to write; by default the spec's name with `.onnx`, in the current folder.
         trust: Whether object pickles, which can run code, may be read.
         profile: How parts are lowered; by default what the spec says.
-        proof: Whether to compare the model with its source. Without, the model says that it is not proven.
-        external_above: Put the weights into a file of their own if the model file would be larger than this many bytes.
+        proof: Whether to compare the model with its source. Without it, the model says that it is not proven.
+        external_above: Put the weights into a separate file if the model file would be larger than this many bytes.
         progress: Called at the beginning of each step.
 
     Raises:
-        SpecError, SourceError, ModelError: With the problems. No file was written, an older one is as it was.
+        SpecError, SourceError, ModelError: With the problems. No file was written, and an older one is unchanged.
         ParityError: The model does not compute what its source computes. Likewise.
     """
     say = progress or (lambda _: None)
@@ -76,7 +76,7 @@ def assemble(
 
 
 def name(given: Recorded) -> Assembled:
-    """Give the files their names."""
+    """Rename the files to their names."""
     draft = given.draft
     with writing(draft.target):
         draft.files.close()

@@ -102,7 +102,7 @@ def emit(given: Referenced) -> Emitted:
 
 
 def run_parts(given: Emitted) -> Emitted:
-    """Let the sources decode random cases, and run the parts one by one where loaded models do not give all outputs."""
+    """Let the sources decode random cases, and run the parts one by one if loaded models do not compute all outputs."""
     from assembler.proof.budget import require_budget
     from assembler.proof.decoder_parts import with_decoders
     from assembler.proof.part_results import needs_parts, with_parts

@@ -56,14 +56,14 @@ class Checked:
 def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> Checked:
     """Check specs.
 
-    Neither onnx nor torch or flair is imported, and no weights are read; of an exported subgraph that is at hand, the
-    ports are.
+    Neither onnx nor torch or flair is imported, and no weights are read; only the ports of existing exported subgraphs
+    are.
 
     Args:
         paths: Spec files, and folders, whose `.yaml` and `.yml` files are checked, those of their subfolders too.
-        strict: For specs of strangers: nothing outside the folder of a spec is opened, and what leads there, the spec
-            itself included, is reported (W018). Nobody else could build such a spec. So are names of a hub that nothing
-            pins (W024): what is behind them can be another model tomorrow, or a stranger's.
+        strict: For specs of strangers: nothing outside the folder of a spec is opened, and paths that lead there, the
+            spec's own included, are reported (W018), because nobody else could build such a spec. So are unpinned names
+            of a hub (W024), because they can name another model tomorrow, or a stranger's.
     """
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     files: list[Path] = []

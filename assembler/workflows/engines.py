@@ -1,6 +1,6 @@
-"""Which engines run a file, by what stands in it: the facts are of the operators, not of the profile.
+"""Which engines run a file, by its content: the rules concern operators, not the profile.
 
-Each rule was seen to fail, with the versions that docs/hosts.md names; `make engines` runs what has no obstacle.
+Each obstacle was observed with the versions that docs/hosts.md names; `make engines` runs files without one.
 """
 
 from __future__ import annotations

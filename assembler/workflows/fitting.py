@@ -59,11 +59,11 @@ def wired_sources(spec: Spec, *, trust: bool, proven: bool = True) -> tuple[Wiri
     Args:
         spec: The spec.
         trust: Whether object pickles, which can run code, may be read.
-        proven: Whether what is built will be compared with the sources.
+        proven: Whether the built model will be compared with the sources.
 
     Raises:
         SpecError: The sources do not fit the spec: sizes (W004, W016), the order of a concat (W015), or an input that
-            two parts want filled in two ways (W013).
+            two parts need filled in two ways (W013).
         SourceError, ModelError: As `open_sources`.
     """
     return _fitted(_wired(spec), trust=trust, proven=proven)

@@ -73,7 +73,7 @@ def read(order: Order) -> Read:
 
 
 def with_profile(spec: Spec, profile: str | None) -> Spec:
-    """Return the spec with the profile that the caller wants instead of its own."""
+    """Return the spec with the caller's profile instead of its own."""
     if profile is not None and profile not in PROFILES:
         hint = f"profiles: {', '.join(PROFILES)}"  # never the nearest: 'gpu' looks like 'cpu'
         raise SpecError(Problem("S006", f"there is no profile '{profile}'", hint, spec.document.file))

@@ -15,9 +15,9 @@ Next = TypeVar("Next")
 
 @dataclass(frozen=True, slots=True)
 class Stages(Generic[Given, Made]):
-    """Functions that are called one after the other.
+    """Functions that are called one after another.
 
-    Between two stages nothing is kept but the value that goes on: what is no part of it is let go of.
+    Between two stages only the value that is passed on is kept; everything else is released.
 
     Attributes:
         steps: The functions.

@@ -55,21 +55,22 @@ class _Golden:
 def verify(
     model: Path | str, *, spec: Path | str | None = None, trust: bool = False, progress: Progress | None = None
 ) -> Verified:
-    """Try a model again: whether it is whole, and computes here what it says. Not who wrote it, nor from what.
+    """Check a model again: that it is whole, and computes the recorded results here. Not who wrote it, nor from what.
 
     Without a spec: ONNX's checker, the digest of the contents, and the sentences with tags that the model carries. All
-    of them come from the file itself: whoever changes one can write a digest and tags that fit. With the spec it was
-    built from: the whole proof, against the loaded source.
+    of them come from the file itself, so anybody who changes one can write a digest and tags that fit. With the spec
+    from which it was built: the whole proof, against the loaded source.
 
     Args:
         model: The model file.
-        spec: The spec, with its sources at hand.
+        spec: The spec, whose sources must be present.
         trust: Whether object pickles, which can run code, may be read.
         progress: Called at the beginning of each step.
 
     Raises:
-        ModelError: The file is no model of ours (M010 to M014), or not whole or of another spec (M008, M016, M017).
-        ParityError: It does not give its source's tags (P001, P002), or carries nothing to compare with (P003).
+        ModelError: The file is not one of our models (M010 to M014), or is not whole or from another spec (M008, M016,
+            M017).
+        ParityError: It does not predict its source's tags (P001, P002), or carries nothing to compare with (P003).
         SpecError, SourceError: With a spec, as `assemble`.
     """
     with isolated():  # a stranger may have written it

@@ -3,7 +3,7 @@
     python interrupted_builds.py FOLDER SPEC SIGNAL COUNT SEED [OPTION]...
 
 FOLDER holds an older, valid `model.onnx`. Everything is imported once, so that a fork costs no time. A line for each
-build: how it ended, when it was stopped, and the digest of each file in the folder behind it. Builds that end before
+build: how it ended, when it was stopped, and the digest of each file in the folder after it. Builds that end before
 they are stopped do not count.
 """
 

@@ -1,4 +1,4 @@
-"""The benchmark on a device: the CPU stands in for it under another name, and nothing is measured elsewhere in silence.
+"""The benchmark on a device: the CPU replaces it under another name, and nothing is silently measured elsewhere.
 
 No GPU is needed. What only a GPU can show, its figures, is not tested.
 """
@@ -79,7 +79,7 @@ def test_both_sides_run_on_the_device_in_each_of_its_batch_sizes(
     # A first run and a turn of each profile in each size, and none without binding; `cuda` evens its batches out.
     assert sorted(bound) == sorted(2 * [2, 2, 2, 2, 4, 1, 1] + 2 * [2, 2, 3, 1, 4, 1, 1])
     assert places == {"cpu:0"}
-    assert len(waits) == 3 * (1 + 1 + 1 + 2) + 4 * 8  # behind each call of each way, and in the peak of each size
+    assert len(waits) == 3 * (1 + 1 + 1 + 2) + 4 * 8  # after each call of each way, and in the peak of each size
     assert str(flair.device) == "cpu"
 
 
@@ -158,7 +158,7 @@ def test_the_peak_of_a_device_is_that_of_its_fastest_product(monkeypatch: pytest
     first = peak.operations
     peak.measure()
     assert peak.operations >= first > 0
-    assert len(waits) == 2 * 2 * 4  # before and behind each number of rows: a device works on while the clock is read
+    assert len(waits) == 2 * 2 * 4  # before and after each number of rows: a device runs on while the clock is read
 
 
 def _with_provider(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def test_nothing_is_done_where_its_result_would_be_lost(place: Path, closed: str
 
 @pytest.mark.parametrize("closed", [" 2>&-", " <&- 2>&-"])
 def test_a_model_does_not_take_the_place_of_a_closed_stream(place: Path, closed: str) -> None:
-    """What a library prints on stderr would stand in a file that got its number."""
+    """A library's output on stderr would end up in a file that got its number."""
     done = shell(place, f"'{ASSEMBLE}' fine.yaml -o streams.onnx{closed}")
     assert done.returncode == 0
     assert (place / "streams.onnx").read_bytes() == (place / "fine.onnx").read_bytes()

@@ -1,4 +1,4 @@
-"""What is emitted is what other engines run: onnx's reference evaluator stands for them here."""
+"""Other engines can run the emitted operators; onnx's reference evaluator represents them here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _every_pass_at_every_size(resize: Resize) -> None:
 
 
 def layer(cell: str, opset: int = 17, *, direction: str = "bidirectional", lasts: bool = False) -> onnx.ModelProto:
-    """Return one recurrent layer with lengths, and its directions behind each other, as torch exports them."""
+    """Return one recurrent layer with lengths, its directions joined along the features, as torch exports them."""
     drawn, count = np.random.default_rng(0), 2 if direction == "bidirectional" else 1
     gates = 5 * _RECURRENT[cell]
     shapes = {"W": (count, gates, 3), "R": (count, gates, 5), "B": (count, 2 * gates)}

@@ -49,7 +49,7 @@ outputs: {scores: head.scores, emissions: head.emissions}
 
 
 def torch_states(model: LanguageModel, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Run each text alone, without padding; positions behind its end are not compared."""
+    """Run each text alone, without padding; positions after its end are not compared."""
     size = model.nout or model.hidden_size
     states = np.full((*ids.shape, size), np.nan, dtype=np.float32)
     with torch.no_grad():

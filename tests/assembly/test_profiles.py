@@ -396,7 +396,7 @@ def test_small_language_models_keep_their_operator_and_have_lanes_all_the_same(
 def test_exported_subgraphs_that_only_look_like_ours_are_left_as_they_are(
     shop: Workshop, tmp_path: Path, profile: str, make: str
 ) -> None:
-    """A linear layer, a transposition and an `LSTM` stand in other exporters' files too, with other meanings."""
+    """A linear layer, a transposition and an `LSTM` also occur in other exporters' files, with other meanings."""
     drawn = np.random.default_rng(3)
     bias = {"scalar bias": (), "row bias": (1, 3)}.get(make, (3,))
     arrays = {"E": (3, 3), "e": bias, "W": (1, 32, 3), "R": (1, 32, 8), "B": (1, 64)}

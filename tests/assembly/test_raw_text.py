@@ -1,4 +1,4 @@
-"""Raw text is split as flair splits it, and results say where their tokens stand in it."""
+"""Raw text is split as flair splits it, and results have the places of their tokens in it."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_functions_that_stand_for_any_number_of_nodes_are_refused(tmp_path: Path
     onnx.save(model, tmp_path / "m.onnx")
     (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
     with pytest.raises(
-        SourceError, match=r"R014 source .m.: m\.onnx is not read: its functions stand for more than 1000000 nodes"
+        SourceError, match=r"R014 source .m.: m\.onnx is not read: its functions expand to more than 1000000 nodes"
     ):
         assemble(tmp_path / "spec.yaml", tmp_path / "out.onnx")
 

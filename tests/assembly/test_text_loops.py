@@ -1,4 +1,4 @@
-"""Models that take text have the loops of those that take indices, with zeros behind the end of each text."""
+"""Models that take text have the loops of those that take indices, with zeros after the end of each text."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ FLOATS = b"ctorch\nFloatStorage\n"
 
 
 class Raw(bytes):
-    """Operations that stand for a value."""
+    """Operations that make a value."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""A checkpoint that is not trusted is read or refused, and leaves nothing behind: no file, no change, no run."""
+"""A checkpoint that is not trusted is read or refused without a trace: no file, no change, no run."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def of_one_name() -> onnx.ModelProto:
 
 
 def large_constants() -> onnx.ModelProto:
-    """Return functions that stand for few nodes, and for more bytes than a model can have."""
+    """Return functions that expand to few nodes, but to more bytes than a model can have."""
     constant = helper.make_node(
         "Constant", [], ["c"], value=TensorProto(dims=[1 << 18], data_type=1, raw_data=b"\0" * (1 << 20))
     )
@@ -124,9 +124,9 @@ def nested(depth: int) -> bytes:
 
 
 REFUSED = {
-    "26 functions that call the one before twice": (doubling(26), "its functions stand for more than"),
-    "60 functions": (doubling(60), "its functions stand for more than"),
-    "many calls in one": (doubling(6, 12), "its functions stand for more than"),
+    "26 functions that call the one before twice": (doubling(26), "its functions expand to more than"),
+    "60 functions": (doubling(60), "its functions expand to more than"),
+    "many calls in one": (doubling(6, 12), "its functions expand to more than"),
     "a long row of calls": (
         doubling(DEEPEST_CALL + 1, 1),
         f"more than {DEEPEST_CALL} of its functions call each other",
@@ -134,7 +134,7 @@ REFUSED = {
     "a circle of functions": (in_a_circle(), r"its function 'F\d' calls itself"),
     "a circle by way of a branch": (in_a_branch(), "its function 'F0' calls itself"),
     "two functions of a name": (of_one_name(), "two of its functions are called 'F0'"),
-    "constants in functions": (large_constants(), "its functions stand for more than"),
+    "constants in functions": (large_constants(), "its functions expand to more than"),
     "2^62 elements": (never_stored(), "a tensor in it declares 4611686018427387904 elements and does not hold them"),
     "2^64 elements": (never_stored_in_an_attribute(), "a tensor in it declares 2147483648 . 2147483648 . 4 elements"),
     "a negative size": (below_nothing(), "a tensor in it has a negative size"),

@@ -55,7 +55,7 @@ def odd(model: Path) -> str:
 
 
 def printed(model: Path, text: str) -> str:
-    """Return tokens and labels, an empty line behind each sentence. Lines are those of `assemble tag`."""
+    """Return tokens and labels, an empty line after each sentence. Lines are those of `assemble tag`."""
     lines = read_lines(io.BytesIO(text.encode()), "text")
     sentences = [[token for token in line.split(" ") if token] for line in lines]
     return "".join(

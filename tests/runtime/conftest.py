@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# Each token's class is the id of the character that stands at the token's position; its score is a hundredth of that.
+# Each token's class is the id of the character at the token's position; its score is a hundredth of that.
 ECHO = """
 <ir_version: 8, opset_import: ["": 17]>
 echo (int64[characters, sentences] forward, int64[total_tokens] forwardIndices,
@@ -40,7 +40,7 @@ class WriteModel(Protocol):
     """Writes an ONNX file of a graph and a metadata entry for each name and JSON value, and returns its path."""
 
     def __call__(self, entries: Mapping[str, object] | None = None, graph: str = ECHO, name: str = ...) -> Path:
-        """Write the model; `None` stands for the entries of the fixture of that name."""
+        """Write the model; `None` means the entries of the fixture of that name."""
         ...
 
 

@@ -114,7 +114,7 @@ class Recorder:
         return self.read_spaced([flair_data.Sentence(tokens) for tokens in sentences])
 
     def read_spaced(self, read: list[object]) -> Reference:
-        """Return what flair reads of its own sentences, whose tokens know the spaces behind them."""
+        """Return what flair reads from its own sentences, whose tokens have the spaces after them."""
         self.chunks.clear()
         self.embedding.embed(read)
         positions = [[int(token.get_embedding()[0]) for token in sentence] for sentence in read]
@@ -194,7 +194,7 @@ def _assert_untokenised(recorder: Recorder, sentences: list[list[str]], spaces: 
         tokens = [tuple(Token(token.text, token.whitespace_after) for token in sentence) for sentence in read]
     try:
         expected = recorder.read_spaced(read)
-    except IndexError:  # a position behind the text, which white space at its end leads to
+    except IndexError:  # a position after the text, caused by white space at its end
         assert any(sentence[-1] != sentence[-1].rstrip() or spaces for sentence in tokens)
         encode(recorder.interface, tokens)
         return

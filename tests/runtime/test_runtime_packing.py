@@ -1,4 +1,4 @@
-"""Sentences that share lanes: where they stand, and that each reads what it would read alone."""
+"""Sentences that share lanes: their places, and that each reads the same as alone."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CUDA = "CUDAExecutionProvider"
 
 @pytest.fixture
 def bound(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Let the CPU stand in for a device with a memory, and return the names of the inputs of each binding."""
+    """Let the CPU replace a device with its own memory, and return the names of the inputs of each binding."""
     calls: list[list[str]] = []
     run = binding.run_bound
 

@@ -48,7 +48,7 @@ def test_every_flipped_bit_is_refused_or_changes_nothing(built: Path, tmp_path: 
     whole, expected = built.read_bytes(), tags(built)
     sizes = [weights.raw.start for weights in read_contents(built).weights if weights.raw is not None]
     chance, codes = random.Random(5), set()  # noqa: S311 - no secret
-    for number in range(FLIPS):  # every second one outside of the large weights, where structure and metadata stand
+    for number in range(FLIPS):  # every second one outside the large weights, in structure and metadata
         place = chance.randrange(min(sizes)) if number % 2 else chance.randrange(len(whole))
         path = tmp_path / "m.onnx"
         path.write_bytes(flip(whole, place, 1 << chance.randrange(8)))

@@ -41,7 +41,7 @@ def expected_problems(path: Path) -> list[Expected]:
 
 
 def pieces_of(message: str) -> re.Pattern[str]:
-    """Return what finds the message; `…` between spaces stands for what it leaves open."""
+    """Return a pattern for the message; `…` between spaces matches any text."""
     return re.compile(".*".join(re.escape(piece) for piece in message.split(" … ")))
 
 

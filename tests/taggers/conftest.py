@@ -80,7 +80,7 @@ class Bench:
         tagger = SequenceTagger(
             StackedEmbeddings(parts), dictionary, "ner", hidden_size=6, use_crf=crf, tag_format=tag_format
         )
-        # wide embeddings have smaller weights behind them, as trained ones have: large ones amplify the last bit
+        # wide embeddings have smaller weights after them, as trained ones have, because large ones amplify the last bit
         spread = 0.7 / max(1.0, (tagger.embeddings.embedding_length / 24) ** 0.5) ** 1.5
         for name, parameter in tagger.named_parameters():
             if not name.startswith("embeddings"):

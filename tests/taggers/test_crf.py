@@ -31,7 +31,7 @@ def test_a_crf_over_plain_tags_has_no_spans(bench: Bench) -> None:
 
 
 def test_a_crf_of_many_labels_keeps_its_transitions(bench: Bench) -> None:
-    """Transitions above 1 KB stand beside the graph, and only the body of a loop reads them."""
+    """Transitions above 1 KB are kept beside the graph, and only the body of a loop reads them."""
     tagger = bench.tagger(labels=tuple(f"TAG{number}" for number in range(12)))
     compare(*bench.assembled(tagger), HARD)
 

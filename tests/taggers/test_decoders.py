@@ -213,7 +213,7 @@ def test_a_class_with_another_name_does_not_pass(bench: Bench, monkeypatch: pyte
     def wrong(self: Emitter, name: str, array: Array) -> str:
         if name == "table" and array.dtype == object:
             array = array.copy()
-            array[place] = "another"  # the last stands behind a sentence's end
+            array[place] = "another"  # the last is after a sentence's end
         return own(self, name, array)
 
     monkeypatch.setattr(Emitter, "initializer", wrong)

@@ -163,7 +163,7 @@ def test_options_in_pairs(bench: Bench, number: int, monkeypatch: pytest.MonkeyP
     spec = bench.folder / "tagger.yaml"
     spec.write_text(write_spec(str(bench.folder / "tagger.pt"), bench.folder), encoding="utf-8")
     model = Tagger(assemble(spec, bench.folder / "tagger.onnx").path)
-    # flair's states behind white space at the end of an untokenised text depend on the batch
+    # flair's states after white space at the end of an untokenised text depend on the batch
     hard = [words for words in HARD if words[-1].strip()]
     start = 17 * number
     sentences = [*hard, *german_sentences()[start : start + 12], *english_sentences()[start : start + 12]]

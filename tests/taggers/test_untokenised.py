@@ -27,7 +27,7 @@ TEXTS = (
     "😀👩‍👩‍👧 İstanbul",
     "ja",
 )
-#: Behind white space at the end of a sentence, flair's states depend on the batch.
+#: After white space at the end of a sentence, flair's states depend on the batch.
 LISTS = (
     *(words for words in HARD if words[-1].strip()),
     ("a", " ", "  ", "b"),

@@ -1,4 +1,4 @@
-"""flair joins embeddings by name, so that "10-…" stands before "2-…": a spec must do the same."""
+"""flair joins embeddings by name, so "10-…" comes before "2-…": a spec must do the same."""
 
 from __future__ import annotations
 

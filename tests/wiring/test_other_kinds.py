@@ -1,4 +1,4 @@
-"""Kinds of other packages stand where ours do: parts are told apart by what they say of themselves."""
+"""Kinds of other packages work in place of ours: parts are told apart by what they declare."""
 
 from __future__ import annotations
 

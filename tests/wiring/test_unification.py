@@ -84,7 +84,7 @@ def specs(draw: st.DrawFn) -> Json:
     }
     inputs["AT0Z"] = {"type": "int64", "shape": [draw(dims)]}
     ranks = {name: len(cast("list[object]", entry["shape"])) for name, entry in inputs.items() if name != "AT0Z"}
-    ranks |= {} if often(draw) else dict.fromkeys(texts, 2)  # now and then a part may read one behind it
+    ranks |= {} if often(draw) else dict.fromkeys(texts, 2)  # now and then a part may read one after it
     used = sorted({str(dim) for entry in inputs.values() for dim in cast("list[object]", entry["shape"])} & {*_DIMS})
     graph: dict[str, Json] = {}
     for node, kind, text in zip(_NODES, kinds, texts, strict=False):

@@ -53,7 +53,7 @@ class Framed:
         return np.ascontiguousarray(rows.T)
 
     def indices(self) -> NDArray[np.int64]:
-        """Return where the state of each token stands (TK 817-842)."""
+        """Return where the state of each token is (flair 0.15.1, embeddings/token.py 817-842)."""
         count = len(self._filled)
         numbers = np.arange(count, dtype=np.int64)[:, np.newaxis]
         positions = np.where(self._filled, self._positions, 0)

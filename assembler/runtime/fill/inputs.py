@@ -72,7 +72,7 @@ class Unfilled(Input):
         yield from ()
 
     def problem(self, file: str | None = None) -> Problem:
-        """Return the problem of whoever wants to fill it."""
+        """Return the problem for an attempt to fill it."""
         wanted = "something that the model does not tell" if self.wanted is None else f"'{self.wanted}'"
         message = f"input '{self.name}' wants {wanted}, which this runtime cannot fill"
         return Problem("M014", message, f"it fills: {', '.join(RULES)}", file)
