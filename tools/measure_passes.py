@@ -1,4 +1,4 @@
-"""Measure what each pass of a profile gives: size and speed of the model after the first pass, after two, and so on.
+"""Measure the effect of each pass of a profile: size and speed of the model after the first pass, after two, and so on.
 
     python tools/measure_passes.py full.yaml german.txt --profile cpu
 

@@ -76,13 +76,13 @@ def command(
 ) -> None:
     r"""Tag FILE, or standard input, with MODEL: one sentence a line, tokens separated by spaces.
 
-    Prints a line for each token with its label and score, and an empty line behind each sentence; with --format json an
+    Prints a line for each token with its label and score, and an empty line after each sentence; with --format json an
     array with one sentence a line. Where the tags are spans, each follows its sentence as a line of its own,
-    '# LABEL SCORE [first token, end) text'. A model of several tasks has a label and a score of each, in columns under
+    '# LABEL SCORE [first token, end) text'. A model of several tasks has a label and a score for each, in columns under
     a line with their names. A model that labels sentences prints a line for each: its labels with their scores, and the
     text. A tab, or another character that would end a line or a column, is printed as '\t', '\x0b' and so on; --format
     json has the tokens as they are. An empty line of the input is an empty sentence. With --tokenizer a line is raw
-    text, and --format json says where each token stands in it. Standard input is tagged in windows of 32 batches.
+    text, and --format json has the place of each token in it. Standard input is tagged in windows of 32 batches.
     """
     write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
     stream = _stream(model, threads, batch_size, spin=spin, force_tokens=force_tokens, verify=verify)

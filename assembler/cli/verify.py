@@ -19,7 +19,7 @@ from assembler.cli.reporting import format_option, one_line, print_json, print_s
 @click.option("--trust", is_flag=True, help="With --spec: read object pickles too. They can run any code.")
 @format_option
 def command(model: Path, spec: Path | None, trust: bool, form: str) -> None:  # noqa: FBT001 - click passes by name
-    """Try MODEL on this machine: whether it is whole, and gives the tags that it carries for some sentences.
+    """Check MODEL on this machine: is it whole, and does it predict the tags that it carries for some sentences?
 
     Both come from the file itself, so this finds damage, and other results on another machine. It does not tell who
     wrote the file: whoever changes a model can write a digest and tags that fit. With --spec the sources decide.

@@ -41,7 +41,7 @@ class Problem:
 
     @classmethod
     def at(cls, mark: Mark, code: str, message: str, hint: str | None = None) -> Problem:
-        """Return a problem that stands at `mark`."""
+        """Return a problem at `mark`."""
         return cls(code, message, hint, mark.file, mark.line, mark.column)
 
     def as_dict(self) -> dict[str, str | int | None]:

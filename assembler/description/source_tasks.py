@@ -47,7 +47,7 @@ class SourceTask:
 
 
 def source_tasks(wiring: Wiring, sources: OpenSources) -> tuple[SourceTask, ...]:
-    """Return the tasks whose labels are known, the first first."""
+    """Return the tasks whose labels are known, in order."""
     found = [(task, *_head(wiring, sources, task.node)) for task in wiring.tasks() if task.whole]
     known = [(task, head, model) for task, head, model in found if head is not None]
     types = [head.label_type for _, head, _ in known]

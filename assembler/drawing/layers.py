@@ -46,7 +46,7 @@ class Layers:
         return self._joined([pair for chain in self.chains for pair in pairwise(chain)])
 
     def after(self) -> dict[int, list[int]]:
-        """Return for each slot those in the rank behind that it is joined to."""
+        """Return for each slot those in the next rank to which it is joined."""
         return self._joined([(head, tail) for chain in self.chains for tail, head in pairwise(chain)])
 
     def _joined(self, pairs: list[tuple[int, int]]) -> dict[int, list[int]]:

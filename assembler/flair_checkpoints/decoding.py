@@ -65,9 +65,9 @@ def _tagged(pairs: Sequence[tuple[str, float]]) -> Tagged:
 def read_spans(
     labeller: SequenceTagger | TokenClassifier, labels: Sequence[str], scores: Sequence[float]
 ) -> list[tuple[int, int, str, float]]:
-    """Return the spans that a model reads from labels: first token, the one behind its last, label and score.
+    """Return the spans that a model reads from labels: first token, the one after its last, label and score.
 
-    A SequenceTagger asks `get_spans_from_bio` (ST 540, DA 2056); a TokenClassifier has a loop of its own, which writes
+    A SequenceTagger asks `get_spans_from_bio` (ST 540, DA 2056); a TokenClassifier has its own loop, which writes
     spans to a sentence (WT 124).
     """
     if isinstance(labeller, SequenceTagger):

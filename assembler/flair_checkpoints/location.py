@@ -39,8 +39,8 @@ def lacking(source: Source) -> list[str]:
 
 def _root_reason(err: BaseException) -> str:
     """Return the first line of the original error, because flair's own hides why the hub could not be reached."""
-    while (behind := err.__cause__ or err.__context__) is not None:
-        err = behind
+    while (cause := err.__cause__ or err.__context__) is not None:
+        err = cause
     lines = str(err).strip().splitlines()
     return lines[0] if lines else type(err).__name__
 

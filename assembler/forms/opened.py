@@ -117,7 +117,7 @@ class Decides(Protocol):
         """Return the spans that it reads from a label and a score per token.
 
         Returns:
-            For each its first token, the token behind its last, its label and its score.
+            For each its first token, the token after its last, its label and its score.
         """
 
 

@@ -105,7 +105,7 @@ def _has_spans(head: TaggerHeadWeights) -> bool:
 
 
 def _decoder_lines(head: TaggerHeadWeights) -> list[str]:
-    """Return what is behind the head: the CRF, the labels and the spans."""
+    """Return the parts after the head: the CRF, the labels and the spans."""
     lines, decoder = [], "head"
     if head.has_crf:
         decoder = "crf"

@@ -29,7 +29,7 @@ def misnamed(path: str, _guesses: Guesses) -> Misnamed | None:
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the files that a spec names, and those that they need; what is wrong with it is told when it is read."""
+    """Return the files that a spec names, and those that they need; errors in it are reported when it is read."""
     found: dict[Path, None] = {}
     for file in _named(path, {path.resolve()}):
         found[file] = None

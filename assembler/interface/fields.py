@@ -71,7 +71,7 @@ class Fields:
         return damaged(f"{self.place}.{key}", message, self.file)
 
     def value(self, key: str) -> object:
-        """Return the field as it stands; it has to be there."""
+        """Return the field unchanged; it must be there."""
         if key not in self.values:
             raise self.error(key, "the field is missing")
         return self.values[key]

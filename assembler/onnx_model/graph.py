@@ -36,7 +36,7 @@ class Graph:
         return [node for node in self._nodes if not op_types or node.op_type in op_types]
 
     def producer(self, tensor: str) -> onnx.NodeProto | None:
-        """Return the operator that gives a tensor."""
+        """Return the operator that outputs a tensor."""
         return next((node for node in self._nodes if tensor in node.output), None)
 
     def consumers(self, tensor: str) -> list[onnx.NodeProto]:

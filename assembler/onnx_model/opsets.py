@@ -54,7 +54,7 @@ def _same(operator: str, domain: str, version: int, wanted: int) -> bool:
 
 
 def _is_wider(before: OpSchema, after: OpSchema) -> bool:
-    """Return whether a schema takes and gives all that an older one does."""
+    """Return whether a schema has all inputs, outputs and types of an older one."""
     if after.deprecated or len(before.inputs) > len(after.inputs) or len(before.outputs) != len(after.outputs):
         return False
     for name, attribute in before.attributes.items():

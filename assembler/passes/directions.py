@@ -6,7 +6,7 @@ without an error. `ReverseSequence` is the same in all of them. With it both dir
 and these begin at the same place whatever the lengths are.
 
 Requires: a model with unique tensor names. Does: replaces an `LSTM`, `GRU` or `RNN` that has lengths and reads
-backwards, alone or beside the other direction. Ensures: the same results, bit by bit in ONNX Runtime, zeros behind a
+backwards, alone or beside the other direction. Ensures: the same results, bit by bit in ONNX Runtime, zeros after a
 sequence's end included. Limits: layers that have the batch first, or activations with parameters, are left unchanged.
 """
 

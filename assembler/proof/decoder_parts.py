@@ -42,9 +42,9 @@ _MAXIMUM = {
     "scores": "the largest probability",
 }
 _NAMES = {
-    "labels": "the name of each class, and nothing behind a sentence's end",
-    "scores": "the scores, and 0 behind a sentence's end",
-    "prediction": "the classes, and 0 behind a sentence's end",
+    "labels": "the name of each class, and nothing after a sentence's end",
+    "scores": "the scores, and 0 after a sentence's end",
+    "prediction": "the classes, and 0 after a sentence's end",
 }
 _SPANS = {
     "sentence": "in which sentence a span is",

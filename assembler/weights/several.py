@@ -1,4 +1,4 @@
-"""What several sources give for one part."""
+"""The weights that several sources have for one part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeveralWeights:
-    """What several sources give for one part.
+    """The weights that several sources have for one part.
 
     Attributes:
         parts: The weights by the parameter that names them.

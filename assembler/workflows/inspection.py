@@ -195,7 +195,7 @@ def _part(entry: Mapping[str, object]) -> Part:
 
 def _language_model(model: Mapping[str, object], entries: Mapping[str, object], name: str) -> str:
     characters = len(_list(_table(entries, "dictionaries"), name))
-    place = "behind the token" if model.get("with_whitespace") else "at the token's last character"
+    place = "after the token" if model.get("with_whitespace") else "at the token's last character"
     case = ", lower-cased" if model.get("lowercase") else ""
     case += "" if model.get("tokenized", True) else ", on untokenised text"
     marker = ascii(str(model.get("start_marker", "")))

@@ -4,13 +4,13 @@ import { readFileSync } from "node:fs";
 process.env.ORT_DISABLE_TELEMETRY = "1";   // before the library loads, so no `import` statement: these come first
 const ort = await import("onnxruntime-node");
 
-// Code points, never UTF-16 units: a string's iterator gives the former, its index the latter.
+// Code points, never UTF-16 units: a string's iterator yields the former, its index the latter.
 const codePoints = text => Array.from(text, character => character.codePointAt(0));
 
 async function tag(session, sentences) {
   const rows = sentences.map(codePoints);
   const width = Math.max(0, ...rows.map(row => row.length));
-  const text = new Int32Array(rows.length * width);   // zeros behind the shorter ones
+  const text = new Int32Array(rows.length * width);   // zeros after the shorter ones
   rows.forEach((row, number) => text.set(row, number * width));
   const feeds = { text: new ort.Tensor("int32", text, [rows.length, width]) };
   const { labels, scores, lengths } = await session.run(feeds);

@@ -22,7 +22,7 @@ def code_points(sentences: list[str]) -> np.ndarray:
 
 
 def main() -> None:
-    """Print each token with its label, and an empty line behind each sentence."""
+    """Print each token with its label, and an empty line after each sentence."""
     sys.stdin.reconfigure(encoding="utf-8", newline="\n")  # a line ends at "\n" alone, U+2028 is a character
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     sentences = [line.removesuffix("\n").removesuffix("\r") for line in sys.stdin]

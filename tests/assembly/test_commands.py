@@ -160,7 +160,7 @@ def test_inspect_shows_what_a_host_must_know(built: Path, cli: Cli) -> None:
         "forward           int64[characters, sentences]  characters of forward_lm",
         "backwardIndices   int64[total_tokens]           indices of backward_lm",
         "scores      float32[sentences, tokens]",
-        "backward_lm  backward, 34 characters, start marker '\\n', state behind the token",
+        "backward_lm  backward, 34 characters, start marker '\\n', state after the token",
         "labels (5, upos)\n  NOUN VERB DET PUNCT ADJ",
         "tagger  flair tagger.pt  sha256 ",
         "equal to tagger on ", "flair-assembler",

@@ -33,7 +33,7 @@ def saved(bench: Bench, change: Callable[[Any], None]) -> Path:
 
 
 def stale_cache(dictionary: Any) -> None:  # noqa: ANN401 - flair's Dictionary
-    """Give the last character another name behind the cache's back."""
+    """Give the last character another name without the cache's knowledge."""
     dictionary.get_idx_for_items(["a"])
     number = len(dictionary.idx2item) - 1
     del dictionary.item2idx[dictionary.idx2item[number]]
