@@ -122,6 +122,8 @@ _PORTS = {
     "`sentence`, `start`, `end`, each int64 [spans]; `label` string [spans], `score` float64 [spans].",
     "onnx": "those of the file.",
     "if": "`condition` bool [], and the inputs of both graphs → the outputs that both have.",
+    "loop": "the inputs of the graph, those that are scanned with an axis more; without `scan`, `steps` int64 [] → the "
+    "last value of each state, under the name of its input; what is collected, with an axis more.",
     "spec": "the inputs and outputs of the spec.",
     "constant": "nothing → `tensor`.",
     "arithmetic": "`left`, `right` → `tensor`.",

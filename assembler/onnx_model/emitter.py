@@ -79,19 +79,25 @@ class Body(Operators):
         self._arguments: list[onnx.ValueInfoProto] = []
         self._results: list[onnx.ValueInfoProto] = []
 
-    def argument(self, name: str, dtype: str, rank: int) -> str:
+    def argument(self, name: str, dtype: str, rank: int | None) -> str:
         """Declare the next argument, states before scanned tensors, and return its tensor."""
         tensor = self.names.claim(f"{self.name}/{name}")
-        self._arguments.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
+        self._arguments.append(helper.make_tensor_value_info(tensor, element_number(dtype), _sizes(rank)))
         return tensor
 
-    def result(self, tensor: str, dtype: str, rank: int) -> None:
+    def result(self, tensor: str, dtype: str, rank: int | Sequence[int | None] | None) -> None:
         """Declare the next result, states before collected tensors."""
-        self._results.append(helper.make_tensor_value_info(tensor, element_number(dtype), [None] * rank))
+        self._results.append(helper.make_tensor_value_info(tensor, element_number(dtype), _sizes(rank)))
 
     def graph(self) -> onnx.GraphProto:
         """Return the body."""
         return helper.make_graph(self.nodes, self.name, self._arguments, self._results)
+
+
+def _sizes(rank: int | Sequence[int | None] | None) -> list[int | None] | None:
+    if isinstance(rank, int):
+        return [None] * rank
+    return None if rank is None else [*rank]
 
 
 class Emitter(Operators):

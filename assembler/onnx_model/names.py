@@ -33,6 +33,10 @@ class Names:
         """Note the names of a graph, which may have one twice: two branches of an `If` do not see each other."""
         self._taken.update(names)
 
+    def is_taken(self, name: str) -> bool:
+        """Return whether something has a name."""
+        return name in self._taken
+
     def claim(self, name: str) -> str:
         """Take a name and return it.
 

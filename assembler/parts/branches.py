@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.core.tensors import Open, TensorType, Variable
+from assembler.core.tensors import TensorType, Variable
 from assembler.parts.kind import Cases, Complaint, Kind, PartView, Port, Ports
 from assembler.parts.merged_ports import merged
 from assembler.parts.nested_graph import fragment_of, header_of, lifted
+from assembler.parts.onnx_subgraph import opened
 from assembler.weights.several import SeveralWeights
 
 if TYPE_CHECKING:
@@ -36,16 +37,8 @@ def ports(part: PartView) -> Ports:
             *(Port(name, type_, any_value=True) for name, type_ in both.inputs.items()),
             *(Port(name, type_, optional=True, any_value=True) for name, type_ in both.defaults.items()),
         ),
-        tuple(Port(name, _opened(type_, bound)) for name, type_ in both.outputs.items()),
+        tuple(Port(name, opened(type_, bound)) for name, type_ in both.outputs.items()),
     )
-
-
-def _opened(type_: TensorType, bound: set[Variable]) -> TensorType:
-    """Return the type of an output, whose dims are open where no input has them."""
-    if type_.dims is None:
-        return type_
-    dims = (Open(dim.name) if isinstance(dim, Variable) and dim not in bound else dim for dim in type_.dims)
-    return TensorType(type_.dtype, tuple(dims))
 
 
 def _merged(part: PartView) -> Merged | None:
@@ -94,7 +87,7 @@ def build(part: PartView, emit: Emitter) -> None:
             for port, type_ in both.outputs.items()
         ]
         branches[f"{key}_branch"] = helper.make_graph(nodes, key, [], outputs)
-    tensors = emit.ops("If", [emit.input(_CONDITION)], "if", len(both.outputs), **branches)
+    tensors = emit.ops("If", [emit.input(_CONDITION)], emit.names.scope("if"), len(both.outputs), **branches)
     for port, tensor in zip(both.outputs, tensors, strict=True):
         emit.output(port, tensor)
 
@@ -105,7 +98,7 @@ def _weights(part: PartView, key: str) -> Weights:
     return part.weights.parts[key]
 
 
-def _case(_part: PartView, inputs: Arrays) -> str:
+def _case(_part: PartView, inputs: Arrays, _given: RuntimeValues) -> str:
     return f"'{_THEN}'" if bool(inputs[_CONDITION]) else f"'{_ELSE}'"
 
 

@@ -145,12 +145,12 @@ class Cases:
 
     Attributes:
         wanted: The ways, in words.
-        of: Returns the one that the values at a part's input ports lead to.
+        of: Returns the one that a run was, from what the part was fed and what it gave.
         hint: What makes a proof meet them.
     """
 
     wanted: tuple[str, ...]
-    of: Callable[[PartView, Arrays], str]
+    of: Callable[[PartView, Arrays, RuntimeValues], str]
     hint: str
 
 

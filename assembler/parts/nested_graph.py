@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from assembler.parts.onnx_subgraph import dims_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -27,11 +29,18 @@ class GraphWeights(Protocol):
 
 
 def header_of(weights: Weights | None) -> OnnxHeader | None:
-    """Return the ports of weights that are a graph, or `None` where they are not known."""
+    """Return the ports of weights that are a graph, or `None` where they are not known.
+
+    Dims whose names say nothing, such as `?`, are dims of their own.
+    """
     from assembler.onnx_file.header import OnnxHeader
 
     header = getattr(weights, "header", weights)
-    return header if isinstance(header, OnnxHeader) else None
+    if not isinstance(header, OnnxHeader):
+        return None
+    kinds = (header.inputs, header.outputs, header.defaults)
+    inputs, outputs, defaults = ({name: dims_of(name, type_, {}) for name, type_ in each.items()} for each in kinds)
+    return OnnxHeader(inputs, outputs, header.opset, header.metadata, defaults)
 
 
 def fragment_of(weights: Weights, opset: int, fed: Sequence[str]) -> Fragment:

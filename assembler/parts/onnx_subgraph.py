@@ -33,14 +33,14 @@ def ports(part: PartView) -> Ports:
         return Ports(None, None)
     named = part.parameters.get("dims")
     names = named if isinstance(named, dict) else {}
-    inputs = {name: _dims_of(name, type_, names) for name, type_ in header.inputs.items()}
+    inputs = {name: dims_of(name, type_, names) for name, type_ in header.inputs.items()}
     bound = {dim for type_ in inputs.values() for dim in type_.dims or () if isinstance(dim, Variable)}
-    outputs = {name: _opened(_dims_of(name, type_, names), bound) for name, type_ in header.outputs.items()}
+    outputs = {name: opened(dims_of(name, type_, names), bound) for name, type_ in header.outputs.items()}
     return Ports(
         inputs=(
             *(Port(name, type_, any_value=True) for name, type_ in inputs.items()),
             *(
-                Port(name, _dims_of(name, type_, names), optional=True, any_value=True)
+                Port(name, dims_of(name, type_, names), optional=True, any_value=True)
                 for name, type_ in header.defaults.items()
             ),
         ),
@@ -55,7 +55,7 @@ def _header(part: PartView) -> OnnxHeader | None:
     return header if isinstance(header, OnnxHeader) else None
 
 
-def _dims_of(port: str, type_: TensorType, names: Mapping[str, Value]) -> TensorType:
+def dims_of(port: str, type_: TensorType, names: Mapping[str, Value]) -> TensorType:
     """Return a type whose open dims are replaced as the spec says, by their names in the file or by `port.axis`.
 
     Exporters write `?`, or any text, for a dim about which they know nothing. Dims that share such a name need not be
@@ -76,7 +76,7 @@ def _dims_of(port: str, type_: TensorType, names: Mapping[str, Value]) -> Tensor
     return TensorType(type_.dtype, tuple(dims))
 
 
-def _opened(type_: TensorType, bound: Collection[Variable]) -> TensorType:
+def opened(type_: TensorType, bound: Collection[Variable]) -> TensorType:
     """Return the type of an output. Its dims are open where no input of the file has them."""
     if type_.dims is None:
         return type_

@@ -23,7 +23,8 @@ GROUP = "assembler.kinds"
 
 _BUILT_IN = (
     "char_lm", "transformer", "subtoken_pooling", "embedding", "piece_embedding", "gather", "concat", "tagger_head",
-    "crf", "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph", "inner_spec", "branches",
+    "crf", "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
+    "inner_spec", "branches", "looping",
     "text_tokens", "text_characters", "text_indices", "labels", "spans",
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant", "operator",
 )  # fmt: skip

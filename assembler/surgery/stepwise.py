@@ -66,10 +66,11 @@ class Stepwise:
         return self._wiring.spec.sources[self._wiring.spec.graph[node].paths[0].source]
 
     def _by_source(self, node: str, weights: Weights, fed: Arrays) -> RuntimeValues | None:
-        kind = self._wiring.kind(node)
-        if kind.cases is not None:
-            self._met.setdefault(node, set()).add(kind.cases.of(self._wiring.views[node], fed))
-        return weights.run(fed) if kind.run is None else kind.run(self._wiring.views[node], fed)
+        kind, view = self._wiring.kind(node), self._wiring.views[node]
+        given = weights.run(fed) if kind.run is None else kind.run(view, fed)
+        if kind.cases is not None and given is not None:
+            self._met.setdefault(node, set()).add(kind.cases.of(view, fed, given))
+        return given
 
     def unmet(self) -> Iterator[Problem]:
         """Yield a problem (P005) for each part of which the runs have not met all that a proof must meet."""

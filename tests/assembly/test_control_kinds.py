@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, np.ndarray]
 
-RANDOM = np.random.default_rng(7)
+RANDOM = np.random.default_rng()
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers() -> None:
+    """Draw the same numbers in each test, whichever ran before."""
+    RANDOM.bit_generator.state = np.random.default_rng(7).bit_generator.state
 
 
 def exported(path: Path, text: str, opset: int = 17, **weights: np.ndarray) -> Path:
@@ -328,3 +334,187 @@ outputs: {y: p.y}
     for name, file in (("small/x", "one.onnx"), ("large/x", "two.onnx")):
         expected = run(tmp_path / file, x=cases[name])["y"]
         np.testing.assert_allclose(run(path, x=cases[name])["y"], expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+VAD = """
+sources: {{vad: {{onnx: vad.onnx}}}}
+inputs:
+  audio: {{type: float32, shape: [{axes}]}}
+{inputs}graph:
+  listen:
+    kind: loop
+    weights: vad
+    states: {{h: h_next}}
+    scan: [frame]
+    collect: [probability]
+    axis: {axis}
+    inputs: {{frame: audio{feeds}}}
+outputs: {{probability: listen.probability, last: listen.h}}
+proof: {{sizes: {{frames: [7, 0, 1]}}}}
+"""
+
+
+def vad(path: Path, batch: str = "b") -> None:
+    """Write a voice detector that hears one frame at a time."""
+    exported(
+        path,
+        f"g (float[{batch},24] frame, float[{batch},16] h) => (float[{batch},1] probability, float[{batch},16] h_next) "
+        "{ a = MatMul(frame, w) b = MatMul(h, u) c = Add(a, b) h_next = Tanh(c) d = MatMul(h_next, v) "
+        "probability = Sigmoid(d) }",
+        w=floats(24, 16),
+        u=floats(16, 16),
+        v=floats(16, 1),
+    )
+
+
+def listened(path: Path, frames: np.ndarray, h: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Run a voice detector frame by frame."""
+    rows = []
+    for frame in frames:
+        given = run(path, frame=frame, h=h)
+        rows.append(given["probability"])
+        h = given["h_next"]
+    return rows, h
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_voice_detector_hears_any_number_of_frames(shop: Workshop, tmp_path: Path, axis: int) -> None:
+    vad(tmp_path / "vad.onnx")
+    axes = "frames, batch, 24" if axis == 0 else "batch, frames, 24"
+    inputs = "  h: {type: float32, shape: [batch, 16]}\n"
+    spec = written(tmp_path, "s.yaml", VAD.format(axes=axes, axis=axis, inputs=inputs, feeds=", h: h"))
+    assert check(spec).problems == ()
+    path = built(shop, spec)
+    for count in (0, 1, 7):
+        frames, h = floats(count, 2, 24), floats(2, 16)
+        rows, last = listened(tmp_path / "vad.onnx", frames, h)
+        given = run(path, audio=np.moveaxis(frames, 0, axis), h=h)
+        assert given["probability"].shape == ((count, 2, 1) if axis == 0 else (2, count, 1)), f"{count} frames"
+        np.testing.assert_allclose(given["last"], last, rtol=1e-5, atol=1e-6, err_msg=f"{count} frames")
+        for number, row in enumerate(rows):
+            found = given["probability"].take(number, axis=axis)
+            np.testing.assert_allclose(found, row, rtol=1e-5, atol=1e-6, err_msg=f"frame {number} of {count}")
+
+
+def test_a_state_of_a_fixed_shape_begins_with_zeros(shop: Workshop, tmp_path: Path) -> None:
+    vad(tmp_path / "vad.onnx", "1")
+    spec = written(tmp_path, "s.yaml", VAD.format(axes="frames, 1, 24", axis=0, inputs="", feeds=""))
+    path = built(shop, spec)
+    frames = floats(5, 1, 24)
+    rows, last = listened(tmp_path / "vad.onnx", frames, np.zeros((1, 16), np.float32))
+    given = run(path, audio=frames)
+    np.testing.assert_allclose(given["probability"], np.stack(rows), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(given["last"], last, rtol=1e-5, atol=1e-6)
+
+
+def test_the_body_of_a_scan_reads_nothing_that_is_computed_outside(shop: Workshop, tmp_path: Path) -> None:
+    from assembler.workflows.engines import obstacles
+
+    exported(
+        tmp_path / "vad.onnx",
+        "g (float[b,24] frame, float[b,16] h, float[24,16] w) => (float[b,16] probability, float[b,16] h_next) "
+        "{ a = MatMul(frame, w) c = Add(a, h) h_next = Tanh(c) probability = Sigmoid(c) }",
+    )
+    text = VAD.format(axes="frames, batch, 24", axis=0, inputs="", feeds=", h: start.tensor, w: half.tensor")
+    text = text.replace(
+        "inputs:\n", "inputs:\n  w: {type: float32, shape: [24, 16]}\n  s: {type: float32, shape: [batch, 16]}\n", 1
+    )
+    parts = "  half: {kind: arithmetic, operator: add, inputs: {left: w, right: w}}\n"
+    parts += "  start: {kind: arithmetic, operator: add, inputs: {left: s, right: s}}\n"
+    path = built(shop, written(tmp_path, "s.yaml", text.replace("graph:\n", f"graph:\n{parts}")))
+    assert [entry for entry in obstacles(onnx.load(path).graph) if "Scan" in entry[1] or "outside" in entry[1]] == []
+
+
+GREEDY = """
+sources: {step: {onnx: step.onnx}}
+inputs:
+  token: {type: float32, shape: [batch, 16]}
+  memory: {type: float32, shape: [batch, 16]}
+  past: {type: float32, shape: [batch, seen, 16]}
+  steps: {type: int64, shape: []}
+graph:
+  decode:
+    kind: loop
+    weights: step
+    states: {token: next_token, past: present}
+    collect: [score]
+    while: going
+    inputs: {steps: steps, token: token, past: past, memory: memory}
+outputs: {last: decode.token, present: decode.past, scores: decode.score}
+"""
+
+
+def step(path: Path) -> None:
+    """Write one step of a decoder whose past grows, and which ends where a score is small."""
+    exported(
+        path,
+        "g (float[b,16] token, float[b,16] memory, float[b,s,16] past) => "
+        "(float[b,16] next_token, float[b,t,16] present, float[b,1] score, bool[1] going) "
+        "{ one = Constant<value_ints = [1]>() row = Unsqueeze(token, one) present = Concat<axis = 1>(past, row) "
+        "mean = ReduceMean<axes = [1], keepdims = 0>(present) a = MatMul(mean, w) b = Add(a, memory) "
+        "next_token = Tanh(b) score = ReduceSum<keepdims = 1>(next_token, one) "
+        "flat = Constant<value_ints = [-1]>() s = Reshape(score, flat) zero = Constant<value_ints = [0]>() "
+        "first = Gather(s, zero) limit = Constant<value_floats = [-6.0]>() going = Greater(first, limit) }",
+        w=floats(16, 16),
+    )
+
+
+def test_a_decoder_steps_until_it_ends_itself_or_has_had_enough(shop: Workshop, tmp_path: Path) -> None:
+    step(tmp_path / "step.onnx")
+    path = built(shop, written(tmp_path, "s.yaml", GREEDY))
+    lengths = set()
+    for memory in (floats(2, 16), np.full((2, 16), -3.0, np.float32)):
+        token, past = floats(2, 16), floats(2, 3, 16)
+        given = run(path, token=token, memory=memory, past=past, steps=np.array(6))
+        scores = []
+        for _ in range(6):
+            found = run(tmp_path / "step.onnx", token=token, memory=memory, past=past)
+            token, past = found["next_token"], found["present"]
+            scores.append(found["score"])
+            if not found["going"][0]:
+                break
+        lengths.add(len(scores))
+        np.testing.assert_allclose(given["scores"], np.stack(scores), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(given["present"], past, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(given["last"], token, rtol=1e-4, atol=1e-5)
+    assert 1 in lengths, "one of them ends itself"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("{h: h_next}", "{hh: h_next}", "listen: the graph has no input 'hh'", "did you mean 'h'?"),
+        ("{h: h_next}", "{h: h_nxt}", "listen: the graph has no output 'h_nxt'", "did you mean 'h_next'?"),
+        ("[frame]", "[frames]", "listen: the graph has no input 'frames'", "did you mean 'frame'?"),
+        ("[probability]", "[probabilities]", "listen: the graph has no output 'probabilities'", "did you mean 'probab"),
+        (
+            "{h: h_next}",
+            "{h: probability}",
+            "listen: the state 'h' is float32[b, 16], its next value 'probability' is float32[b, 1]",
+            "a state is what the next step is given",
+        ),
+        ("axis: 0", "axis: 3", "which cannot be stacked along axis 3", ""),
+        (
+            "axis: 0",
+            "while: probability",
+            "listen: a loop over scanned inputs takes as many",
+            "leave 'while' out",
+        ),
+    ],
+)
+def test_a_loop_that_does_not_fit_its_graph_is_told(
+    tmp_path: Path, old: str, new: str, message: str, hint: str
+) -> None:
+    vad(tmp_path / "vad.onnx")
+    inputs = "  h: {type: float32, shape: [batch, 16]}\n"
+    text = VAD.format(axes="frames, batch, 24", axis=0, inputs=inputs, feeds=", h: h")
+    found = check(written(tmp_path, "s.yaml", text.replace(old, new))).problems
+    told = [(each.message, each.hint or "") for each in found if each.code == "W020" and each.line]
+    assert any(message in said and hint in helped for said, helped in told), found
+
+
+def test_a_proof_of_one_step_is_none(shop: Workshop, tmp_path: Path) -> None:
+    vad(tmp_path / "vad.onnx", "1")
+    text = VAD.format(axes="frames, 1, 24", axis=0, inputs="", feeds="").replace("[7, 0, 1]", "[0, 1]")
+    with pytest.raises(AssemblerError, match="'listen' has met no second step"):
+        shop.build(written(tmp_path, "s.yaml", text))
