@@ -1,6 +1,8 @@
 """Makes flair's models from the states of checkpoints, after the declared sizes and options were checked.
 
 Every state was read by the unpickler that allows only plain data, or `--trust` allowed an object.
+
+LM is flair 0.15.1's models/language_model.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""flair's own labels and scores for sentences, with which the proof compares."""
+"""flair's own labels and scores for sentences, with which the proof compares.
+
+ST is flair 0.15.1's models/sequence_tagger_model.py, NN its nn/model.py, VB its
+models/sequence_tagger_utils/viterbi.py.
+"""
 
 from __future__ import annotations
 

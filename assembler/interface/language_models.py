@@ -1,4 +1,7 @@
-"""How a host makes the input of a character language model, as the metadata describe it."""
+"""How a host makes the input of a character language model, as the metadata describe it.
+
+LM is flair 0.15.1's models/language_model.py, TK its embeddings/token.py.
+"""
 
 from __future__ import annotations
 

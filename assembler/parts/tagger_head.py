@@ -1,4 +1,7 @@
-"""`tagger_head`: a tagger's layers after its embeddings, from rows to tags and scores."""
+"""`tagger_head`: a tagger's layers after its embeddings, from rows to tags and scores.
+
+ST is flair 0.15.1's models/sequence_tagger_model.py.
+"""
 
 from __future__ import annotations
 

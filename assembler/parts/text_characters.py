@@ -1,4 +1,7 @@
-"""`text_characters`: the inputs of a character language model, from texts of code points."""
+"""`text_characters`: the inputs of a character language model, from texts of code points.
+
+LM is flair 0.15.1's models/language_model.py, TK its embeddings/token.py.
+"""
 
 from __future__ import annotations
 

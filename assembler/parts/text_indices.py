@@ -1,4 +1,7 @@
-"""`text_indices`: the index of the character language model's state that represents each token."""
+"""`text_indices`: the index of the character language model's state that represents each token.
+
+TK is flair 0.15.1's embeddings/token.py.
+"""
 
 from __future__ import annotations
 

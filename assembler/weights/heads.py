@@ -1,4 +1,7 @@
-"""The layers of a tagger after its embeddings, and the CRF that decodes their emissions."""
+"""The layers of a tagger after its embeddings, and the CRF that decodes their emissions.
+
+ST is flair 0.15.1's models/sequence_tagger_model.py.
+"""
 
 from __future__ import annotations
 
