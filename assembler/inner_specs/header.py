@@ -1,4 +1,4 @@
-"""The ports of a spec that is a part: what its wiring says of its inputs and outputs."""
+"""The ports of a spec that is a part: its inputs and outputs, from its wiring."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StackHeader:
-    """What the outside sees of a spec, as far as it is known without weights."""
+    """The ports of a spec, as far as they are known without weights."""
 
     sort = "stack"
 
@@ -34,11 +34,11 @@ class StackHeader:
 
 
 def header_of(wiring: Wiring, opset: int) -> OnnxHeader:
-    """Return the ports of a wired spec. Its dims are variables: the stack around it has names of its own.
+    """Return the ports of a wired spec. Its dims are variables, because the stack around it has its own names.
 
     Args:
         wiring: The wiring.
-        opset: The opset that it asks for, or 0.
+        opset: The opset that it names, or 0.
     """
     spec = wiring.spec
     return OnnxHeader(

@@ -1,4 +1,4 @@
-"""Looks at specs that are sources, without any weights."""
+"""Peeks at specs that are sources, without any weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def peek_all(sources: Sequence[Source], setting: Setting) -> dict[str, StackHeader | str]:
-    """Return the ports of each spec, or why they are not looked at.
+    """Return the ports of each spec, or why they are not known.
 
     Raises:
         SpecError: A spec is wrong.

@@ -24,12 +24,12 @@ _DEEPEST, _MOST = 8, 64
 
 
 def read_inner(source: Source, setting: Setting) -> Spec | str:
-    """Return the spec that a source names, or why it is not looked at.
+    """Return the spec that a source names, or why it is not read.
 
     Raises:
-        SpecError: It is not one (Y…, S…), it or what it names leads out of its folder (W018), or a name of its sources
-            is not pinned (W024).
-        SourceError: It is not there (R001), or specs hold each other (R015).
+        SpecError: It is not a spec (Y…, S…), it or a path in it leads out of its folder (W018), or a name of its
+            sources is not pinned (W024).
+        SourceError: It is missing (R001), or specs contain each other (R015).
     """
     path = setting.folder / source.location
     if setting.confined and not is_inside(setting.folder, source.location):
@@ -46,10 +46,10 @@ def read_inner(source: Source, setting: Setting) -> Spec | str:
 
 
 def _require_bounds(source: Source, path: Path, setting: Setting) -> None:
-    """Refuse specs that hold each other, or of which there are too many.
+    """Refuse specs that contain each other, and too many specs.
 
     Raises:
-        SourceError: They do, or there are (R015).
+        SourceError: They contain each other, or are too many (R015).
     """
     files = setting.nesting.files
     same = next((number for number, file in enumerate(files) if _real(file) == _real(path)), None)

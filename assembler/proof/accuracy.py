@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from assembler.proof.stepwise import Gap
     from assembler.spec.model import Spec
 
-    #: What a sentence's labels are counted as: the label of each token, or its spans.
+    #: How a sentence's labels are counted: by the label of each token, or by its spans.
     Counted = frozenset[tuple[int, int, str]]
 
 #: The loss of accuracy that is allowed where the spec does not say.
@@ -36,7 +36,7 @@ _BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What source and model get right of a gold text.
+    """How much of a gold text source and model get right.
 
     Attributes:
         measure: `accuracy`, the share of tokens; or `span F1`, micro-averaged, where the tags are spans.
@@ -54,7 +54,7 @@ class Accuracy:
 
     @property
     def kept(self) -> bool:
-        """Whether the loss is within what is allowed."""
+        """Whether the loss is within the limit."""
         return self.source - self.model <= self.allowed + 1e-12
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Accuracy:
         )
 
     def record(self) -> dict[str, Value]:
-        """Return what the `proof` record says of it."""
+        """Return its entry in the `proof` record."""
         figures: dict[str, Value] = {"source": round(self.source, 6), "model": round(self.model, 6)}
         return {"gold": {"measure": self.measure, **figures, "loss_allowed": self.allowed, "counted": self.counted}}
 
@@ -118,7 +118,7 @@ class GoldReference:
 
     @property
     def against(self) -> str:
-        """What the loaded model is called."""
+        """The name of the loaded model."""
         return "" if self.task.model is None else self.task.model.prefix
 
     def record(self) -> Mapping[str, Value]:
@@ -183,7 +183,7 @@ class GoldReference:
         return frozenset((span.start, span.end, span.label) for span in spans)
 
     def _share(self, tagged: Sequence[TaggedTokens]) -> float:
-        """Return F1 of what is counted; of one label a token that is the share of tokens."""
+        """Return F1 of the counted items; with one label a token that is the share of tokens."""
         right = whole = 0
         for each, given in zip(self.gold, tagged, strict=True):
             expected, found = self._counted(each.labels, gold=True), self._counted(given.labels)

@@ -1,8 +1,8 @@
 """Which sentences of a proof run together: each at least once, some in batches of mixed lengths, some alone.
 
 A run takes as many steps as its longest text has characters, and memory as if all its texts had that length. So texts
-of like length run together. But a model that reads on after the end of a text is wrong only where a longer one is in
-the same batch: that is what the mixed batches are for.
+of like length run together. But a model that reads beyond the end of a text is wrong only if a longer one is in the
+same batch. The mixed batches show that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CELLS = 2560
 #: The most of the longest sentences in the first mixed batch.
 _LONGEST = 3
-#: The characters of the longer sentences in further mixed batches, and of those that run alone, where there are such.
+#: The characters of the longer sentences in further mixed batches, and of those that run alone, if there are any.
 _MODEST = 64
 #: How many sentences run alone, of the last so many: hard ones, words of vocabularies, and some text.
 _ALONE, _LAST = 8, 24

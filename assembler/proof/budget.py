@@ -1,4 +1,4 @@
-"""What a lossy profile may change, and whether a model keeps to it."""
+"""The budget of a lossy profile, and whether a model keeps to it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Losses:
         return "\n  ".join(lines)
 
     def record(self) -> dict[str, Value]:
-        """Return what the `proof` record says of it."""
+        """Return its entry in the `proof` record."""
         return {**self.golden, **self.figures()}
 
     def figures(self) -> dict[str, Value]:
@@ -134,7 +134,7 @@ def require_budget(spec: Spec, references: References) -> None:
     """Refuse a lossy profile for a model that outputs more than tags and scores, for which there is no budget.
 
     Raises:
-        SpecError: It does (W030).
+        SpecError: The model outputs more (W030).
     """
     if PROFILES[spec.profile].tags_changed is None or references.parts is None:
         return

@@ -33,7 +33,7 @@ def sample_sentences() -> tuple[Tokens, ...]:
 
 
 def by_language() -> dict[str, tuple[Tokens, ...]]:
-    """Return the sentences of each language, and more of some: what a lossy model is measured on."""
+    """Return the sentences of each language, and more of some, on which a lossy model is measured."""
     more = {language: _read(f"{language}-more") for language in WITH_MORE}
     return {language: (*_read(language), *more.get(language, ())) for language in LANGUAGES}
 

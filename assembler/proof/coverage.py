@@ -1,4 +1,4 @@
-"""What a proof covered, and the floor below which it is not called one."""
+"""The coverage of a proof, and the floor below which it is not called one."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class TaskCoverage:
     decodes: bool = False
 
     def __str__(self) -> str:
-        """Return what was met."""
+        """Return the figures."""
         spans = "" if self.spans is None else f", {self.spans} spans"
         return f"{self.seen} of {self.labels} labels{spans}"
 
     def record(self) -> dict[str, Value]:
-        """Return what the metadata say of it."""
+        """Return its entry in the metadata."""
         found: dict[str, Value] = {"task": self.task, "labels": self.seen, "of_labels": self.labels}
         return found if self.spans is None else {**found, "spans": self.spans}
 
@@ -61,19 +61,19 @@ class Coverage:
     """What a proof covered.
 
     Attributes:
-        sentences: The sentences that were compared; 0 where none were.
+        sentences: The sentences that were compared; 0 if there were none.
         tokens: Their tokens.
         lengths: The different numbers of tokens that they have, in order.
         batch_sizes: In batches of how many.
-        in_batches: The same in words: which sentences in which.
-        inputs: What is fed: `text` or `indices`, both where a model takes both, or `values`.
+        in_batches: The same in words: which sentences are in which batches.
+        inputs: The sort of inputs: `text` or `indices`, both if a model takes both, or `values`.
         outputs: The outputs that were compared.
         tasks: What was met of each task.
         taken: Sentences of the spec's file among them, before any were left out.
         given: The sentences of the file; 0 without a file.
         file: The file, or `None`.
         repeated: Sentences of the file that were left out, because a token repeats one character.
-        decoders: What each decoder was tried on alone.
+        decoders: The cases on which each decoder was tried alone.
     """
 
     sentences: int
@@ -91,7 +91,7 @@ class Coverage:
     decoders: tuple[Tried, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return what the report says of it."""
+        """Return the lines of the report on it."""
         tried = [f"covered: '{each.part}' alone: {each}" for each in self.decoders]
         fed = f"fed as {' and '.join(self.inputs)}; compared: {', '.join(self.outputs)}"
         if not self.sentences:
@@ -106,7 +106,7 @@ class Coverage:
         return found
 
     def record(self) -> dict[str, Value]:
-        """Return what metadata and JSON say of it."""
+        """Return its record for metadata and JSON."""
         found: dict[str, Value] = {"inputs": list(self.inputs), "outputs": list(self.outputs)}
         if self.sentences:
             found |= {"sentences": self.sentences, "tokens": self.tokens, "batch_sizes": list(self.batch_sizes)}
@@ -120,7 +120,7 @@ class Coverage:
         return found
 
     def counts(self) -> list[Counted]:
-        """Return what the floor counts."""
+        """Return the figures that the floor counts."""
         counted = [Counted("tokens", "", self.tokens), Counted("lengths", "", len(self.lengths))]
         for each in self.tasks:
             counted.append(Counted("labels", each.task, each.seen, each.labels, said_only=True))
@@ -137,9 +137,9 @@ class Counted:
 
     Attributes:
         what: `tokens`, `lengths`, `labels` or `spans`.
-        task: The task that it is of, or nothing.
+        task: Its task, or nothing.
         count: How much there was.
-        most: How much there can be.
+        most: The largest possible count.
         said_only: Whether less than the default is only reported. A source that predicts one label for every token does
             so on any text. If a file does not output spans itself, hosts read them from its tags, which are compared.
     """
@@ -152,9 +152,9 @@ class Counted:
 
 
 def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
-    """Return what is below the floor, and what is below the default but not below what the spec asks for."""
+    """Return the figures below the floor, and those below the default but not below the spec's own numbers."""
     refused, less = [], []
-    # a lossy model is measured by its tags; no count of spans is asked for beside that unless the spec does
+    # a lossy model is measured by its tags; a count of spans is required only if the spec sets one
     spans = PROFILES[spec.profile].tags_changed is None and any(each.spans is not None for each in coverage.tasks)
     for each in coverage.counts():
         said = spec.proof.at_least.get(each.what)
@@ -169,7 +169,7 @@ def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
 
 
 def require_coverage(spec: Spec, against: str, coverage: Coverage) -> None:
-    """Refuse to call a comparison a proof that covers too little.
+    """Refuse a comparison that covers too little to be called a proof.
 
     Raises:
         ParityError: With what is missing (P005).
@@ -186,12 +186,12 @@ def require_coverage(spec: Spec, against: str, coverage: Coverage) -> None:
 
 
 def task_coverage(task: SourceTask, tagged: Sequence[TaggedTokens], spans: int | None) -> TaskCoverage:
-    """Return what the source's results meet of a task.
+    """Return the coverage of a task by the source's results.
 
     Args:
         task: The task.
         tagged: The source's result for each sentence.
-        spans: The spans that these are read as; `None` where they are none.
+        spans: The spans that are read from them; `None` if they encode none.
     """
     known = set(task.head.labels)
     seen = {label for each in tagged for label in each.labels if not (task.task.by_sentence and label.startswith(NOT))}
@@ -207,7 +207,7 @@ def text_coverage(
     shapes: tuple[tuple[int, ...], str, tuple[str, ...]],
     tasks: Sequence[TaskCoverage],
 ) -> Coverage:
-    """Return what is covered by a comparison on sentences.
+    """Return the coverage of a comparison on sentences.
 
     Args:
         spec: The spec.

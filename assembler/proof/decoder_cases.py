@@ -1,6 +1,6 @@
-"""What decoders are tried on: sequences of classes in which each follows each, and emissions that no text brings about.
+"""Cases for decoders: sequences of classes in which each follows each, and emissions that no text causes.
 
-Everything is drawn from one seed, so that the same model meets the same cases on every machine.
+Everything is drawn from one seed, so that the same model is tried on the same cases on every machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which parts of a stack decode, and what their sources decide on the cases of each."""
+"""The parts of a stack that decode, and their sources' decisions on the cases of each."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def with_decoders(
 
 
 def decoders_of(wiring: Wiring, sources: OpenSources, fragments: Mapping[str, Fragment]) -> Decoders | None:
-    """Return the decoders of a stack with what their sources decide; `None` without any.
+    """Return the decoders of a stack with their sources' decisions; `None` without any.
 
     Args:
         wiring: The wiring.
@@ -92,8 +92,8 @@ def decoders_of(wiring: Wiring, sources: OpenSources, fragments: Mapping[str, Fr
         fragments: Each part as ONNX, for the names of tensors.
 
     Raises:
-        ParityError: What hosts read spans by is not the rule of the loaded model (P010).
-        SourceError: A loaded model does not decide on what it is given (R006).
+        ParityError: Hosts read spans by another rule than the loaded model (P010).
+        SourceError: A loaded model does not decide on its input (R006).
     """
     for task in source_tasks(wiring, sources):
         _require_rule(wiring, task)
@@ -115,7 +115,7 @@ def _decoder(wiring: Wiring, sources: OpenSources, node: str) -> Decoder | None:
 
 
 def _deciding(wiring: Wiring, sources: OpenSources, node: str, fed: Mapping[str, str]) -> Decoder | None:
-    """Return a part that decides on labels, or says more of what is decided."""
+    """Return a part that decides on labels, or that describes a decision further."""
     gives = {port.gives for port in wiring.outputs[node]}
     weights = wiring.views[node].weights
     model = sources.model_behind(wiring.spec.graph[node].weights)
@@ -154,7 +154,7 @@ def _crf(
 
 
 def _decided(model: Decides, labels: Sequence[str], batch: Emissions) -> Case:
-    """Return a batch of emissions with what the loaded model decides on them."""
+    """Return a batch of emissions with the loaded model's decisions on them."""
     numbers = {label: number for number, label in enumerate(labels)}
     prediction = np.zeros(batch.values.shape[:2], np.int64)
     scores = np.zeros(batch.values.shape[:2], np.float32)

@@ -1,8 +1,8 @@
-"""Tries the decoders of a written model alone, on numbers that no text brings about.
+"""Tries the decoders of a written model alone, on numbers that no text causes.
 
-Real text meets some tags, few transitions and no ties. So what decides on emissions, names classes, reads spans or
-finds tokens is cut out of the written file, and run on sequences in which each class follows each, on equal, large and
-infinite emissions, on empty texts and odd ones. The loaded model decides on the same.
+Real text has some tags, few transitions and no ties. So the parts that decide on emissions, name classes, read spans or
+find tokens are cut out of the written file, and run on sequences in which each class follows each, on equal, large and
+infinite emissions, on empty texts and odd ones. The loaded model decides on the same cases.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one decoder was tried on. All of it is the source's own: the same on every machine.
+    """The cases of one decoder. They come from the source, so they are the same on every machine.
 
     Attributes:
         part: The part.
         sequences: The sequences or texts.
-        met: What was met of what there is, by name: `transitions`.
+        met: How many of all possible things the cases covered, by name: `transitions`.
     """
 
     part: str
@@ -70,13 +70,13 @@ class Tried:
     met: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Return what was met."""
+        """Return the figures."""
         return ", ".join(
             [f"{self.sequences} sequences", *(f"{some} of {every} {what}" for what, (some, every) in self.met.items())]
         )
 
     def record(self) -> dict[str, Value]:
-        """Return what the metadata say of it."""
+        """Return its entry in the metadata."""
         met: dict[str, Value] = {}
         for what, (some, every) in self.met.items():
             met |= {what: some, f"of_{what}": every}
@@ -88,9 +88,9 @@ class Decoder:
     """One part with its cases.
 
     Attributes:
-        tried: What it is tried on.
-        fed: What it is cut off at: for each port that cases name the `node.port`, or the input of the model.
-        rules: What each of its ports says, for the message.
+        tried: The cases in words.
+        fed: Where it is cut out: for each port that cases name the `node.port`, or the input of the model.
+        rules: The meaning of each of its ports, for the message.
         cases: The batches.
     """
 
@@ -165,7 +165,7 @@ class Decoders:
         return Problem.at(self.spec.proof.mark, "P010", message, hint)
 
     def _model(self, section: Section) -> bytes:
-        """Return a section as a model of its own."""
+        """Return a section as a separate model."""
         types = {self.tensors[text]: type_ for text, type_ in self.types.items()}
         graph = onnx.GraphProto(name="decoder")
         graph.node.extend(section.nodes)

@@ -1,4 +1,4 @@
-"""What the sources are asked again when a comparison fails: which part is at fault, and how noisy they are."""
+"""Questions to the sources after a failed comparison: which part is at fault, and how noisy they are."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Diagnosis:
-    """Reads the sources again when it is asked something: their memory has been let go of."""
+    """Reads the sources again when it is called, because their memory was released."""
 
     def __init__(
         self, path: Path, sentences: Sequence[Sequence[str]], read: Callable[[], tuple[Wiring, OpenSources]]
     ) -> None:
-        """Keep what will be needed.
+        """Keep the arguments for later.
 
         Args:
             path: The written model.

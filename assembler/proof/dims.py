@@ -40,7 +40,7 @@ class Dims:
         self.wrong: list[str] = []
 
     def meet(self, tensor: str, declared: Declared, array: Array) -> None:
-        """Compare what a tensor declares with the sizes that it has."""
+        """Compare the declared dims of a tensor with its sizes."""
         if declared is None:
             return
         shown = f"{tensor} [{', '.join('?' if dim is None else str(dim) for dim in declared)}]"
@@ -100,7 +100,7 @@ def check_dims(
 def _sentence_cases(
     session: OpenSession, name: str, sentences: Sequence[Sequence[str]]
 ) -> Iterator[tuple[str, Mapping[str, Array]]]:
-    """Yield inputs filled from the shortest sentences, the longest of these first: what they say does not matter."""
+    """Yield inputs filled from the shortest sentences, the longest of these first. Their content does not matter."""
     interface = Metadata.read(session.get_modelmeta().custom_metadata_map, name).interface
     declared = {
         port.name: tuple(size if isinstance(size, int) else None for size in port.shape)

@@ -9,13 +9,13 @@ _QUANTILE = 1.959964
 
 
 def interval(changed: int, counted: int) -> tuple[float, float]:
-    """Return the interval of 95 % of a share, as Wilson reckons it (https://doi.org/10.1080/01621459.1927.10502953).
+    """Return the interval of 95 % of a share, by Wilson's formula (https://doi.org/10.1080/01621459.1927.10502953).
 
-    Unlike the share plus and minus its deviation it says something where nothing changed: of `n` tokens then up to
-    `3.84 / (n + 3.84)`.
+    Unlike the share plus and minus its deviation it is useful if nothing changed: of `n` tokens then up to `3.84 / (n +
+    3.84)`.
 
-    Limits: it takes tokens for independent draws of one kind of text. Those of one sentence are not quite, and of
-    other text it says nothing.
+    Limits: it treats tokens as independent draws from one kind of text. Those of one sentence are not quite
+    independent, and it says nothing about other text.
 
     Args:
         changed: What was counted.
@@ -36,8 +36,8 @@ def interval(changed: int, counted: int) -> tuple[float, float]:
 def fewest(allowed: float) -> int:
     """Return the fewest that must be counted before a share of at most `allowed` is shown at all.
 
-    With fewer, the interval of a sample in which nothing changed reaches above what is allowed. A budget of nothing is
-    taken for one in a thousand.
+    With fewer, the interval of a sample in which nothing changed reaches above what is allowed. A budget of 0 is
+    treated as one in a thousand.
     """
     share = allowed or 0.001
     return math.ceil(_QUANTILE**2 * (1 - share) / share)

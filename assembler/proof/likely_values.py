@@ -69,8 +69,8 @@ def _declared(
 
 
 def _one(array: Array, dims: tuple[int, ...], number: int, inputs: Mapping[str, Array]) -> Array:
-    """Return what one input gets: a shape, how many times larger a shape is, or a number."""
-    if array.ndim == 1 and array.size == 2 * len(dims) and array.dtype.kind != "f":  # what is put around an input
+    """Return the values of one input: a shape, the factors of a shape, or a number."""
+    if array.ndim == 1 and array.size == 2 * len(dims) and array.dtype.kind != "f":  # the padding around an input
         grown = [size - other for size, other in zip(dims, _base(dims, inputs), strict=True)]
         return np.array([*(each // 2 for each in grown), *(each - each // 2 for each in grown)], array.dtype)
     if array.ndim != 1 or array.size != len(dims):

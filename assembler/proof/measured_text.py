@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources
     from assembler.spec.model import Spec
 
-#: What the spec's own sentences are called beside languages.
+#: The name of the spec's own sentences beside languages.
 OWN = "the spec's sentences"
 #: Tokens of the spec's sentences beside which no language is needed, and of both, after which no further one is taken.
 _OWN_ENOUGH, _ENOUGH = 1000, 2500
@@ -41,10 +41,10 @@ _SURE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class MeasuredText:
-    """What a lossy model of one task is measured on.
+    """The text on which a lossy model of one task is measured.
 
     Attributes:
-        judged: The places of the sentences that the budget is about, by what they are called.
+        judged: The places of the sentences to which the budget applies, by their names.
         elsewhere: The places of sentences of other languages.
     """
 
@@ -61,7 +61,7 @@ def allowed_share(spec: Spec) -> float | None:
 def measured_text(
     spec: Spec, tasks: Sequence[SourceTask], sentences: Sequence[Sequence[str]], sources: OpenSources
 ) -> tuple[list[Sequence[str]], tuple[MeasuredText, ...]]:
-    """Return the sentences of a lossy model's proof, and for each task what it is measured on.
+    """Return the sentences of a lossy model's proof, and for each task those on which it is measured.
 
     Args:
         spec: The spec, with a lossy profile.
@@ -113,7 +113,7 @@ def _groups(
 
 
 def _known_characters(sources: OpenSources) -> frozenset[str] | None:
-    """Return the characters that the model tells from others, or `None` where it has no list of them."""
+    """Return the characters that the model distinguishes, or `None` if it has no list of them."""
     found: set[str] = set()
     for weights in sources.weights.values():
         if isinstance(weights, CharLmWeights):
@@ -157,7 +157,7 @@ def _chosen(
     groups: Mapping[str, Sequence[Sequence[str]]],
     order: Sequence[tuple[str, float]],
 ) -> list[str]:
-    """Return the languages that are measured beside the spec's own sentences, which are enough where they are many.
+    """Return the languages that are measured besides the spec's own sentences, if these are few.
 
     Those of which the source is about as sure as of the first, up to some thousand tokens; further ones only where
     the budget could not be shown without.
@@ -184,7 +184,7 @@ def _counted(task: SourceTask, sentences: Sequence[Sequence[str]]) -> int:
 def alone_and_together(places: Sequence[int], is_long: Sequence[bool]) -> Iterator[tuple[int, list[int]]]:
     """Yield the batch sizes in which sentences are tagged, each with its places: each fourth sentence is tagged alone.
 
-    One sentence takes other operators than many do (`passes.single_lane`). Long ones are alone too, for a batch is
+    One sentence takes other operators than many do (`passes.single_lane`). Long ones are alone too, because a batch is
     padded to its longest.
     """
     alone = [place for number, place in enumerate(places) if number % 4 == 3 or is_long[place]]  # noqa: PLR2004

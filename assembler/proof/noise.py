@@ -1,12 +1,13 @@
 """How far a source's scores differ from themselves, and the tolerance that follows.
 
 A sum of float32 depends on its order, and that on the batch, the number of threads and the kernels. A large language
-model carries the last bits from character to character. What a source does not keep to itself, no model can keep to.
+model carries the last bits from character to character. A model cannot match a source more closely than the source
+matches itself.
 
 The decoder of a CRF adds up a whole sentence, token by token, and takes its scores from the sums. A sum of 525, which a
 trained tagger (en-ner-small) reaches at 59 tokens, moves in steps of 6e-5, and one step can be 1e-5 of a score.
 Batches, threads and kernels do not change the order of this sum: runs of float32 show its rounding only where another
-last bit of an emission happens to move it. A run whose CRF adds in float64 shows what it has rounded.
+last bit of an emission happens to move it. A run whose CRF adds in float64 shows its rounding.
 
 The rest of the model stays in float32 there. Its noise is in the runs above, and not every model runs in float64: flair
 makes some tensors float32 whatever the model is (the mask with which it averages the pieces of a token), and fails.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 #: The gaps of 16 random taggers with a CRF, each on one sentence of 59 tokens and one of 500, were 0.05 to 1.6 times
 #: the noise of that sentence (`cpu`).
 TIMES = 4
-#: What noise excuses at most: scores are shown with four digits, and the last one is as far as that may go.
+#: The most that noise excuses: scores are shown with four digits, and only the last one may differ.
 AT_MOST = 1e-4
 #: The batches in which the source runs, beside its usual one.
 _BATCHES = (1, 32)
@@ -48,7 +49,7 @@ class Tolerance:
 
     Attributes:
         within: The largest difference that counts as equal.
-        noise: The source's own, where it was measured; `None` where that was not needed or the spec says a number.
+        noise: The source's own, if it was measured; `None` if that was not needed or the spec sets a number.
         types: The element types that were compared, each of which may differ by a share of its values too; empty where
             only scores were.
     """
@@ -108,8 +109,7 @@ def _largest(one: Sequence[TaggedTokens], other: Sequence[TaggedTokens]) -> floa
 def excused(spec: Spec, diagnose: Diagnosis, task: str, largest: float) -> Tolerance:
     """Return the tolerance of a comparison whose only fault is a difference of scores.
 
-    A number that the spec itself says is kept to the letter, and what lies beyond all that noise may excuse is not
-    measured.
+    A number in the spec is applied exactly. For differences beyond the most that noise may excuse, nothing is measured.
     """
     if spec.proof.tolerance_set or not largest <= AT_MOST:
         return Tolerance(spec.proof.scores_within)

@@ -24,14 +24,14 @@ _ROWS_RANK = 2
 
 
 class Padding:
-    """What is read in one run, known from the lengths and masks that are fed to the parts."""
+    """The places that are read in one run, known from the lengths and masks that are fed to the parts."""
 
     def __init__(self, wiring: Wiring, values: Arrays) -> None:
         """Find it.
 
         Args:
             wiring: The wiring.
-            values: The inputs of the run, and what the source has between the parts.
+            values: The inputs of the run, and the source's tensors between the parts.
         """
         self._wiring = wiring
         self._own: dict[str, tuple[tuple[int, ...], Array]] = {}
@@ -44,11 +44,11 @@ class Padding:
                 self._named.setdefault(tuple(map(str, names)), mask)
 
     def hidden(self, text: str, array: Array) -> Array:
-        """Return a tensor with zeros where nothing is read; one of another shape as it is.
+        """Return a tensor with zeros where nothing is read; one of another shape is returned unchanged.
 
         Args:
             text: The tensor, `node.port`.
-            array: What a model has there.
+            array: The model's values.
         """
         for axes, mask in self._of(text):
             if max(axes) < array.ndim and mask.shape == tuple(array.shape[axis] for axis in axes):

@@ -1,4 +1,4 @@
-"""The proof: a written model is compared with what its sources gave."""
+"""The proof: a written model is compared with the results of its sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a proof that succeeded found.
+    """The results of a proof that succeeded.
 
     Attributes:
         against: The reference: the names of the models, or `each part alone`.
@@ -32,12 +32,12 @@ class Proven:
         classes: Their classes; 0 for stacks that label no sentences.
         largest: The largest difference of a score or of any output.
         tolerance: How far scores, or other outputs, were allowed to differ.
-        left_out: Sentences that were left out, because a word of theirs was cut from a table.
+        left_out: Sentences that were left out because one of their words was cut from a table.
         coverage: What was covered.
-        less_than: What of the usual floor was not reached, because the spec asks for less: `30 tokens (12)`.
-        notes: What the report says beside that.
-        losses: What a lossy profile has changed, within its budget, for each task.
-        accuracy: What a lossy profile gets right of gold text, within its budget; `None` without any.
+        less_than: The figures below the usual floor, because the spec requires less: `30 tokens (12)`.
+        notes: Further lines of the report.
+        losses: The changes by a lossy profile, within its budget, for each task.
+        accuracy: The accuracy of a lossy profile on gold text, within its budget; `None` without any.
     """
 
     against: str
@@ -59,7 +59,7 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
 
     Args:
         path: The model.
-        references: What it must reproduce.
+        references: The results that it must reproduce.
         diagnose: Finds the parts that diverge; only called when a comparison fails.
 
     Raises:

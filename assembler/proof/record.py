@@ -1,4 +1,4 @@
-"""What the metadata say of a proof: before it has passed, that the model is a draft."""
+"""The entry of a proof in the metadata. Before the proof has passed, it says that the model is a draft."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DRAFT: dict[str, Value] = {"status": "draft", "reason": "a draft"}
 def draft_entry(references: References | None) -> dict[str, str]:
     """Return the entry of a model that is not proven yet.
 
-    It has as many bytes as the one that takes its place (but for what a lossy profile is found to change), so that
+    It has as many bytes as the entry that replaces it (except for the measured changes of a lossy profile), so that
     nothing else in the file has to move.
     """
     awaited = _SKIPPED if references is None else {**_claims(references), **_PASSED}
@@ -31,14 +31,14 @@ def draft_entry(references: References | None) -> dict[str, str]:
 
 
 def proof_entry(references: References | None, proven: Proven | None) -> dict[str, str]:
-    """Return the entry of a model whose proof has passed, or was not asked for."""
+    """Return the entry of a model whose proof has passed, or was not requested."""
     if references is None or proven is None:
         return {PROOF: as_json(_SKIPPED)}
     return {PROOF: as_json({**_claims(references), **_PASSED, **_found(proven)})}
 
 
 def _found(proven: Proven) -> dict[str, Value]:
-    """Return what a lossy profile was found to change."""
+    """Return the measured changes of a lossy profile."""
     if not proven.losses:
         return {}
     return {**losses_record(proven.losses), **({} if proven.accuracy is None else proven.accuracy.record())}

@@ -1,4 +1,4 @@
-"""What every reference of a proof has: a comparison with a written model, and a record of what it compares."""
+"""The base of a proof's references: a comparison with a written model, and a record of what is compared."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one comparison found.
+    """The results of one comparison.
 
     Attributes:
         cases: Sentences, or sets of inputs.
-        tokens: Their tokens; 0 where no tags were.
-        classes: Their classes; 0 where sentences are not labelled.
+        tokens: Their tokens; 0 without tags.
+        classes: Their classes; 0 if sentences are not labelled.
         largest: The largest difference of a score or of any output.
-        losses: What a lossy profile has changed, within its budget.
-        accuracy: What it gets right of gold text, within its budget.
-        tolerance: How far scores were allowed to differ, where that was not the spec's number or the usual one alone.
+        losses: The changes by a lossy profile, within its budget.
+        accuracy: Its accuracy on gold text, within its budget.
+        tolerance: How far scores were allowed to differ, if not only by the spec's number or the usual one.
     """
 
     cases: int
@@ -44,7 +44,7 @@ class Reference(Protocol):
 
     @property
     def against(self) -> str:
-        """What it is called: the model of a source, or `each part alone`."""
+        """Its name: the model of a source, or `each part alone`."""
 
     def prove(self, path: Path, diagnose: Diagnosis) -> Found:
         """Compare a written model with it.
@@ -55,4 +55,4 @@ class Reference(Protocol):
         """
 
     def record(self) -> Mapping[str, Value]:
-        """Return what the metadata say of it; figures that depend on the machine stay out of it."""
+        """Return its entry in the metadata, without figures that depend on the machine."""

@@ -1,4 +1,4 @@
-"""What a failed proof says: the first part that diverges, and what to do."""
+"""The report of a failed proof: the first part that diverges, and what to do."""
 
 from __future__ import annotations
 

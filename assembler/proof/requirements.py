@@ -1,4 +1,4 @@
-"""What a spec must say for its proof to mean anything: how inputs are filled, and a reference that can be compared."""
+"""The requirements for a meaningful proof: known fill rules for inputs, and a reference that can be compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def require_comparable(wiring: Wiring, against: str) -> None:
-    """Refuse a reference that nothing would be compared with: a request for a proof is never dropped in silence.
+    """Refuse a reference with which nothing would be compared, because a request for a proof is never silently dropped.
 
     Raises:
         SpecError: No head of the reference is in the stack (W012), or an input before it cannot be filled (W017).

@@ -40,7 +40,7 @@ HARD: tuple[tuple[str, ...], ...] = (
     ("ja", "Donaudampfschifffahrt" * 12, "nein"),  # a long token; why not one of a single letter, `REPEATED` says
 )
 
-#: A character as often as this is what no exact proof meets. Said in the report, with the reason.
+#: No exact proof covers a character that is repeated this often. The report says so, with the reason.
 _REPEATED = re.compile(r"(\S)\1{15,}")
 REPEATED = (
     "left out: tokens with one character 16 times in a row or more, for there large language models amplify the last "
@@ -113,7 +113,7 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
     """Return the sentences of a spec's proof.
 
     An exact proof takes some of a long file, from its beginning to its end, and some of the sentences that come with
-    the package; a lossy one measures on all of the file, and on what it needs of those (`measured_text`).
+    the package; a lossy one measures on all of the file, and on as many of those as it needs (`measured_text`).
 
     Args:
         spec: The spec.

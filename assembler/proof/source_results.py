@@ -1,4 +1,4 @@
-"""Runs the sources, and keeps what a model must reproduce: their memory is let go of before it is proven."""
+"""Runs the sources, and keeps the results that a model must reproduce. Their memory is released before the proof."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class References:
 
     @property
     def against(self) -> str:
-        """What they are called together: the models by name, else `each part alone`."""
+        """Their common name: the models by name, or else `each part alone`."""
         names = dict.fromkeys(tag.against for tag in self.tags)
         return " and ".join(names) or ("each part alone" if self.parts is None else self.parts.against)
 

@@ -59,13 +59,13 @@ class TagReference:
 
     Attributes:
         spec: The spec.
-        task: What the model calls the task.
+        task: The name of the task in the model.
         by_sentence: Whether sentences are labelled, not tokens.
         against: The model, as the spec calls it.
         sentences: The sentences of the proof.
         tagged: The loaded model's labels and scores.
-        carried: The sentences that the model carries: the first few, but for halves of surrogate pairs, which the
-            metadata cannot hold.
+        carried: The sentences that the model carries: the first few, without those with halves of surrogate pairs,
+            which the metadata cannot hold.
         golden: Their labels and scores, run without the others: an encoder may read the neighbours too.
         fixed: The sentences that each run of the model has, or `None` for any number.
         measured: Which of the sentences a lossy model is measured on; `None` for an exact one.
@@ -104,11 +104,11 @@ class TagReference:
         return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden, fixed, measured)
 
     def prove(self, path: Path, diagnose: Diagnosis) -> Found:
-        """Compare in every kind of batch; of a lossy model, measure what it changes.
+        """Compare in every kind of batch; for a lossy model, measure its changes.
 
         Raises:
-            ParityError: A label differs, or a score by more than is allowed (P001); or a lossy model was measured on
-                too little text (P009).
+            ParityError: A label differs, or a score differs by more than the tolerance (P001); or a lossy model was
+                measured on too little text (P009).
             ModelError: The model cannot be run (M010 to M015).
         """
         if self.measured is not None:

@@ -35,7 +35,7 @@ def token_texts() -> list[list[str]]:
 
 
 def code_points(texts: Sequence[str], width: int = 0) -> Array:
-    """Return texts as a model takes them, int32 [texts, characters]; 0 is U+0000 here, for it separates."""
+    """Return texts as a model takes them, int32 [texts, characters]; 0 is U+0000 here, because it separates."""
     rows = np.zeros((len(texts), max([width, *map(len, texts)])), np.int32)
     for row, text in zip(rows, texts, strict=True):
         row[: len(text)] = [ord(letter) for letter in text]
@@ -43,7 +43,7 @@ def code_points(texts: Sequence[str], width: int = 0) -> Array:
 
 
 def found_tokens(texts: Sequence[str]) -> dict[str, Array]:
-    """Return what the tokens of texts are, port by port (`parts.text_tokens`)."""
+    """Return the tokens of texts, port by port (`parts.text_tokens`)."""
     rows = [[token for token in _SEPARATORS.split(text) if token] for text in texts or [""]]
     joined = [" ".join(tokens) for tokens in rows]
     most = max(1, *map(len, rows))
@@ -71,7 +71,7 @@ def known(about: Characters) -> tuple[int, int]:
 
 
 def looked_up(about: Characters) -> list[int]:
-    """Return code points that tell the entries of a dictionary apart: its own, their neighbours, and strange ones."""
+    """Return code points that distinguish the entries of a dictionary: its own, their neighbours, and strange ones."""
     own = [*dict.fromkeys(ord(item) for item in about.dictionary if len(item) == 1)][:_MOST_CHARACTERS]
     pages = {edge for code in own for edge in (code // 256 * 256 - 1, code // 256 * 256, code // 256 * 256 + 256)}
     strange = {32, 0xD7FF, 0xD800, 0xDFFF, 0xE000, 0xFFFF, 0x10FFFF, NULL, max(own, default=0) + 1}
@@ -80,7 +80,7 @@ def looked_up(about: Characters) -> list[int]:
 
 
 def character_cases(about: Characters) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
-    """Yield texts with their sizes, and what a language model reads of them (`parts.text_characters`)."""
+    """Yield texts with their sizes, and a language model's inputs for them (`parts.text_characters`)."""
     codes = looked_up(about)
     rows = [codes[begin : begin + _WIDTH] for begin in range(0, len(codes), _WIDTH)]
     batches: tuple[list[list[int]], ...] = (rows, [rows[0][:3], [], rows[-1], rows[0][:1]], [[]])

@@ -1,4 +1,4 @@
-"""The part of a stack's interface that is filled from text, before there is a file to read it from: what it can say."""
+"""The inputs of a stack that are filled from text, before there is a file, and the sentences that they can express."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assembler.spec.model import Spec
     from assembler.wiring.graph import Wiring
 
-#: How many sentences are looked at together.
+#: How many sentences are checked together.
 _AT_ONCE = 64
 
 

@@ -1,4 +1,4 @@
-"""Compares what a model says in words: labels, lengths and spans, also of texts that are written carelessly."""
+"""Compares a model's outputs in words: labels, lengths and spans, also for carelessly written texts."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _MOST_LINES = 5
 #: How many of the sentences that a lossy model is measured on.
 _SOME = 64
 _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
-#: What a model can say beside tags and scores.
+#: The outputs that a model can have besides tags and scores.
 _SAID = ("labels", "lengths", *_SPAN)
 _OWN = ("prediction", "scores")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextReference:
-    """The labels and spans of one loaded model, for what a model says of them in words.
+    """The labels and spans of one loaded model, for comparison with a model's outputs in words.
 
     Attributes:
-        task: What the model calls the task, with its outputs.
+        task: The task as named in the model, with its outputs.
         tag: The loaded model's labels and scores.
     """
 
@@ -64,7 +64,7 @@ class TextReference:
 
     @property
     def against(self) -> str:
-        """What the loaded model is called."""
+        """The name of the loaded model."""
         return self.tag.against
 
     def record(self) -> Mapping[str, Value]:
@@ -127,7 +127,8 @@ class TextReference:
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
         outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # the values after them pad a fixed size
         if PROFILES[self.tag.spec.profile].tags_changed is not None:
-            # a lossy model may have other tags, in a budget that is kept elsewhere; its words must say its own
+            # a lossy model may have other tags, within a budget that is checked elsewhere; its words must match its own
+            # tags
             tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
         spans = [spans_of(self.task, each) for each in tagged]
@@ -135,7 +136,7 @@ class TextReference:
         return wrong, differences, gap
 
     def _own(self, outputs: Mapping[str, Array], row: int, count: int) -> Slots:
-        """Return what the model says of a sentence in classes and scores."""
+        """Return the model's labels of a sentence from classes and scores."""
         labels = self.task.head.labels
         classes, scores = (outputs[name][row, :count].tolist() for name in _OWN)
         return Slots([labels[number] for number in classes], scores)
@@ -151,8 +152,8 @@ def spans_of(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
 def _written(shapes: FixedShapes, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
     """Yield the inputs of a batch, and for each of its sentences its row there.
 
-    A text is also written with spaces at its ends and two between tokens, with empty sentences around, which nothing
-    of its own may come of.
+    A text is also written with spaces at its ends and two between tokens, with empty sentences around, which must have
+    empty results.
     """
     whole = shapes.whole([InContext(tuple(tokens)) for tokens in batch])
     feeds = shapes.filled(whole)
@@ -169,7 +170,7 @@ def _written(shapes: FixedShapes, batch: Sequence[Sequence[str]]) -> Iterator[tu
 
 
 def _of_rows(outputs: Mapping[str, Array], count: int) -> dict[str, Array]:
-    """Return what a model says of the first sentences of a run."""
+    """Return a model's results for the first sentences of a run."""
     spans = outputs["span_sentence"].astype(np.int64) < count if "span_sentence" in outputs else slice(None)
     return {name: array[spans] if name in _SPAN else array[:count] for name, array in outputs.items()}
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def whole_model(wiring: Wiring, sources: OpenSources) -> Weights | None:
-    """Return the source that the proof is against, where that is a whole graph; else `None`.
+    """Return the source that is the reference of the proof, if it is a whole graph; otherwise `None`.
 
-    Its inputs are fed by the stack's inputs of the same names, and its outputs are what the stack's outputs of the same
-    names must be.
+    Its inputs are fed by the stack's inputs of the same names, and its outputs must equal the stack's outputs of the
+    same names.
 
     Raises:
-        SpecError: It has an input that the stack has not, or no output that it has (W012).
+        SpecError: It has an input that the stack lacks, or they have no output in common (W012).
     """
     spec, against = wiring.spec, wiring.spec.proof.against
     if against is None or not sources.forms[against].whole:

@@ -1,1 +1,1 @@
-"""What a person asks for: build, check, verify, inspect, compare."""
+"""The commands of the library: build, check, verify, inspect, compare."""

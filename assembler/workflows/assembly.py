@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What was written.
+    """The written files.
 
     Attributes:
         path: The model file.
@@ -33,7 +33,7 @@ class Assembled:
         data_size: Its bytes.
         sources: The SHA-256 of each source, so that a spec can pin it.
         unpinned: The sources that the spec does not pin.
-        proven: What the proof found, or `None` after `--no-proof`.
+        proven: The results of the proof, or `None` after `--no-proof`.
     """
 
     path: Path
