@@ -285,7 +285,10 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.page is not None:
         head = HEAD.format(onnx=onnx.__version__, runtime=ort.__version__, cases=len(cases), models=len(outcomes))
-        arguments.page.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+        _, packages, kept = (arguments.page.read_text(encoding="utf-8") if arguments.page.is_file() else "").partition(
+            "\n## Files that packages carry\n"
+        )
+        arguments.page.write_text(f"{head}{chr(10).join(lines)}\n{packages}{kept}", encoding="utf-8")
 
 
 if __name__ == "__main__":

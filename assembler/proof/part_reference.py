@@ -55,6 +55,7 @@ class PartReference:
         notes: How the inputs were found, where there is something to say of it.
         random: The parts that compute something else each time, in words.
         whole: The source that is the whole model, and gives what it has of the outputs; or `None`.
+        mistaken: The outputs whose files name another number of axes than every run shows.
     """
 
     spec: Spec
@@ -62,6 +63,7 @@ class PartReference:
     notes: tuple[str, ...] = ()
     random: tuple[str, ...] = ()
     whole: str | None = None
+    mistaken: frozenset[str] = frozenset()
 
     @property
     def against(self) -> str:
@@ -89,10 +91,11 @@ class PartReference:
         cases = []
         wrong: list[str] = []
         trials = try_parts(wiring, sources, sentences, stepwise)
+        mistaken = _mistaken(wiring, trials.cases)
         for trial in trials.cases:
             dims = Dims(trial.name)
             for tensor, value in trial.values.items():
-                if isinstance(value, np.ndarray):
+                if isinstance(value, np.ndarray) and tensor not in mistaken:
                     dims.meet(tensor, wiring.tensors[tensor].dims, value)
             wrong += dims.wrong
             outputs = {public: trial.values[output.reference.text] for public, output in wiring.spec.outputs.items()}
@@ -104,7 +107,10 @@ class PartReference:
         if unmet:
             raise ParityError(*unmet)
         against = wiring.spec.proof.against if any(trial.whole for trial in trials.cases) else None
-        return cls(wiring.spec, cases, trials.notes, random_parts(stepwise.fragments), against)
+        notes = (*trials.notes, *(f"its file says otherwise, but {tensor} has {axes} axes in every run"
+                                  for tensor, axes in mistaken.items()))  # fmt: skip
+        public = (name for name, output in wiring.spec.outputs.items() if output.reference.text in mistaken)
+        return cls(wiring.spec, cases, notes, random_parts(stepwise.fragments), against, frozenset(public))
 
     def axes(self) -> dict[str, int]:
         """Return the number of axes of each output, where all runs have the same."""
@@ -153,6 +159,22 @@ class PartReference:
         if self.random:
             hint = f"nothing was written; {', '.join(self.random)}: what computes something else each time has no proof"
         return Problem.at(self.spec.proof.mark, "P002", "\n".join(lines), hint)
+
+
+def _mistaken(wiring: Wiring, trials: Sequence[Trial]) -> dict[str, int]:
+    """Return the tensors whose files name another number of axes than every run shows, with that number.
+
+    ONNX Runtime takes such files. What the spec itself says of dims is not passed over.
+    """
+    found: dict[str, int] = {}
+    for text, type_ in wiring.tensors.items():
+        node = text.partition(".")[0]
+        values = (trial.values[text] for trial in trials if text in trial.values)
+        ranks = {value.ndim for value in values if isinstance(value, np.ndarray)}
+        told = wiring.spec.graph[node].parameters.get("dims") if node in wiring.spec.graph else True
+        if type_.dims is not None and len(ranks) == 1 and ranks != {len(type_.dims)} and not told:
+            found[text] = ranks.pop()
+    return found
 
 
 def _require_expected(spec: Spec, trial: Trial, outputs: RuntimeValues) -> None:

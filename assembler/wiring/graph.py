@@ -20,7 +20,7 @@ from assembler.wiring.tasks import Task, foreign_decisions, tasks_of
 from assembler.wiring.unify import Unifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from assembler.parts.kind import Kind
     from assembler.spec.model import Node, Reference, Spec
@@ -94,16 +94,17 @@ class Wiring:
         """Return the edges into one port, in order."""
         return tuple(edge for edge in self.edges[node] if edge.port == port)
 
-    def with_axes(self, found: Mapping[str, int]) -> Wiring:
+    def with_axes(self, found: Mapping[str, int], mistaken: Collection[str] = ()) -> Wiring:
         """Return the wiring with the numbers of axes that runs have shown, for outputs whose type is unknown.
 
         Args:
             found: The number of axes of outputs of the model, by their names.
+            mistaken: Those whose files name another number, which is replaced.
         """
         tensors = dict(self.tensors)
         for name, axes in found.items():
             text = self.spec.outputs[name].reference.text
-            if tensors[text].dims is None and tensors[text].is_tensor:
+            if (tensors[text].dims is None and tensors[text].is_tensor) or name in mistaken:
                 tensors[text] = TensorType(tensors[text].dtype, (None,) * axes)
         return replace(self, tensors=tensors)
 

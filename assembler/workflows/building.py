@@ -115,7 +115,8 @@ def run_parts(given: Emitted) -> Emitted:
     given.order.say("running the parts one by one")
     references = with_parts(references, given.wiring, given.sources, given.fragments)
     require_budget(given.wiring.spec, references)
-    wiring = given.wiring if references.parts is None else given.wiring.with_axes(references.parts.axes())
+    parts = references.parts
+    wiring = given.wiring if parts is None else given.wiring.with_axes(parts.axes(), parts.mistaken)
     return replace(given, wiring=wiring, references=references)
 
 

@@ -99,6 +99,19 @@ def test_a_wrong_number_of_axes_is_taken_from_the_inference(shop: Workshop, tmp_
     np.testing.assert_array_equal(proven(shop, stack(tmp_path, model)), np.maximum(ROWS, 0))
 
 
+def test_a_wrong_number_of_axes_that_nothing_can_infer_is_taken_from_the_runs(shop: Workshop, tmp_path: Path) -> None:
+    model = parsed(
+        "a (float[n, 4] x) => (float[n] y) { s = Shape(x)\n t = Cast<to = 1>(s)\n u = Cast<to = 7>(t)\n"
+        "y = Reshape(x, u) }"
+    )
+    del model.graph.value_info[:]
+    spec = stack(tmp_path, model)
+    built = shop.build(spec)
+    assert built.proven is not None
+    (output,) = onnx.load(built.path).graph.output
+    assert len(output.type.tensor_type.shape.dim) == 2
+
+
 def test_a_file_that_gives_another_size_than_it_says_is_told_by_name(shop: Workshop, tmp_path: Path) -> None:
     model = parsed("a (float[n, 4] x) => (float[7, 4] y) { y = Relu(x) }")
     with pytest.raises(ModelError, match=r"M029 the part 'p': part.onnx says that 'y' is float32\[7, 4\], and gives"):
