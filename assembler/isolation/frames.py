@@ -1,7 +1,7 @@
-"""What our process and the one beside it say to each other: a JSON header, and arrays as plain bytes behind it.
+"""Messages between our process and the separate one: a JSON header, then arrays as plain bytes.
 
-Nothing is pickled. The other process runs a stranger's graph in native code, so what comes from it is as little trusted
-as a file: sizes are bounded and have to agree before an array is made.
+Nothing is pickled. The other process runs a stranger's graph in native code, so its output is trusted as little as a
+file: sizes are bounded and have to agree before an array is made.
 """
 
 from __future__ import annotations

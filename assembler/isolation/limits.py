@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Environment variables that a person sets where a part honestly needs more, or on a machine that is to give less.
+#: Environment variables to set if a part really needs more, or if the machine should allow less.
 SECONDS, MEMORY = "ASSEMBLE_PART_SECONDS", "ASSEMBLE_PART_MEMORY"
 
 _SECONDS = 120.0

@@ -49,9 +49,9 @@ class Worker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], Worker] | None = None
-        #: The numbers of models that nobody needs any more.
+        #: The numbers of models that are no longer needed.
         self.dropped: list[int] = []
-        #: Counts the processes, so that one who has loaded a model knows whether it is still loaded.
+        #: Counts the processes, so that the owner of a loaded model can tell whether it is still loaded.
         self.generation = 0
 
     def ask(self, request: Frame, what: str, failed: Failed, *, on: str = "", size: int = 0) -> Frame:

@@ -39,7 +39,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What a file says of itself, as ONNX Runtime gives it."""
+    """The metadata of a file, as ONNX Runtime returns them."""
 
     custom_metadata_map: dict[str, str]
 

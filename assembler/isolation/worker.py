@@ -1,7 +1,7 @@
-"""The process beside ours: loads and runs models, and has onnx check and convert them, for as long as it lives.
+"""The separate process: loads and runs models, and lets onnx check and convert them, as long as it lives.
 
-It answers frames on its standard input, one after the other, until that ends. It imports numpy and ONNX Runtime, and
-onnx when it is asked for what only onnx does.
+It answers frames on its standard input, one after another, until that ends. It imports numpy and ONNX Runtime, and onnx
+when it is asked for what only onnx does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "unable t
 
 
 def main() -> None:
-    """Answer until nobody asks.
+    """Answer until the input ends.
 
     The arguments are the id of the process that asks and the bytes of memory that this one may take beyond what it has.
     """

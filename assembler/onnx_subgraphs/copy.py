@@ -54,8 +54,8 @@ def copy_onnx(source: Source, path: Path) -> OnnxCopy:
 
     Raises:
         SourceError: A file cannot be read (R001), the spec pins another digest (R002), external data cannot be used
-            (R005), it is no ONNX model (R006), a file changed meanwhile or there is no room (R013), or it stands for
-            more than can be run (R014).
+            (R005), it is not an ONNX model (R006), a file changed meanwhile or there is no space (R013), or it expands
+            to more than can be run (R014).
     """
     try:
         folder = Path(tempfile.mkdtemp(prefix="assemble-"))
@@ -141,7 +141,7 @@ def _require_usable(source: Source, path: Path, folder: Path, named: Sequence[Ex
 
 
 def _require_proportion(source: Source, path: Path, folder: Path, named: Sequence[ExternalData]) -> None:
-    """Refuse tensors that want the same bytes again and again: each gets its own in memory."""
+    """Refuse tensors that share the same bytes too often, because each gets its own in memory."""
     sizes = {name: (folder / name).stat().st_size for name in {data.location for data in named}}
     wanted = sum(sizes[data.location] - data.offset if data.length is None else data.length for data in named)
     if wanted > _MOST_SHARED * sum(sizes.values()):

@@ -28,7 +28,7 @@ def misnamed(path: str, _guesses: Guesses) -> Misnamed | None:
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the files of external data that a file names; what is wrong with it is told when it is read."""
+    """Return the files of external data that a file names; errors in it are reported when it is read."""
     with suppress(OSError, ValueError), open_regular(path) as stream:
         return [path.parent / name for name in sorted({data.location for data in external_data(stream, Allowance())})]
     return []

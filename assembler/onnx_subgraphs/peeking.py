@@ -36,7 +36,7 @@ def peek(sources: Sequence[Source], setting: Setting) -> dict[str, OnnxHeader | 
 
 
 def _header(source: Source, setting: Setting, allowance: Allowance, problems: list[Problem]) -> OnnxHeader | str | None:
-    """Return the header of a source, why it cannot be looked at, or `None` behind a problem."""
+    """Return the header of a source, why it cannot be read, or `None` after a problem was reported."""
     path = setting.folder / source.location
     try:
         with open_named(setting, source.location) as stream:

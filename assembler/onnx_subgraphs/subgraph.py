@@ -71,7 +71,7 @@ class OnnxSubgraph:
         return self if path == self.source.name else None
 
     def models(self) -> tuple[SourceModel, ...]:
-        """Return nothing: nobody knows what its outputs decide."""
+        """Return nothing, because it is not known what its outputs decide."""
         return ()
 
     def facts(self) -> Mapping[str, int]:
@@ -88,13 +88,13 @@ class OnnxSubgraph:
         return given
 
     def graft(self, emit: Emitter) -> None:
-        """Give the graph to the emitter as a whole."""
+        """Pass the whole graph to the emitter."""
         emit.graft(self.graph, self.arrays, {name: name for name in self.header.outputs}, self.opsets)
 
 
 @contextmanager
 def _marked(source: Source) -> Iterator[None]:
-    """Say of problems with a model where the source stands in the spec."""
+    """Add the place of the source in the spec to problems with a model."""
     try:
         yield
     except ModelError as err:
@@ -192,7 +192,7 @@ def _nested_in(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def _load_external_data(model: onnx.ModelProto, folder: Path) -> None:
-    """Give every tensor its bytes, wherever in the model it stands: versions of onnx differ in where they look.
+    """Load the bytes of every tensor, wherever in the model it is, because versions of onnx search in different places.
 
     Raises:
         ValueError: A tensor of plain numbers has more or fewer bytes than its dims say.

@@ -1,8 +1,8 @@
-"""Finds the first part whose output is not what the source computes, when a proof has failed.
+"""Finds the first part whose output differs from the source's, after a failed proof.
 
-Two things can be wrong. The model can compute something else than its parts do one by one: then the first tensor that
-differs is named. Or the spec can wire the parts otherwise than the loaded tagger does: then the embeddings that reach
-the head are compared with the tagger's own, and the part that gives the first wrong ones is named.
+Two things can be wrong. The model can compute something other than its parts run one by one: then the first tensor that
+differs is named. Or the spec can wire the parts differently from the loaded tagger: then the embeddings that feed the
+head are compared with the tagger's own, and the part that outputs the first wrong ones is named.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _model_gaps(
 
 
 def _hidden(padding: Padding, text: str, value: RuntimeValue) -> RuntimeValue:
-    """Return a tensor without what is behind the ends of texts; a sequence or a map as it is."""
+    """Return a tensor without the values after the ends of texts; a sequence or a map is returned unchanged."""
     return padding.hidden(text, value) if isinstance(value, np.ndarray) else value
 
 
@@ -87,9 +87,9 @@ def wiring_gaps(
     stepwise: Stepwise,
     within: float = _NOISE,
 ) -> list[Gap]:
-    """Return where what reaches the head of a tagger is not what the loaded tagger's own embeddings give.
+    """Return where the input of a tagger's head differs from the loaded tagger's own embeddings.
 
-    Heads that are fed by an input of the model, or by inputs that are not filled from text, are passed over.
+    Heads that are fed by an input of the model, or by inputs that are not filled from text, are skipped.
     """
     interface = text_interface(wiring, sources)
     if interface is None or {entry.name for entry in interface.inputs} != set(wiring.spec.inputs):

@@ -1,7 +1,8 @@
-"""A second engine in the proof of `portable`: onnx's reference evaluator runs a handful of sentences too.
+"""A second engine in the proof of `portable`: onnx's reference evaluator also runs a few sentences.
 
-What ONNX Runtime computes alone would prove nothing of other engines: some pass over what an operator says, and give
-other tags without an error. The evaluator is slow and plain, and does what they do: it leaves `sequence_lens` out.
+A proof in ONNX Runtime alone says nothing about other engines: some ignore attributes or inputs of an operator, and
+compute other tags without an error. The evaluator is slow and simple, and has the same fault: it ignores
+`sequence_lens`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _ERRORS = (
     NotImplementedError, RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
 )  # fmt: skip
 _LENGTHS = 4
-#: How large random floats are at most, where the spec gives no range.
+#: The largest random floats, if the spec sets no range.
 _USUAL = 4.0
 _FLOATS = frozenset({"float16", "float32", "float64"})
 
@@ -59,8 +60,9 @@ class _Run:
 
     Attributes:
         feeds: The inputs.
-        outputs: What is to be compared.
-        counts: The tokens of each sentence, behind which tags and scores mean nothing; `None` where all is compared.
+        outputs: The outputs to compare.
+        counts: The tokens of each sentence, after which tags and scores are meaningless; `None` if everything is
+            compared.
         per_token: The outputs that have a value for each token.
     """
 
@@ -70,7 +72,7 @@ class _Run:
     per_token: frozenset[str]
 
     def inside(self, name: str, value: RuntimeValue) -> RuntimeValue:
-        """Return an output without what stands behind the sentences' ends."""
+        """Return an output without the values after the sentences' ends."""
         if self.counts is None or name not in self.per_token or not isinstance(value, np.ndarray):
             return value
         return value[np.arange(value.shape[1]) < np.array(self.counts)[:, np.newaxis]]
@@ -191,7 +193,7 @@ def _inner(value: RuntimeValue) -> RuntimeValue:
 
 
 def _with_texts(value: RuntimeValue) -> RuntimeValue:
-    """Return a value whose texts are objects, as ONNX Runtime gives them."""
+    """Return a value whose texts are objects, as ONNX Runtime returns them."""
     if isinstance(value, list | tuple):
         return [_with_texts(each) for each in value]
     return value.astype(object) if isinstance(value, np.ndarray) and value.dtype.kind == "U" else value
@@ -204,7 +206,7 @@ def _inputs(
     if not references.tags:
         cases = references.parts.tensors if references.parts is not None else ()
         counted = any(len(node.input) > _LENGTHS and node.input[_LENGTHS] for node in _recurrent(model))
-        for _, inputs, _ in cases[: 1 if counted else 2]:  # behind a text's end there may be anything
+        for _, inputs, _ in cases[: 1 if counted else 2]:  # after a text's end there may be anything
             yield _plain(references.spec, inputs), None, None, frozenset()
         return
     about = Metadata.read(dict(metadata), references.spec.name)

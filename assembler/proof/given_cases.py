@@ -1,4 +1,4 @@
-"""Reads the cases of a proof that a person gives, from a file of arrays: inputs, and what outputs are expected."""
+"""Reads a person's cases for a proof from a file of arrays: inputs, and expected outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs for stacks without a tagger: sentences where the wiring says what an input means, random values elsewhere."""
+"""Inputs for stacks without a tagger: sentences if the wiring says what an input means, otherwise random values."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _require_few(values: Mapping[str, int], spec: Spec) -> None:
 
 
 def _cost(entry: Input, shape: tuple[int, ...]) -> int:
-    """Return how many values an input has; a text stands for several, for it takes as much memory."""
+    """Return how many values an input has; a text counts as several, because it takes as much memory."""
     return math.prod(shape) * (_TEXT if entry.type.dtype == "string" else 1)
 
 
@@ -66,8 +66,8 @@ def proof_inputs(
 ) -> Iterator[tuple[str, dict[str, Array]]]:
     """Yield named sets of inputs: several batch shapes for text, several sizes for everything else.
 
-    Where dims are so many that a size would ask for too much memory, it is a smaller one. Sizes that the spec tells are
-    taken one after the other, each at least once.
+    If there are so many dims that a size would need too much memory, a smaller one is used. Sizes in the spec are used
+    one after another, each at least once.
 
     Args:
         spec: The spec.
@@ -75,7 +75,7 @@ def proof_inputs(
         sentences: The sentences, without empty tokens.
 
     Raises:
-        SpecError: The smallest size is too much still (W025).
+        SpecError: Even the smallest size is too large (W025).
     """
     told = spec.proof.trials.sizes
     rounds = max([len(_SIZES), *map(len, told.values())])

@@ -1,4 +1,4 @@
-"""How far what a model gives is from what its parts give one by one."""
+"""How far a model's outputs are from those of its parts run one by one."""
 
 from __future__ import annotations
 

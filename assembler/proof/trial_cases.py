@@ -1,7 +1,7 @@
-"""What the parts of a stack are tried on, and what they give for it, one after the other.
+"""Cases for the parts of a stack, and the outputs of the parts, one after another.
 
-There are the cases that the spec names, and random values. A part may refuse the sizes that random values come in: an
-exporter has left a dim open that must be a multiple of 32, or larger than one. Then others are looked for.
+The cases are those that the spec names, and random values. A part may refuse the sizes of random values, for example
+because an exporter has left a dim open that must be a multiple of 32, or larger than one. Then other sizes are tried.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Trial:
         name: What it is called.
         inputs: The inputs of the model.
         values: What flows between the parts, by `node.port`.
-        expected: What a person expects of some outputs of the model.
-        whole: What the whole model gives for some outputs, that the spec names as the reference.
+        expected: The outputs that a person expects.
+        whole: Some outputs of the whole model that the spec names as the reference.
     """
 
     name: str

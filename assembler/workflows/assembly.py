@@ -84,7 +84,7 @@ def name(given: Recorded) -> Assembled:
     return Assembled(draft.target, given.size, *draft.data, draft.digests, unpinned, given.proven)
 
 
-#: Every stage of a build. Each is given what the one before has made, and keeps of it what later ones need.
+#: Every stage of a build. Each takes the result of the one before, and keeps the parts of it that later ones need.
 _STAGES = (
     Stages.begin(read)
     .then(wire_parts)

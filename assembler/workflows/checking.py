@@ -1,4 +1,4 @@
-"""Checks specs without their weights: what a pull request is checked with."""
+"""Checks specs without their weights, for example in a pull request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _SUFFIXES = (".yaml", ".yml")
-#: What the names of Emacs's locks begin with: links that lead nowhere.
+#: The prefix of Emacs's lock files, which are links that lead nowhere.
 _LOCK = ".#"
 
 
@@ -81,7 +81,7 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
         except AssemblerError as err:
             problems += err.problems
             continue
-        problems += outside_problems(spec)  # before anything that the spec names is looked at
+        problems += outside_problems(spec)  # before any file that the spec names is opened
         try:
             problems += unpinned(spec) if strict else []
             headers, left = open_headers(spec)
@@ -97,10 +97,10 @@ def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> 
 
 
 def spec_files(path: Path, *, strict: bool = False) -> tuple[list[Path], list[Problem]]:
-    """Return the spec files that a path means, sorted, and a problem (Y002) for each that cannot be looked at.
+    """Return the spec files that a path means, sorted, and a problem (Y002) for each that cannot be read.
 
-    Files may come and go, and folders may be closed to us, while they are walked through. Links to folders are not
-    followed, and in strict checks links to files are judged when they are read.
+    Files may appear and disappear during the walk, and folders may be unreadable. Links to folders are not followed,
+    and in strict checks links to files are judged when they are read.
     """
     if strict and leads_outside(path):
         message = "is reached by a link that leads elsewhere"
@@ -127,7 +127,7 @@ def spec_files(path: Path, *, strict: bool = False) -> tuple[list[Path], list[Pr
 
 
 def _absent_sources(spec: Spec) -> list[str]:
-    """Return a note for each source that is named by a path and only looked for, where there is none."""
+    """Return a note for each missing source that is named by a path and whose existence alone is checked."""
     notes = []
     for source in spec.sources.values():
         path = os.path.join(spec.folder, source.location)  # noqa: PTH118 - as the spec writes it

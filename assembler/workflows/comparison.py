@@ -1,4 +1,4 @@
-"""Compares what two models say of themselves, down to the first difference of each value."""
+"""Compares the metadata of two models, down to the first difference of each value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Difference:
 
     Attributes:
         place: Where, for example `interface.inputs.0.name`.
-        a: The value in the first model, as JSON, cut short; `(nothing)` where it has none.
+        a: The value in the first model, as JSON, shortened; `(nothing)` if it has none.
         b: The value in the second.
     """
 
@@ -41,7 +41,7 @@ def differences(a: Path, b: Path) -> list[Difference]:
     """Return the places in which two models differ; `content` is the digest of graph and weights.
 
     Raises:
-        ModelError: One of them is no model of ours (M010 to M014).
+        ModelError: One of them is not one of our models (M010 to M014).
     """
     return list(_compare("", _facts(a), _facts(b)))
 

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drafted:
-    """A model that is written under a provisional name, and says of its proof that it is a draft.
+    """A model that is written under a provisional name, and whose metadata call it a draft.
 
-    Its weights are let go of: the memory of the proof is the runtime's.
+    Its weights are released, so that the memory is free for the runtime of the proof.
 
     Attributes:
-        order: What the build is asked for.
-        target: The file that the model is to be.
+        order: The order of the build.
+        target: The file of the model.
         spec: Its spec.
-        references: What it must reproduce; `None` after `--no-proof`.
+        references: The results that it must reproduce; `None` after `--no-proof`.
         digests: The SHA-256 of each source.
-        metadata: What the model says of itself, but for its proof and its digests.
-        frame: All of the model but its graph: with other metadata, it is what takes the place of the first bytes.
+        metadata: Its metadata, without its proof and its digests.
+        frame: All of the model except its graph; with other metadata, it replaces the first bytes.
         begun: How many bytes of the file come before the graph.
         graph: The graph as it names its weights at the end, where these are in a file of their own; else `None`.
         stage: Where the file is.
@@ -60,7 +60,7 @@ class Drafted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """A draft, and what its proof found; `None` after `--no-proof`."""
+    """A draft, and the results of its proof; `None` after `--no-proof`."""
 
     draft: Drafted
     proven: Proven | None
@@ -145,7 +145,7 @@ def check(given: Drafted) -> Drafted:
 
 
 def prove(given: Drafted) -> Compared:
-    """Compare the draft with what the sources gave."""
+    """Compare the draft with the results of the sources."""
     from assembler.proof import proving
     from assembler.proof.diagnosis import Diagnosis
 
@@ -159,7 +159,7 @@ def prove(given: Drafted) -> Compared:
 
 
 def record(given: Compared) -> Recorded:
-    """Write into the file what its proof has found: its graph and its weights stay the bytes that were proven."""
+    """Write the results of the proof into the file. Its graph and its weights stay the bytes that were proven."""
     from assembler.onnx_model.digests import digests_in_file
     from assembler.onnx_model.labelling import labelled
     from assembler.proof.record import proof_entry

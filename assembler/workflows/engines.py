@@ -32,7 +32,7 @@ def foreign_operators(graph: onnx.GraphProto) -> dict[str, list[str]]:
 
 
 def obstacles(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
-    """Yield engines, and what in the graph they are known to refuse or to get wrong."""
+    """Yield engines, and the parts of the graph that they are known to refuse or to compute wrongly."""
     foreign = foreign_operators(graph)
     for domain, names in foreign.items():
         for engine in ENGINES[:2]:
@@ -51,7 +51,7 @@ def obstacles(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
 
 
 def verdicts(graph: onnx.GraphProto) -> list[tuple[str, ...]]:
-    """Return for each engine what is known of the file in it."""
+    """Return for each engine the known obstacles in the file."""
     known: dict[str, str] = {}
     for engine, reason in obstacles(graph):
         known.setdefault(engine, reason)
@@ -88,9 +88,9 @@ def _scans_backwards(node: onnx.NodeProto) -> bool:
 
 
 def _captures(graph: onnx.GraphProto, loop: onnx.NodeProto) -> set[str]:
-    """Return what a loop's body reads that is computed outside of it from the inputs of the model."""
+    """Return the tensors that a loop's body reads and that are computed outside it from the inputs of the model."""
     fixed = {tensor.name for tensor in graph.initializer}
-    for node in graph.node:  # what depends on initializers alone is computed when the model is loaded
+    for node in graph.node:  # tensors that depend only on initializers are computed when the model is loaded
         read: Sequence[str] = [name for name in node.input if name]
         if set(read) <= fixed and not any(True for _ in _nested(node)):
             fixed.update(node.output)

@@ -54,7 +54,7 @@ class Extracted:
         path: The file.
         data: The file of external data beside it, or `None`.
         size: The bytes of both.
-        inputs: Its inputs: those that were named, and inputs of the whole that are needed as well.
+        inputs: Its inputs: the named ones, and inputs of the whole model that are also needed.
         outputs: Its outputs.
         operators: How many operators it has.
     """
@@ -130,7 +130,7 @@ def _cut(model: Path, whole: _Exported, fed: Sequence[str], given: Sequence[str]
 
 
 def _needed(makers: Mapping[str, onnx.NodeProto], fed: set[str], outputs: Sequence[str]) -> tuple[set[int], set[str]]:
-    """Return the operators between what is fed and the outputs, and all tensors on the way."""
+    """Return the operators between the inputs and the outputs, and all tensors on the way."""
     needed: set[int] = set()
     reached: set[str] = set()
     pending = list(outputs)

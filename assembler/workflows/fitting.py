@@ -42,7 +42,7 @@ class Opened:
 
 
 def wire_parts(given: Read) -> Wired:
-    """Wire the spec with what is known before any weights are read."""
+    """Wire the spec with the facts that are known before any weights are read."""
     return Wired(given.order, _wired(given.spec), given.target)
 
 

@@ -1,4 +1,4 @@
-"""Tells what is in an ONNX file that `assemble` did not write, and what a stack could make of it."""
+"""Describes an ONNX file that `assemble` did not write, and how a stack could use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ForeignFile:
-    """What is in a file. Rows are for people: names first, then what there is to say.
+    """The content of a file. Rows are for people: names first, then descriptions.
 
     Attributes:
         path: The file.
@@ -30,15 +30,15 @@ class ForeignFile:
         ir_version: The version of the format.
         opsets: The version of each operator domain.
         inputs: Name and type.
-        defaults: The inputs that need not be fed, for the file has values for them.
+        defaults: The inputs that need not be fed, because the file has values for them.
         outputs: Name and type.
         weights: How many values its initializers have.
-        operators: How often each operator is there, the most frequent first; nested graphs are not counted.
+        operators: How often each operator occurs, the most frequent first; nested graphs are not counted.
         functions: How many local functions it has.
-        metadata: What the exporter has written into it, by key.
+        metadata: The exporter's metadata, by key.
         beyond: The operators beyond ONNX's own, by domain.
-        engines: For each engine what is known of the file in it.
-        parts: What a stack could make of it.
+        engines: For each engine the known obstacles.
+        parts: How a stack could use it.
     """
 
     path: str
@@ -63,10 +63,10 @@ class ForeignFile:
 
 
 def look_at(path: Path, header: OnnxHeader) -> ForeignFile:
-    """Return what is in a file.
+    """Return the content of a file.
 
     Raises:
-        SourceError: It cannot be read any more (R001), or has too much in it (R012).
+        SourceError: It cannot be read any more (R001), or holds too much (R012).
     """
     origin = read_origin(path)
     graph = read_skeleton(path)
@@ -94,7 +94,7 @@ def _rows(ports: Mapping[str, TensorType]) -> list[tuple[str, ...]]:
 
 
 def _parts(path: Path, header: OnnxHeader) -> Iterator[str]:
-    """Yield what a stack could make of a file, and what stands in its way."""
+    """Yield how a stack could use a file, and the obstacles."""
     odd = [name for name, type_ in header.inputs.items() if type_.dtype not in DTYPES]
     if odd:
         yield f"no model of its own: a spec cannot name the type of the input '{odd[0]}'; another part can feed it"

@@ -1,4 +1,4 @@
-"""What a build is asked for, and the first stage of it: the spec is read, and whether the file can be written."""
+"""The order of a build, and its first stage, which reads the spec and checks that the file can be written."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Order:
         spec: The spec file.
         output: The file to write, or `None` for the spec's name.
         trust: Whether object pickles, which can run code, may be read.
-        profile: How parts are lowered, or `None` for what the spec says.
+        profile: How parts are lowered, or `None` for the spec's own.
         proof: Whether to compare the model with its source.
-        external_above: The bytes of a model file above which its weights go to a file of their own, or `None`.
+        external_above: The bytes of a model file above which its weights go to a separate file, or `None`.
         say: Called with a word on each step as it begins.
-        scope: Closed when the build ends, however it ends.
+        scope: Closed at the end of the build, whether it succeeds or fails.
     """
 
     spec: Path | str

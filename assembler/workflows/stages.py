@@ -1,4 +1,4 @@
-"""A chain of stages, each a function from what the one before has made to what the next one needs."""
+"""A chain of stages, each a function from the result of the one before to the input of the next."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stages(Generic[Given, Made]):
         return Stages((*self.steps, step))
 
     def run(self, given: Given) -> Made:
-        """Run every stage, and return what the last one has made."""
+        """Run every stage, and return the result of the last one."""
         value: Any = given
         for step in self.steps:
             value = step(value)

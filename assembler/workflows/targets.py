@@ -1,4 +1,4 @@
-"""The file that a model is to be: what is refused before any work, and what the system says while it is written."""
+"""The file of a model: the targets that are refused before any work, and the system's errors while it is written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHER = "choose another file with -o"
 
 
 def target_of(output: Path, spec: Spec) -> Path:
-    """Return the file that is written for an output: of a link, what it names.
+    """Return the file that is written for an output; for a link, its target.
 
     Raises:
         ModelError: It cannot be written, or is a file that the build reads (M009).
@@ -42,10 +42,10 @@ def target_of(output: Path, spec: Spec) -> Path:
 
 
 def require_free(target: Path, spec: Spec) -> None:
-    """Refuse to write what is no file of its own.
+    """Refuse a target that is not a separate file.
 
     Raises:
-        ModelError: It is something else than a file, or a file that the build reads (M009).
+        ModelError: It is not a file, or is a file that the build reads (M009).
     """
     problem = None
     if target.is_dir():
@@ -64,7 +64,7 @@ def require_free(target: Path, spec: Spec) -> None:
 
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
-    """Turn what the system says of a file that is written into a problem.
+    """Turn the system's errors on a written file into a problem.
 
     Raises:
         ModelError: It cannot be written (M009).

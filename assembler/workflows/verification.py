@@ -39,7 +39,7 @@ class Verified:
 
     Attributes:
         path: The model.
-        found: One sentence for each thing that was tried.
+        found: One sentence for each check.
     """
 
     path: Path
@@ -99,7 +99,7 @@ def _check_content(path: Path, entries: Mapping[str, object]) -> None:
     """Compare graph, weights and metadata with the digest.
 
     Raises:
-        ModelError: They are not what was proven (M016), or external data cannot be read (M010).
+        ModelError: They differ from those that were proven (M016), or external data cannot be read (M010).
     """
     try:
         proto = onnx.load(path)
@@ -148,10 +148,10 @@ def _whose(*, own: bool) -> str:
 
 
 def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool, by_sentence: bool) -> int:
-    """Compare one task with what the model carries, and return the number of sentences.
+    """Compare one task with the results in the model, and return the number of sentences.
 
-    A lossy model carries its own tags and scores (`own`), of one batch of all the sentences. It is tried in that batch
-    shape alone: what it rounds its activations to depends on the whole batch.
+    A lossy model carries its own tags and scores (`own`), of one batch of all the sentences. It is only tried in that
+    batch shape, because the rounding of its activations depends on the whole batch.
     """
     golden = entry["golden"]
     sentences = [[str(token) for token in each["tokens"]] for each in golden]
@@ -168,7 +168,7 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool,
 
 
 def _other_machine(path: Path) -> str:
-    """Return what this machine has that the one which built the model may not have had."""
+    """Return the properties of this machine that may differ from those of the machine that built the model."""
     from assembler.runtime.engine import ort
 
     versions = model_entries(path, model_header(path)).get("versions")
