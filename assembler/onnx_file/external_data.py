@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from assembler.core.regular_files import OutsideError, size_inside
+from assembler.core.file_forms import HEAD, POINTER, file_form
+from assembler.core.regular_files import OutsideError, open_inside, size_inside
 from assembler.onnx_file.fields import Allowance, Field, Wire, fields, text
 
 if TYPE_CHECKING:
@@ -98,9 +99,19 @@ class ExternalData:
             raise ValueError(message) from err
         end = self.offset + (self.length or 0)
         if end > size:
+            if self._is_pointer(folder):
+                message = f"{what} is a git-lfs pointer, and not the data: 'git lfs pull' fetches them"
+                raise ValueError(message)
             message = f"{what} has {size} bytes, a tensor wants those from {self.offset} to {end}"
             raise ValueError(message)
         return size
+
+    def _is_pointer(self, folder: Path) -> bool:
+        try:
+            with open_inside(folder, self.location, links=False) as stream:
+                return file_form(stream.read(HEAD)) == POINTER
+        except OSError:
+            return False
 
     def _misnamed(self) -> str | None:
         """Return what is wrong with the location: every system has to take it for one file below the model."""

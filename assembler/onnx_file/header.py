@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.core.errors import SourceError
+from assembler.core.file_forms import hint_of, refuse_other_forms
 from assembler.core.problems import Problem
 from assembler.core.regular_files import open_regular
 from assembler.onnx_file.fields import Allowance, Field, TooLargeError, Wire, fields, text
@@ -73,6 +74,7 @@ def header_of(stream: BinaryIO, allowance: Allowance) -> OnnxHeader:
         OSError: It cannot be read.
         ValueError: It is no ONNX model.
     """
+    refuse_other_forms(stream)
     return _model(Wire(stream, allowance), stream.seek(0, os.SEEK_END))
 
 
@@ -91,7 +93,7 @@ def header_problem(err: ValueError, file: str) -> Problem:
     """Return what is wrong with a file whose header is not understood (R006), or too large (R012)."""
     if isinstance(err, TooLargeError):
         return Problem("R012", f"is too large to be looked at: {err}", file=file)
-    return Problem("R006", f"is not an ONNX model: {err}", file=file)
+    return Problem("R006", f"is not an ONNX model: {err}", hint_of(err), file=file)
 
 
 def _model(wire: Wire, size: int) -> OnnxHeader:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from assembler.core.file_forms import refuse_other_forms
 from assembler.core.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def require_bounded_stream(stream: BinaryIO, *, most_nodes: int = MOST_NODES, mo
     if os.fstat(stream.fileno()).st_size == 0:
         message = "it is empty"
         raise ValueError(message)
+    refuse_other_forms(stream)
     with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         bodies = _bodies(data)
     _require_few(bodies, most_nodes, most_called)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.core.errors import SourceError
+from assembler.core.file_forms import hint_of
 from assembler.core.problems import Problem
 from assembler.onnx_file.structure import UnboundedError, require_bounded_stream
 
@@ -36,4 +37,4 @@ def require_bounded_source(source: Source, path: Path, stream: BinaryIO) -> None
         message = f"source '{source.name}': {path} cannot be read: {err.strerror or err}"
         raise SourceError(Problem.at(source.mark, "R001", message)) from err
     except ValueError as err:
-        raise SourceError(Problem.at(source.mark, "R006", f"{what} is not an ONNX model: {err}")) from err
+        raise SourceError(Problem.at(source.mark, "R006", f"{what} is not an ONNX model: {err}", hint_of(err))) from err

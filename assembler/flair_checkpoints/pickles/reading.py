@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from assembler.core.file_forms import ZIP, file_form
 from assembler.flair_checkpoints.pickles.archive import BEGINNING, Extent, read_archive
 from assembler.flair_checkpoints.pickles.cursor import Cursor
 from assembler.flair_checkpoints.pickles.machine import Machine
@@ -49,6 +50,7 @@ def read_checkpoint(stream: BinaryIO) -> object:
     stream.seek(0)
     head = stream.read(_TAR_BLOCK)
     refuse_tar(head)
+    _refuse_other_forms(head)
     if head.startswith(BEGINNING):
         return _from_archive(stream, size)
     return _from_old_form(stream, size)
@@ -70,6 +72,17 @@ def refuse_tar(head: bytes) -> None:
     if head[257:262] == b"ustar" or said == sum(blank):
         message = "the checkpoint is a tar archive, the form of torch before 0.4, which is not read"
         raise OtherFormError(_ANOTHER_FORMAT, message, "flair 0.4 and later write other forms: save the model anew")
+
+
+def _refuse_other_forms(head: bytes) -> None:
+    """Refuse a file that is no checkpoint, by its first bytes, and say what it is.
+
+    Raises:
+        OtherFormError: It is one.
+    """
+    form = file_form(head)
+    if form is not None and form != ZIP:  # the form that torch writes is a zip archive
+        raise OtherFormError(_ANOTHER_FORMAT, f"the checkpoint is {form.name}, not a flair model", form.hint)
 
 
 def _from_archive(stream: BinaryIO, size: int) -> object:
