@@ -62,6 +62,7 @@ def _print(found: Inspection) -> None:
             for part in found.parts
         ],
     )
+    _section("metadata of parts", [(part, key, value[:_SHOWN]) for part, key, value in found.part_metadata])
     _section("language models", found.language_models)
     _section("vocabularies", found.vocabularies)
     if len(found.tasks) > 1:

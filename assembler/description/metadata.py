@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from assembler.description.part_metadata import PART_METADATA, describe_part_metadata
 from assembler.description.source_tasks import first_head, source_tasks
 from assembler.interface.ports import InputEntry, Output, Tags
 from assembler.weights.decisions import TokenLabels
@@ -89,6 +90,8 @@ def describe(wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int]
         "parts": _parts(wiring, parameters),
         "versions": dict(_versions(sources)),
     }
+    if own := describe_part_metadata(sources.weights):
+        records[PART_METADATA] = own
     return Description(records, {name: each.characters for name, each in models.items() if name in fed})
 
 

@@ -15,7 +15,7 @@ from assembler.runtime.metadata import Metadata
 from assembler.workflows.engines import foreign_operators, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from assembler.interface.tasks import Task
@@ -52,6 +52,7 @@ class Inspection:
         inputs: Name, type, and how a host fills it.
         outputs: Name and type.
         parts: The parts in the order of computation.
+        part_metadata: What the files of parts say of themselves: part, key and value; or that an entry was left out.
         language_models: Name, and what a host must know.
         vocabularies: Name, and how many words it has, of how many.
         labels: The labels by class id.
@@ -75,6 +76,7 @@ class Inspection:
     inputs: list[tuple[str, ...]]
     outputs: list[tuple[str, ...]]
     parts: list[Part]
+    part_metadata: list[tuple[str, ...]]
     language_models: list[tuple[str, ...]]
     vocabularies: list[tuple[str, ...]]
     labels: list[str]
@@ -142,6 +144,7 @@ def inspect(path: Path) -> Inspection:
         inputs=[(name, str(type_), how.get(name, "")) for name, type_ in header.inputs.items()],
         outputs=[(name, str(type_)) for name, type_ in header.outputs.items()],
         parts=[_part(entry) for entry in _rows(entries, "parts")],
+        part_metadata=list(_part_metadata(_table(entries, "part_metadata"))),
         language_models=[
             (name, _language_model(_table(_table(interface, "language_models"), name), entries, name))
             for name in _table(interface, "language_models")
@@ -191,6 +194,13 @@ def _part(entry: Mapping[str, object]) -> Part:
         weights=None if weights is None else str(weights),
         parameters=parameters if isinstance(parameters, int) else 0,
     )
+
+
+def _part_metadata(record: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
+    for part in record:
+        own = _table(record, part)
+        yield from ((part, key, str(value)) for key, value in _table(own, "entries").items())
+        yield from ((part, key, f"left out: {size} characters") for key, size in _table(own, "left_out").items())
 
 
 def _language_model(model: Mapping[str, object], entries: Mapping[str, object], name: str) -> str:
