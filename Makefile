@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients engines fuzz conformance docs format clean
+.PHONY: demo test lint types tests clients engines fuzz mutants conformance docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -48,6 +48,12 @@ engines: $(READY)
 # onnx's own backend tests, each as a part alone and twice, and proven: the table of docs/conformance.md.
 conformance: $(READY)
 	$(BIN)/python tools/run_conformance.py $(if $(OLDER),--older $(OLDER)) --page docs/conformance.md
+
+# Mutants of the code that the quick tests let live; MUTANTS='assembler.wiring.unify*' tries some alone. All take hours.
+mutants: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mutants]'
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 # What is generated: the schema for editors, and the pages made from it.
 docs: $(READY)

@@ -73,10 +73,11 @@ def known(about: Characters) -> tuple[int, int]:
 def looked_up(about: Characters) -> list[int]:
     """Return code points that distinguish the entries of a dictionary: its own, their neighbours, and strange ones."""
     own = [*dict.fromkeys(ord(item) for item in about.dictionary if len(item) == 1)][:_MOST_CHARACTERS]
-    pages = {edge for code in own for edge in (code // 256 * 256 - 1, code // 256 * 256, code // 256 * 256 + 256)}
+    first = {code // 256 * 256 for code in own}
+    pages = {page + place for page in first for place in (-1, 0, 255, 256)}
     strange = {32, 0xD7FF, 0xD800, 0xDFFF, 0xE000, 0xFFFF, 0x10FFFF, NULL, max(own, default=0) + 1}
-    beside = sorted((pages | strange) - {*own} - {0, -1})
-    return [code or NULL for code in own] + beside
+    found = [code or NULL for code in own]
+    return found + sorted((pages | strange) - {*found} - {0, -1})
 
 
 def character_cases(about: Characters) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:

@@ -99,3 +99,16 @@ def test_batches_that_are_cut_hold_every_sentence_once(cells: int) -> None:
     for batch in found:
         widest = max(sum(map(len, sentences[n].tokens)) + len(sentences[n].tokens) for n in batch)
         assert len(batch) == 1 or len(batch) * widest <= cells
+
+
+def test_a_batch_of_exactly_as_many_characters_as_allowed_is_not_cut() -> None:
+    two = InContext(("abcd",))  # and a space: five characters
+    assert [*batches([two] * 4, 32, cells=20)] == [[0, 1, 2, 3]]
+    assert [*batches([two] * 5, 32, cells=20)] == [[0, 1, 2, 3], [4]]
+    assert [*batches([two] * 5, 32, cells=19)] == [[0, 1, 2], [3, 4]]
+
+
+def test_sentences_of_a_cut_batch_stay_in_the_order_of_the_batch() -> None:
+    sentences = [InContext(("a",)), InContext(("abcdef", "x")), InContext(("a", "b", "c")), InContext(("b", "a"))]
+    # most tokens first: 2, 1, 3, 0; their widths are 6, 9, 4 and 2
+    assert [*batches(sentences, 32, cells=18)] == [[2, 3, 0], [1]]

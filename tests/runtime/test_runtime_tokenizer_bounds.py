@@ -61,3 +61,24 @@ def test_pieces_that_are_written_byte_by_byte_again_and_again_are_refused() -> N
                                  {"normalizer": {"type": "Replace", "pattern": 3, "content": 4}}])  # fmt: skip
 def test_what_is_no_tokeniser_is_left_to_the_library(odd: object) -> None:
     assert unbounded_steps(odd) is None
+
+
+@pytest.mark.parametrize(
+    "normalizer",
+    [
+        replaced("a", "b" * 1000),
+        replaced("a" * 500, "b" * 2000),  # four times as long
+        replaced("", "b" * 1000),
+        {"type": "Precompiled", "precompiled_charsmap": "A" * 1_000_000},
+        sequence(*[{"type": "NFC"}] * 15),
+        sequence(*[{"type": ["odd"]}] * 12),
+        {"type": "Other", "normalizers": [replaced("a", "b" * 2000)]},
+    ],
+)
+def test_steps_at_their_bounds_are_taken(normalizer: object) -> None:
+    assert unbounded_steps({"normalizer": normalizer}) is None
+
+
+def test_a_step_that_is_none_hides_no_step_behind_it() -> None:
+    found = unbounded_steps({"normalizer": sequence(3, replaced("a", "b" * 1001))})
+    assert found == "its normalizer can make a text more than 1000 times as long"

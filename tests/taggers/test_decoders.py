@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +14,7 @@ from assembler import ParityError, assemble
 from assembler.initialisation import write_spec
 from assembler.onnx_model.emitter import Emitter
 from assembler.parts import crf, span_labels, spans, text_characters, text_tokens
-from assembler.proof import decoder_cases, text_reference
-from assembler.proof.decoder_cases import LONGEST, class_sequences, decision_cases, following, path_cases
+from assembler.proof import text_reference
 from assembler.proof.decoder_parts import decoders_of
 from assembler.runtime.spans import decode_spans
 from assembler.spec.reading import load_spec
@@ -273,31 +271,3 @@ def test_hosts_that_read_spans_by_the_rule_of_the_other_class_do_not_pass(
         )
     with pytest.raises(ParityError, match=r"P010 hosts do not read spans as 'tagger' does: of .* they read .*, the"):
         assemble(spec, bench.folder / "m.onnx")
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 48])
-def test_each_class_follows_each(count: int) -> None:
-    every = {(one, other) for one in range(count) for other in range(count)}
-    assert set(pairwise(following(count))) == every
-    assert {pair for row in class_sequences(count) for pair in pairwise(row)} == every
-    lengths = {len(row) for row in class_sequences(count)}
-    assert {0, 1, 2, 3, LONGEST} <= lengths
-    assert max(lengths) == LONGEST
-
-
-def test_of_many_classes_each_is_met_and_some_follow_each_other() -> None:
-    assert set(following(500)) == set(range(500))
-    assert len(set(pairwise(following(500)))) >= 48**2
-
-
-def test_a_crf_of_many_labels_is_tried_on_as_much_as_takes_a_moment() -> None:
-    transitions = np.random.default_rng(0).normal(0, 1, (700, 700)).astype(np.float32)
-    batches = [*path_cases(transitions, 0, 1)]
-    assert 40 <= sum(each.lengths.sum() for each in batches) <= decoder_cases._WORK // 700**2
-    assert all(each.values.size * 700 <= max(decoder_cases._AT_ONCE, 41 * 700 * 700) for each in batches)
-
-
-def test_random_emissions_are_the_same_on_every_machine() -> None:
-    emissions = next(decision_cases(3))
-    assert emissions.values[0, 0].tolist() == [2.625, 3.4375, 2.3125]
-    assert emissions.lengths.tolist() == [3, 1, 40, 2, 17, 1, 5, 2, 29]

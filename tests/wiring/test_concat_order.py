@@ -72,3 +72,18 @@ def test_a_layout_of_the_authors_own_is_left_to_the_proof() -> None:
 
 def test_a_source_whose_order_is_not_known_is_not_compared() -> None:
     assert order_problems(stack(rows(1, 0), 2), {}) == []
+
+
+def test_all_embeddings_that_are_left_out_are_named_in_the_models_own_order() -> None:
+    (problem,) = order_problems(stack(rows(1), 4), orders([3, 1, 0, 2]))
+    left_out = "tagger.embeddings.3, tagger.embeddings.0, tagger.embeddings.2"
+    assert problem.message == f"words: the tagger 'tagger' also reads {left_out}"
+
+
+def test_an_equal_embedding_of_another_model_may_stand_for_ones_own() -> None:
+    paths = ("other.embeddings.7", "tagger.embeddings.1")
+    order = {"tagger": Joined(paths, "flair sorts them by name")}
+    same = {"other.embeddings.7": "other.embeddings.7", "tagger.embeddings.0": "other.embeddings.7"}
+    assert order_problems(stack(rows(0, 1), 2), order, same) == []
+    (problem,) = order_problems(stack(rows(1, 0), 2), order, same)
+    assert problem.hint == "flair sorts them by name; write inputs: [e0.rows, e1.rows]"
