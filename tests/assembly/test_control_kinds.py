@@ -518,3 +518,136 @@ def test_a_proof_of_one_step_is_none(shop: Workshop, tmp_path: Path) -> None:
     text = VAD.format(axes="frames, 1, 24", axis=0, inputs="", feeds="").replace("[7, 0, 1]", "[0, 1]")
     with pytest.raises(AssemblerError, match="'listen' has met no second step"):
         shop.build(written(tmp_path, "s.yaml", text))
+
+
+ENSEMBLE = """
+sources: {{one: {{onnx: one.onnx}}, two: {{onnx: two.onnx}}, body: {{spec: body.yaml}}}}
+inputs: {{x: {{type: float32, shape: [rows, 32]}}}}
+graph:
+  body: {{kind: spec, weights: body, inputs: {{x: x}}}}
+  left: {{kind: onnx, weights: one, inputs: {{x: body.y}}}}
+  right: {{kind: onnx, weights: two, inputs: {{x: body.y}}}}
+  both: {{kind: arithmetic, operator: add, inputs: {{left: left.y, right: right.y}}}}
+  half: {{kind: constant, dtype: float32, value: 0.5}}
+  mean: {{kind: arithmetic, operator: multiply, inputs: {{left: both.tensor, right: half.tensor}}}}
+outputs: {{mean: mean.tensor}}
+"""
+
+
+def test_an_ensemble_over_a_body_that_is_a_spec_is_averaged(shop: Workshop, tmp_path: Path) -> None:
+    one, two, three = (layer(tmp_path / f"{name}.onnx", 32, 32) for name in ("one", "two", "three"))
+    written(tmp_path, "body.yaml", INNER.replace("one.onnx", "three.onnx"))
+    path = built(shop, written(tmp_path, "s.yaml", ENSEMBLE.format()))
+    x = floats(3, 32)
+    y = np.tanh(x @ three)
+    np.testing.assert_allclose(run(path, x=x)["mean"], (np.tanh(y @ one) + np.tanh(y @ two)) / 2, rtol=1e-4, atol=1e-5)
+
+
+READER = """
+sources:
+  detector: {onnx: detector.onnx}
+  recogniser: {onnx: recogniser.onnx}
+inputs: {image: {type: float32, shape: [1, 3, height, width]}}
+graph:
+  detect: {kind: onnx, weights: detector, inputs: {image: image}}
+  nms:
+    kind: operator
+    op: NonMaxSuppression
+    inputs: {boxes: detect.boxes, scores: detect.scores}
+    constants: {max_output_boxes_per_class: [3], iou_threshold: [0.5]}
+  place:
+    kind: operator
+    op: Slice
+    inputs: {data: nms.selected_indices}
+    constants: {starts: [2], ends: [3], axes: [1]}
+  places: {kind: operator, op: Squeeze, inputs: {data: place.output}, constants: {axes: [1]}}
+  all: {kind: operator, op: Squeeze, inputs: {data: detect.boxes}, constants: {axes: [0]}}
+  found: {kind: gather, inputs: {states: all.squeezed, indices: places.squeezed}}
+  image_of:
+    kind: operator
+    op: Slice
+    inputs: {data: nms.selected_indices}
+    constants: {starts: [0], ends: [1], axes: [1]}
+  images: {kind: operator, op: Squeeze, inputs: {data: image_of.output}, constants: {axes: [1]}}
+  crops:
+    kind: operator
+    op: RoiAlign
+    attributes: {output_height: 4, output_width: 6, sampling_ratio: 2}
+    inputs: {X: image, rois: found.rows, batch_indices: images.squeezed}
+  read: {kind: onnx, weights: recogniser, inputs: {crop: crops.Y}}
+outputs: {text: read.text, boxes: found.rows}
+proof:
+  sizes: {height: [24, 32], width: [32, 40]}
+  inputs: {image: {range: [0, 1]}}
+"""
+
+
+def test_a_detector_and_its_crops_feed_a_recogniser(shop: Workshop, tmp_path: Path) -> None:
+    boxes = np.array([[[0, 0, 10, 12], [1, 0, 10, 12], [4, 8, 20, 22], [12, 2, 22, 20]]], np.float32)
+    exported(
+        tmp_path / "detector.onnx",
+        "g (float[1,3,h,w] image) => (float[1,4,4] boxes, float[1,1,4] scores) "
+        "{ mean = ReduceMean<axes = [1, 2, 3], keepdims = 1>(image) shape = Constant<value_ints = [1, 1, 1]>() "
+        "shift = Reshape(mean, shape) boxes = Add(fixed, shift) scores = Add(likely, shift) }",
+        fixed=boxes,
+        likely=np.array([[[0.9, 0.8, 0.7, 0.6]]], np.float32),
+    )
+    exported(
+        tmp_path / "recogniser.onnx",
+        "g (float[n,3,4,6] crop) => (int64[n] text) { shape = Constant<value_ints = [-1, 72]>() "
+        "flat = Reshape(crop, shape) scores = MatMul(flat, w) text = ArgMax<axis = 1, keepdims = 0>(scores) }",
+        w=floats(72, 10),
+    )
+    path = built(shop, written(tmp_path, "s.yaml", READER))
+    image = RANDOM.uniform(0, 1, (1, 3, 30, 30)).astype(np.float32)
+    found = run(tmp_path / "detector.onnx", image=image)
+    kept = found["boxes"][0][[0, 2, 3]]  # the second lies over the first
+    crop = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[1,3,h,w] x, float[n,4] r, int64[n] i) => (float[n,3,4,6] y) '
+        "{ y = RoiAlign<output_height = 4, output_width = 6, sampling_ratio = 2>(x, r, i) }"
+    )
+    onnx.save(crop, tmp_path / "crop.onnx")
+    crops = run(tmp_path / "crop.onnx", x=image, r=kept, i=np.zeros(3, np.int64))["y"]
+    given = run(path, image=image)
+    np.testing.assert_allclose(given["boxes"], kept, rtol=1e-6)
+    assert given["text"].tolist() == run(tmp_path / "recogniser.onnx", crop=crops)["text"].tolist()
+
+
+STREAMED = """
+sources: {vad: {onnx: vad.onnx}, cell: {spec: cell.yaml}}
+inputs: {frames: {type: float32, shape: [frames, batch, 24]}, h: {type: float32, shape: [batch, 16]}}
+graph:
+  listen: {kind: loop, weights: cell, states: {h: last}, scan: [frame], collect: [loud], inputs: {frame: frames, h: h}}
+  again: {kind: onnx, weights: vad, inputs: {frame: frames_of.squeezed, h: listen.h}}
+  first: {kind: operator, op: Slice, inputs: {data: frames}, constants: {starts: [0], ends: [1], axes: [0]}}
+  frames_of: {kind: operator, op: Squeeze, inputs: {data: first.output}, constants: {axes: [0]}}
+outputs: {loud: listen.loud, more: again.probability}
+"""
+
+CELL = """
+sources: {vad: {onnx: vad.onnx}}
+inputs: {frame: {type: float32, shape: [batch, 24]}, h: {type: float32, shape: [batch, 16]}}
+graph:
+  hear: {kind: onnx, weights: vad, inputs: {frame: frame, h: h}}
+  loud: {kind: operator, op: Greater, constants: {B: 0.5}, inputs: {A: hear.probability}}
+outputs: {loud: loud.C, last: hear.h_next}
+"""
+
+
+@pytest.mark.parametrize("profile", ["portable", "cpu"])
+def test_a_spec_runs_in_a_loop_and_shares_its_weights_with_a_part_outside(
+    shop: Workshop, tmp_path: Path, profile: str
+) -> None:
+    vad(tmp_path / "vad.onnx")
+    written(tmp_path, "cell.yaml", CELL)
+    spec = written(tmp_path, "s.yaml", STREAMED)
+    assert check(spec).problems == ()
+    path = shop.build(spec, profile=profile).path
+    frames, h = floats(6, 2, 24), floats(2, 16)
+    rows, last = listened(tmp_path / "vad.onnx", frames, h)
+    given = run(path, frames=frames, h=h)
+    assert given["loud"].tolist() == (np.stack(rows) > 0.5).tolist()
+    more = run(tmp_path / "vad.onnx", frame=frames[0], h=last)["probability"]
+    np.testing.assert_allclose(given["more"], more, rtol=1e-5, atol=1e-6)
+    sizes = sorted(list(tensor.dims) for tensor in onnx.load(path).graph.initializer if len(tensor.dims) == 2)
+    assert sizes == [[16, 1], [16, 16], [24, 16]], "each weight is stored once"
