@@ -71,7 +71,11 @@ def check(part: PartView) -> Iterator[Complaint]:
     name, domain = str(part.parameters["op"]), domain_of(part)
     schema = schema_of(part)
     if name in _WITH_GRAPHS and domain == "":
-        yield Complaint(("op",), f"'{name}' has graphs of its own", "a part of kind 'onnx' can be such a graph")
+        yield Complaint(
+            ("op",),
+            f"'{name}' has graphs of its own",
+            "parts of the kinds 'if' and 'loop' have graphs, and one of kind 'onnx' can be one",
+        )
         return
     if schema is None:
         known = operators_of(domain, version_of(part))

@@ -154,7 +154,11 @@ outputs: {found: found.rows}
         ("op: Not, inputs: {X: x}", "p: 'X' is float32, which the operator does not take there", "tensor(bool)"),
         ("op: Softmax, inputs: {input: x}, attributes: {axis: last}", "p: the attribute 'axis' is of the type int", ""),
         ("op: Relu, inputs: {X: x}, outputs: [a, b]", "p: 'Relu' has 1 to 1 outputs, 2 are named", ""),
-        ("op: If, inputs: {cond: x}", "p: 'If' has graphs of its own", "a part of kind 'onnx' can be such a graph"),
+        (
+            "op: If, inputs: {cond: x}",
+            "p: 'If' has graphs of its own",
+            "parts of the kinds 'if' and 'loop' have graphs",
+        ),
     ],
 )
 def test_what_the_schema_does_not_allow_is_told(tmp_path: Path, part: str, message: str, hint: str) -> None:
