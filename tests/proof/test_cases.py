@@ -87,6 +87,12 @@ def test_tokens_are_found_between_spaces_and_padding() -> None:
     assert (found["counts"].tolist(), found["lengths"].tolist()) == ([2, 0, 1], [2, 1, 1])
 
 
+def test_each_token_is_found_behind_all_before_it() -> None:
+    found = found_tokens(["a  bc d"])
+    assert (found["starts"].tolist(), found["ends"].tolist()) == ([0, 2, 5], [1, 4, 6])
+    assert {array.dtype.name for array in found.values()} == {"int64"}
+
+
 def test_no_text_has_the_tokens_of_an_empty_one_and_no_count() -> None:
     found = found_tokens([])
     assert {port: array.tolist() for port, array in found.items()} == {

@@ -39,6 +39,7 @@ def test_one_tag_above_the_budget_is_refused_with_what_would_pass() -> None:
     message = refusal(losses(6, 1000))
     assert "P001 the profile 'portable' changes more tags of 'tagger' than it may: 6 of 1,000 tags differ" in message
     assert "allowed are 0.50%; the largest difference of a score is 0.1" in message
+    assert "    hint: nothing was written; choose an exact profile, or allow more" in message
     assert message.endswith("or allow more with 'tags_changed' in the spec's proof: 0.0060 would pass")
 
 

@@ -12,6 +12,7 @@ from assembler.wiring.trials import bounds
 def test_whole_numbers_have_the_bounds_of_their_type(dtype: str) -> None:
     limits = np.iinfo(dtype)
     assert bounds(dtype) == (limits.min, limits.max)
+    assert bounds("bool") == (0, 1)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
