@@ -112,5 +112,6 @@ def test_sentences_of_a_cut_batch_stay_in_the_order_of_the_batch() -> None:
     sentences = [InContext(("a",)), InContext(("abcdef", "x")), InContext(("a", "b", "c")), InContext(("b", "a"))]
     # most tokens first: 2, 1, 3, 0; their widths are 6, 9, 4 and 2
     assert [*batches(sentences, 32, cells=18)] == [[2, 3, 0], [1]]
-    assert [*batches(sentences, 32, cells=27)] == [[2, 3, 0], [1]]
-    assert [*batches([InContext(("a",)), InContext(("b",) * 9), InContext(("c",) * 10)], 32, 50)] == [[0], [2, 1]]
+    short = InContext(("a",))
+    sentences = [short, InContext(("b",) * 10), short, InContext(("c",) * 11), short, short]
+    assert [*batches(sentences, 32, cells=44)] == [[0, 2, 4, 5], [3, 1]]
