@@ -75,11 +75,16 @@ def installed_cases() -> Iterator[Case]:
     for test in load_node_model_tests():
         if test.model is not None and test.data_sets:
             inputs, outputs = test.data_sets[0]
-            yield Case(test.name, test.model, list(inputs), list(outputs), test.rtol, test.atol)
+            yield Case(test.name, test.model, [*map(_array, inputs)], [*map(_array, outputs)], test.rtol, test.atol)
     for kind in ("simple", "pytorch-converted", "pytorch-operator"):
         for test in load_model_tests(kind=kind):
             if test.model_dir is not None:
                 yield from folder_case(Path(test.model_dir))
+
+
+def _array(value: Any) -> Any:  # noqa: ANN401 - what a test holds
+    """Return a value as an array where it is a tensor of a type that numpy lacks, which onnx leaves as it is."""
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
 def folder_case(folder: Path) -> Iterator[Case]:

@@ -119,7 +119,7 @@ class _Joined:
         if named:
             return _Feed(named[-1])
         unread = [text for text in fitting if text not in self.read]
-        if len(unread) == 1 and type_.dims:
+        if len(unread) == 1 and (type_.dims or not type_.is_tensor):
             return _Feed(unread[0], "by its type alone: is this meant?")
         return None
 

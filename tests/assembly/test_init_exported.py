@@ -58,6 +58,12 @@ def test_an_edge_that_the_type_alone_proposes_is_a_question(tmp_path: Path) -> N
     assert assemble(tmp_path / "s.yaml", tmp_path / "s.onnx").proven is not None
 
 
+def test_the_only_sequence_of_a_type_is_proposed_too(tmp_path: Path) -> None:
+    first = save(tmp_path, "a.onnx", "a (float[n] x) => (seq(float[m]) r) { r = SplitToSequence<axis = 0>(x) }")
+    second = save(tmp_path, "b.onnx", "b (seq(float[m]) s) => (float[k] z) { z = ConcatFromSequence<axis = 0>(s) }")
+    assert "      s: a.r  # by its type alone: is this meant?\n" in write_spec([str(first), str(second)], tmp_path)
+
+
 def test_of_several_outputs_that_fit_none_is_taken_and_all_are_asked_for(tmp_path: Path) -> None:
     first = save(tmp_path, "a.onnx", "a (float[n] x) => (float[n] y, float[n] z) {\n y = Relu(x)\n z = Neg(x) }")
     second = save(tmp_path, "b.onnx", "b (float[n] given) => (float[n] w) { w = Neg(given) }")
