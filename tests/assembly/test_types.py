@@ -294,6 +294,14 @@ def test_values_of_any_nesting_travel_between_the_processes() -> None:
     assert second == 3
 
 
+def test_a_name_like_that_of_an_element_is_its_own_value() -> None:
+    values: dict[str, RuntimeValue] = {"list#2": np.array(1), "list": [np.array(2), np.array(3)]}
+    stream = io.BytesIO()
+    Frame({}, {}, values).write(stream)
+    stream.seek(0)
+    assert Frame.read(stream).values == values
+
+
 @pytest.mark.parametrize("described", ['{"y": "other"}', '{"y": 3}', '{"y": {"map": 1}}', '{"y": {}}', "[1]"])
 def test_a_description_of_values_that_is_none_is_told(described: str) -> None:
     stream = io.BytesIO()
