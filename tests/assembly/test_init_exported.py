@@ -120,6 +120,11 @@ def test_an_input_that_a_spec_cannot_name_is_told(tmp_path: Path) -> None:
         write_spec(str(path), tmp_path)
 
 
-def test_the_spec_has_the_newest_opset_of_its_files(tmp_path: Path) -> None:
-    path = save(tmp_path, "a.onnx", "a (float[n] x) => (float[n] y) { y = Relu(x) }", 18)
-    assert "\nopset: 18\n" in write_spec(str(path), tmp_path)
+def test_the_spec_leaves_the_opset_to_the_newest_of_its_files(tmp_path: Path) -> None:
+    first = save(tmp_path, "a.onnx", "a (float[n] x) => (float[n] y) { y = Relu(x) }", 13)
+    second = save(tmp_path, "b.onnx", "b (float[n] y) => (float[n] z) { z = Neg(y) }", 18)
+    text = write_spec([str(first), str(second)], tmp_path)
+    assert "opset" not in text
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    built = assemble(tmp_path / "s.yaml", tmp_path / "s.onnx")
+    assert onnx.load(built.path).opset_import[0].version == 18
