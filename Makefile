@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients engines fuzz mutants conformance docs format clean
+.PHONY: demo test lint types tests clients client-tools engines fuzz mutants conformance docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -32,9 +32,11 @@ tests: $(READY)
 
 # The programs in examples/ against our own run time. What a machine lacks is installed where that can be done, and a
 # test whose tools are not there says so and is skipped.
-clients: $(READY)
-	bash tools/client_tools.sh
+clients: $(READY) client-tools
 	$(BIN)/pytest -q tests/clients
+
+client-tools:
+	bash tools/client_tools.sh
 
 # A million damaged and hostile checkpoints; some thousand are part of `make tests`.
 fuzz: $(READY)
