@@ -17,7 +17,7 @@ from assembler import assemble
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.regular_files import open_regular
 from assembler.onnx_subgraphs import copy as onnx_copy
-from assembler.onnx_subgraphs import opened_file
+from assembler.sources import opened_file
 from assembler.sources.opened_file import ChangedError, copied
 
 if TYPE_CHECKING:
