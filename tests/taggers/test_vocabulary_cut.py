@@ -158,8 +158,8 @@ def test_a_table_of_hashes_cannot_be_cut(bench: Bench) -> None:
 
 
 def test_a_proof_that_has_no_sentence_left_is_a_problem(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assembler.proof.proving.vocabulary_sentences", lambda _: [])
-    monkeypatch.setattr("assembler.proof.proving.proof_text", lambda *_: ProofText([["der"]], 0, 0))
+    monkeypatch.setattr("assembler.proof.source_results.vocabulary_sentences", lambda _: [])
+    monkeypatch.setattr("assembler.proof.source_results.proof_text", lambda *_: ProofText([["der"]], 0, 0))
     with pytest.raises(SpecError, match="W021 proof: each sentence has a word that was cut from a table"):
         cut(bench, bench.tagger(words()), keep(bench.folder))
 
