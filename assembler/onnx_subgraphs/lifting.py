@@ -92,6 +92,8 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         for inner in _graphs_of(node):
-            _rename(inner, names)
+            own = set(_names(inner))  # what a graph names itself is not what it would read from outside
+            outside = {name: fresh for name, fresh in names.items() if name not in own}
+            _rename(inner, outside)
             for output in inner.output:
-                output.name = names.get(output.name, output.name)
+                output.name = outside.get(output.name, output.name)

@@ -37,7 +37,8 @@ def at_opset(source: Source, model: onnx.ModelProto, setting: Setting) -> onnx.M
         raise ModelError(Problem.at(source.mark, "M001", what, hint))
     changed = changed_operators(model.graph, "", actual, opset)
     if not changed:
-        entries[0].version = opset
+        for entry in entries:  # a file may name the default domain twice, as "" and as "ai.onnx"
+            entry.version = opset
         return model
     told = source.options.get("convert")
     if told is False or (told is None and (actual > opset or not setting.proven)):

@@ -100,15 +100,18 @@ class Evaluated:
             return {"engine": ENGINE, "status": "not run", "reason": self.refused}
         return {"engine": ENGINE, "status": "passed", "cases": self.cases}
 
-    def prove(self, session: OpenSession) -> str:
-        """Compare a written model, in ONNX Runtime, with what the evaluator has computed, and say what was found.
+    def prove(self, session: OpenSession) -> tuple[str, bool]:
+        """Compare a written model, in ONNX Runtime, with what the evaluator has computed.
+
+        Returns:
+            What was found, in words, and whether the evaluator computes something else.
 
         Raises:
             ParityError: Something differs (P008).
             ModelError: The model cannot be run (M007).
         """
         if self.refused is not None:
-            return f"not run in onnx's reference evaluator: {self.refused}"
+            return f"not run in onnx's reference evaluator: {self.refused}", False
         within, largest = max(AT_MOST, self.spec.proof.scores_within), 0.0
         for each in self.runs:
             given = run_all(session, each.feeds, "the assembled model")
@@ -117,10 +120,11 @@ class Evaluated:
                 allowed = within * _scale(each.inside(name, array))
                 if not entry.largest <= allowed:
                     if not _all_ours(self.spec):  # which of the two is right of a stranger's operators, we cannot tell
-                        return f"onnx's reference evaluator gives something else: {entry}"
+                        return f"onnx's reference evaluator gives something else: {entry}", True
                     raise ParityError(_problem(self.spec, [f"  {entry}"], allowed))
                 largest = max(largest, entry.largest)
-        return f"onnx's reference evaluator gives the same: {self.cases}, within {largest:.1e} (allowed {within:.0e})"
+        allowed_text = f"within {largest:.1e} (allowed {within:.0e})"
+        return f"onnx's reference evaluator gives the same: {self.cases}, {allowed_text}", False
 
 
 def evaluated(model: Model, metadata: Mapping[str, str], references: References) -> Evaluated:

@@ -38,6 +38,7 @@ class Proven:
         notes: Further lines of the report.
         losses: The changes by a lossy profile, within its budget, for each task.
         accuracy: The accuracy of a lossy profile on gold text, within its budget; `None` without any.
+        evaluator_differs: Whether onnx's reference evaluator computes something else with a stranger's operators.
     """
 
     against: str
@@ -52,6 +53,7 @@ class Proven:
     notes: tuple[str, ...] = ()
     losses: tuple[Losses, ...] = ()
     accuracy: Accuracy | None = None
+    evaluator_differs: bool = False
 
 
 def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
@@ -79,7 +81,8 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     check_dims(session, spec, references.sentences, cases)
     require_coverage(spec, references.against, references.coverage)
     _, less = missing(spec, references.coverage)
-    engines = () if references.evaluated is None else (references.evaluated.prove(session),)
+    said, differs = ("", False) if references.evaluated is None else references.evaluated.prove(session)
+    engines = (said,) if said else ()
     repeated = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
     by_parts = () if parts is None else parts.notes
     notes = (*repeated, *by_parts, *(() if parts is None or references.tags or parts.shows is None else (parts.shows,)))
@@ -96,4 +99,5 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
         (*engines, *notes),
         tuple(each.losses for each in found if each.losses is not None),
         next((each.accuracy for each in found if each.accuracy is not None), None),
+        differs,
     )

@@ -34,7 +34,10 @@ def proof_entry(references: References | None, proven: Proven | None) -> dict[st
     """Return the entry of a model whose proof has passed, or was not requested."""
     if references is None or proven is None:
         return {PROOF: as_json(_SKIPPED)}
-    return {PROOF: as_json({**_claims(references), **_PASSED, **_found(proven)})}
+    claims = _claims(references)
+    if proven.evaluator_differs and references.evaluated is not None:
+        claims["engines"] = [{**references.evaluated.record(), "status": "failed"}]  # as long as "passed"
+    return {PROOF: as_json({**claims, **_PASSED, **_found(proven)})}
 
 
 def _found(proven: Proven) -> dict[str, Value]:
