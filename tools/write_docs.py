@@ -96,9 +96,13 @@ _PORTS = {
     "concat": "`inputs`, a list of tensors that agree in all other axes → `rows`.",
     "tagger_head": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "
     "[sentences] → `scores` float32 [sentences, tokens], `prediction` int64 [sentences, tokens], `emissions` float32 "
-    "[sentences, tokens, labels]. Values after a sentence's own length are meaningless.",
+    "[sentences, tokens, labels]. Values after a sentence's own length are meaningless. For hosts that want more, as "
+    "outputs: `class_probabilities` float32 [sentences, tokens, labels] where there is no CRF, and `embeddings` float32 "
+    "[sentences, tokens, features], both 0 after a sentence's own length.",
     "crf": "`emissions` float32 [sentences, tokens, labels], `lengths` int64 [sentences] → `scores` float32 [sentences, "
-    "tokens], `prediction` int64 [sentences, tokens], both 0 after a sentence's own length.",
+    "tokens], `prediction` int64 [sentences, tokens], both 0 after a sentence's own length. For hosts that want more, as "
+    "an output: `class_probabilities` float32 [sentences, tokens, labels], 0 there too. As in flair, the decoded class has "
+    "the largest number of its token, exchanged with that of the most probable class where that is another.",
     "transformer": "`subtokens`, `mask`, both int64 [pieces, subtokens] → `states` float32 [pieces, subtokens, features].",
     "subtoken_pooling": "`states` float32 [pieces, subtokens, features], and by `pooling`: `first` int64 [rows], `last` "
     "int64 [rows], both of them, or for `mean` `words` int64 [pieces, subtokens] and `lengths` int64 [sentences] → `rows` "
@@ -109,7 +113,7 @@ _PORTS = {
     "document_rnn": "`embeddings` float32 [rows, features], or padded [sentences, tokens, features]; `lengths` int64 "
     "[sentences] → `documents` float32 [sentences, features].",
     "text_head": "`documents` float32 [sentences, features] → `probabilities`, `emissions`, both float32 [sentences, "
-    "classes].",
+    "classes]. As an output for hosts: `embeddings`, the documents again.",
     "text_tokens": "`text` int32 [sentences, characters], code points → `text` int64 [sentences, text_characters]; "
     "`sizes`, `counts`, `lengths`, each int64 [sentences]; `starts`, `ends`, both int64 [total_tokens].",
     "text_characters": "`text` int64 [sentences, characters], `sizes` int64 [sentences] → `characters` int64 "

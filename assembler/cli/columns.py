@@ -9,7 +9,7 @@ import click
 from assembler.cli.reporting import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from assembler.runtime import ClassifiedSentence, TaggedSentence, TaskTags
 
@@ -31,6 +31,8 @@ def _write_labels(sentence: ClassifiedSentence) -> None:
     text = " ".join(one_line(token) for token in sentence.tokens)
     for name, found in sentence.tasks.items():
         labels = ", ".join(f"{one_line(label.value)} {label.score:.4f}" for label in found.labels) or "-"
+        if found.classes and found.probabilities:
+            labels += f"  ({_all_classes(found.classes, found.probabilities)})"
         click.echo(f"{one_line(name)}: {labels}  {text}" if sentence.further else f"{labels}  {text}")
 
 
@@ -62,5 +64,13 @@ def _column(name: str, tags: TaskTags) -> list[str]:
     labels = [one_line(label) for label in tags.labels]
     width = max((len(label) for label in labels), default=0)
     cells = [f"{label:<{width}}  {score:.4f}" for label, score in zip(labels, tags.scores, strict=True)]
+    if tags.classes:
+        pairs = zip(cells, tags.probabilities, strict=True)
+        cells = [f"{cell}  ({_all_classes(tags.classes, row)})" for cell, row in pairs]
     widest = max([len(name), *map(len, cells)])
     return [name.ljust(widest), *(cell.ljust(widest) for cell in cells)]
+
+
+def _all_classes(classes: Sequence[str], probabilities: Sequence[float]) -> str:
+    """Return each class with its probability, in the order of the classes."""
+    return ", ".join(f"{one_line(name)} {share:.4f}" for name, share in zip(classes, probabilities, strict=True))

@@ -32,10 +32,23 @@ def _same(one: str, other: str) -> bool:
     show_default=True,
     help="What the model takes: character ids and indices, or text; a model that takes text gives labels as text.",
 )
+@click.option(
+    "--probabilities", is_flag=True, help="Let the model give the probabilities of all classes of each token too."
+)
+@click.option("--embeddings", is_flag=True, help="Let the model give the vectors that its heads read too.")
 @click.option("--trust", is_flag=True, help="Read object pickles too. They can run any code while they are read.")
 @click.option("--force", is_flag=True, help="Replace a spec that is there.")
 @format_option
-def command(sources: tuple[str, ...], output: Path | None, interface: str, trust: bool, force: bool, form: str) -> None:  # noqa: FBT001
+def command(
+    sources: tuple[str, ...],
+    output: Path | None,
+    interface: str,
+    probabilities: bool,  # noqa: FBT001 - click passes options by name
+    embeddings: bool,  # noqa: FBT001
+    trust: bool,  # noqa: FBT001
+    force: bool,  # noqa: FBT001
+    form: str,
+) -> None:
     """Write a commented, minimal spec for SOURCE: a flair checkpoint, a name that flair knows, or an ONNX file.
 
     Of several, one spec is written, whose model has the tags of each; language models and tables that several of them
@@ -57,10 +70,11 @@ def command(sources: tuple[str, ...], output: Path | None, interface: str, trust
         message = f"there is no folder '{output.parent}'"
         raise click.BadParameter(message, param_hint="-o")
     from assembler.core.atomic_files import write_text
-    from assembler.initialisation import write_spec
+    from assembler.initialisation import Further, write_spec
 
     folder, name = (output.parent, output.stem) if output else (Path(), None)
-    text = write_spec(sources, folder, trust=trust, text=interface == "text", name=name)
+    further = Further(probabilities, embeddings)
+    text = write_spec(sources, folder, trust=trust, text=interface == "text", name=name, further=further)
     if output is None:
         if form == "json":
             print_json({"spec": text})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from assembler.cli.columns import Result
+    from assembler.runtime import Tagger, TextClassifier
 
 #: Batches that are read and sorted together.
 _BATCHES = 32
@@ -50,6 +51,11 @@ TOKENIZERS = ("segtok", "whitespace")
 )
 @click.option("--force-tokens", is_flag=True, help="Give a label per token, without spans, also where tags are spans.")
 @click.option(
+    "--probabilities",
+    is_flag=True,
+    help="Print the probabilities of all classes too. A tagger needs a spec by `assemble init --probabilities` for it.",
+)
+@click.option(
     "--tokenizer",
     type=click.Choice(TOKENIZERS),
     help="Split lines of raw text: 'segtok' as flair's Sentence does, 'whitespace' at white space.  "
@@ -70,6 +76,7 @@ def command(
     threads: int | None,
     spin: bool,  # noqa: FBT001 - click passes options by name
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
+    probabilities: bool,  # noqa: FBT001 - click passes options by name
     tokenizer: str | None,
     verify: bool,  # noqa: FBT001 - click passes options by name
     form: str,
@@ -80,12 +87,14 @@ def command(
     array with one sentence a line. Where the tags are spans, each follows its sentence as a line of its own,
     '# LABEL SCORE [first token, end) text'. A model of several tasks has a label and a score for each, in columns under
     a line with their names. A model that labels sentences prints a line for each: its labels with their scores, and the
-    text. A tab, or another character that would end a line or a column, is printed as '\t', '\x0b' and so on; --format
-    json has the tokens as they are. An empty line of the input is an empty sentence. With --tokenizer a line is raw
-    text, and --format json has the place of each token in it. Standard input is tagged in windows of 32 batches.
+    text. With --probabilities, all classes follow each score, or the labels of a sentence, in brackets. A tab, or
+    another character that would end a line or a column, is printed as '\t', '\x0b' and so on; --format json has the
+    tokens as they are. An empty line of the input is an empty sentence. With --tokenizer a line is raw text, and
+    --format json has the place of each token in it. Standard input is tagged in windows of 32 batches.
     """
     write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
-    stream = _stream(model, threads, batch_size, spin=spin, force_tokens=force_tokens, verify=verify)
+    opened = _opened(model, threads, spin=spin, verify=verify)
+    stream = _stream(opened, batch_size, force_tokens=force_tokens, probabilities=probabilities)
     if file is None or str(file) == "-":
         if sys.stdin is None:
             message = "standard input is closed; name a file"
@@ -95,8 +104,8 @@ def command(
             write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
     count = _count(file) if file.is_file() else None  # a pipe, such as `<(…)`, can be read only once
-    with file.open("rb") as opened, _progress(count) as advance:
-        write(stream(_tokens(read_lines(opened, str(file)), tokenizer, str(file)), window=_BATCHES, progress=advance))
+    with file.open("rb") as text, _progress(count) as advance:
+        write(stream(_tokens(read_lines(text, str(file)), tokenizer, str(file)), window=_BATCHES, progress=advance))
 
 
 class _Stream(Protocol):
@@ -108,8 +117,16 @@ class _Stream(Protocol):
 
 
 def _stream(
-    model: Path, threads: int | None, batch_size: int | None, *, spin: bool, force_tokens: bool, verify: bool
+    model: Tagger | TextClassifier, batch_size: int | None, *, force_tokens: bool, probabilities: bool
 ) -> _Stream:
+    from assembler.runtime import Tagger
+
+    if isinstance(model, Tagger):
+        return partial(model.stream, batch_size=batch_size, force_tokens=force_tokens, probabilities=probabilities)
+    return partial(model.stream, batch_size=batch_size, probabilities=probabilities)
+
+
+def _opened(model: Path, threads: int | None, *, spin: bool, verify: bool) -> Tagger | TextClassifier:
     """Return the runner of the model: a tagger, or a classifier if the model labels only sentences."""
     from assembler.runtime import SentenceTask, Tagger, TextClassifier
     from assembler.runtime.metadata import Metadata
@@ -117,10 +134,8 @@ def _stream(
 
     tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):
-        classifier = TextClassifier(model, threads=threads, spin=spin, verify=verify)
-        return partial(classifier.stream, batch_size=batch_size)
-    tagger = Tagger(model, threads=threads, spin=spin, verify=verify)
-    return partial(tagger.stream, batch_size=batch_size, force_tokens=force_tokens)
+        return TextClassifier(model, threads=threads, spin=spin, verify=verify)
+    return Tagger(model, threads=threads, spin=spin, verify=verify)
 
 
 def _count(file: Path) -> int:

@@ -162,11 +162,15 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
 
 def _parts(wiring: Wiring, parameters: Mapping[str, int]) -> list[Value]:
     parts: list[Value] = []
+    named = {output.reference.text for output in wiring.spec.outputs.values()}
+    named |= {edge.reference.text for edges in wiring.edges.values() for edge in edges}
     for name in wiring.order:
         node = wiring.spec.graph[name]
         inputs: list[Value] = [{"port": edge.port, "from": edge.reference.text} for edge in wiring.edges[name]]
         gives = {
-            text.partition(".")[2]: str(type_) for text, type_ in wiring.tensors.items() if text.startswith(f"{name}.")
+            port.name: str(wiring.tensors[f"{name}.{port.name}"])
+            for port in wiring.outputs[name]
+            if not port.on_request or f"{name}.{port.name}" in named
         }
         parts.append(
             {

@@ -13,7 +13,7 @@ from flair.embeddings import DocumentPoolEmbeddings, DocumentRNNEmbeddings
 from flair.models import TextClassifier
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from assembler.flair_checkpoints.extraction import array_of, linear_of, recurrent_of
+from assembler.flair_checkpoints.extraction import array_of, decided, inside_of, linear_of, recurrent_of
 from assembler.weights.documents import DocumentRnnWeights, TextHeadWeights, WordLayersWeights
 from assembler.weights.heads import TaggerHeadWeights
 
@@ -85,16 +85,16 @@ def document_weights(model: Labeller | None) -> WordLayersWeights | DocumentRnnW
 @torch.no_grad()
 def _run_token_head(classifier: TokenClassifier, inputs: Arrays) -> Arrays:
     tensor = torch.from_numpy(np.array(inputs["embeddings"]))
-    emissions = classifier.decoder(tensor.reshape(len(inputs["lengths"]), -1, classifier.embeddings.embedding_length))
-    scores, prediction = torch.max(torch.softmax(emissions, dim=-1), dim=-1)
-    return {"scores": array_of(scores), "prediction": array_of(prediction), "emissions": array_of(emissions)}
+    tensor = tensor.reshape(len(inputs["lengths"]), -1, classifier.embeddings.embedding_length)
+    inside = inside_of(torch.from_numpy(np.array(inputs["lengths"])), tensor.shape[1])
+    return {**decided(classifier.decoder(tensor), inside), "embeddings": array_of(torch.where(inside, tensor, 0))}
 
 
 @torch.no_grad()
 def _run_text_head(classifier: TextClassifier, inputs: Arrays) -> Arrays:
     emissions = classifier.decoder(torch.from_numpy(np.array(inputs["documents"])))
     given = torch.sigmoid(emissions) if classifier.multi_label else torch.softmax(emissions, dim=-1)
-    return {"probabilities": array_of(given), "emissions": array_of(emissions)}
+    return {"probabilities": array_of(given), "emissions": array_of(emissions), "embeddings": inputs["documents"]}
 
 
 @torch.no_grad()

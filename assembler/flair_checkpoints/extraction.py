@@ -6,10 +6,11 @@ embeddings/token.py, DA data.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from flair.data import Token
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from assembler.core.errors import SourceError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from flair.embeddings import WordEmbeddings
     from flair.embeddings.token import BytePairEmbeddings, HashEmbeddings, OneHotEmbeddings
     from flair.models import LanguageModel, SequenceTagger
+    from torch import Tensor
 
     from assembler.core.arrays import Array, Arrays
     from assembler.weights.layers import Cell
@@ -222,6 +224,8 @@ def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
     lengths = torch.from_numpy(np.array(inputs["lengths"]))
     tensor = torch.from_numpy(np.array(inputs["embeddings"]))
     tensor = tensor.reshape(len(lengths), -1, tagger.embeddings.embedding_length)
+    inside = inside_of(lengths, tensor.shape[1])
+    embeddings = {"embeddings": array_of(torch.where(inside, tensor, 0))}
     if tagger.reproject_embeddings:
         tensor = tagger.embedding2nn(tensor)
     if tagger.use_rnn:
@@ -231,9 +235,25 @@ def _run_head(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
         tensor, _ = pad_packed_sequence(output, batch_first=True, total_length=tokens)
     emissions = tagger.linear(tensor)
     if tagger.use_crf:
-        return {"emissions": array_of(emissions)}
-    scores, prediction = torch.max(torch.softmax(emissions, dim=-1), dim=-1)
-    return {"scores": array_of(scores), "prediction": array_of(prediction), "emissions": array_of(emissions)}
+        return {"emissions": array_of(emissions), **embeddings}
+    return {**decided(emissions, inside), **embeddings}
+
+
+def inside_of(lengths: Tensor, tokens: int) -> Tensor:
+    """Return where there is a token, bool [sentences, tokens, 1]."""
+    return (torch.arange(tokens) < lengths[:, None])[..., None]
+
+
+def decided(emissions: Tensor, inside: Tensor) -> Arrays:
+    """Return what softmax and its maximum make of emissions [sentences, tokens, labels]."""
+    probabilities = torch.softmax(emissions, dim=-1)
+    scores, prediction = torch.max(probabilities, dim=-1)
+    return {
+        "scores": array_of(scores),
+        "prediction": array_of(prediction),
+        "emissions": array_of(emissions),
+        "class_probabilities": array_of(torch.where(inside, probabilities, 0)),
+    }
 
 
 @torch.no_grad()
@@ -243,11 +263,15 @@ def _run_crf(tagger: SequenceTagger, inputs: Arrays) -> Arrays:
     emissions = torch.from_numpy(np.array(inputs["emissions"]))
     order = torch.argsort(lengths, descending=True, stable=True)
     features = (tagger.crf(emissions[order]), lengths[order], tagger.crf.transitions)
-    decoded, _ = tagger.viterbi_decoder.decode(features, probabilities_for_all_classes=False, sentences=[])
+    own: list[Any] = [[Token("x")] * length for length in features[1].tolist()]  # of a sentence it reads the tokens
+    decoded, of_classes = tagger.viterbi_decoder.decode(features, probabilities_for_all_classes=True, sentences=own)
+    probabilities = np.zeros(emissions.shape, np.float32)
     scores = np.zeros(emissions.shape[:2], np.float32)
     prediction = np.zeros(emissions.shape[:2], np.int64)
     for row, tags in zip(order.tolist(), decoded, strict=True):
         for token, (label, score) in enumerate(tags):
             prediction[row, token] = tagger.label_dictionary.get_idx_for_item(label)
             scores[row, token] = score
-    return {"scores": scores, "prediction": prediction}
+    for row, tokens in zip(order.tolist(), of_classes, strict=True):
+        probabilities[row, : len(tokens)] = [[label.score for label in labels] for labels in tokens]
+    return {"scores": scores, "prediction": prediction, "class_probabilities": probabilities}

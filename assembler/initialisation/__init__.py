@@ -13,6 +13,7 @@ from assembler.core.problems import Mark, Problem
 from assembler.core.regular_files import open_regular
 from assembler.forms.source import Setting, Source
 from assembler.initialisation.exported import exported_spec
+from assembler.initialisation.further import USUAL, Further
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
 from assembler.initialisation.naming import joined_name, stack_name
@@ -28,11 +29,17 @@ if TYPE_CHECKING:
 
     from assembler.core.values import Value
 
-__all__ = ["write_spec"]
+__all__ = ["Further", "write_spec"]
 
 
 def write_spec(
-    locations: str | Sequence[str], folder: Path, *, trust: bool = False, text: bool = False, name: str | None = None
+    locations: str | Sequence[str],
+    folder: Path,
+    *,
+    trust: bool = False,
+    text: bool = False,
+    name: str | None = None,
+    further: Further = USUAL,
 ) -> str:
     """Return a commented, minimal spec for one or several flair checkpoints, or for exported ONNX files.
 
@@ -43,15 +50,18 @@ def write_spec(
         trust: Whether object pickles, which can run code, may be read.
         text: Whether the model takes text and outputs labels, instead of ids and indices.
         name: The name of the stack; by default that of its checkpoints.
+        further: The outputs that the model has beside labels and scores.
 
     Raises:
         SourceError: A checkpoint is missing, not trusted, damaged or not supported (R001 to R008), or cannot be fed
-            from text alone (R005); or a file is not an ONNX model (R006, R012).
+            from text alone, or has no labels beside which there could be further outputs (R005); or a file is not an
+            ONNX model (R006, R012).
         ModelError: An exported file has an input of a type that a spec cannot name (M005).
     """
     wanted = [locations] if isinstance(locations, str) else list(locations)
     exported = [location for location in wanted if _is_exported(location)]
     if exported:
+        _require_usual(further, "is an ONNX file: name its further outputs in the spec", exported[0])
         if len(exported) < len(wanted) or text:
             other = "the text interface is that of taggers" if text else "the others are no ONNX files"
             message = f"is an ONNX file; {other}, and `init` writes no spec of both"
@@ -63,7 +73,7 @@ def write_spec(
     with _unplaced_problems():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
         called = joined_name([each.location for each in given]) if name is None else stack_name(name)
-        written = text_spec(given, called) if text else _spec(given, called)
+        written = text_spec(given, called, further) if text else _spec(given, called, further)
     parse_spec(written, str(folder / "spec.yaml"))  # our own spec must pass our own schema
     return written
 
@@ -82,13 +92,19 @@ def _unplaced(problem: Problem) -> Problem:
     return replace(problem, line=None, column=None, hint=hint)
 
 
-def _spec(given: Sequence[Given], name: str) -> str:
+def _require_usual(further: Further, message: str, location: str) -> None:
+    if further != USUAL:
+        raise SourceError(Problem("R005", message, "leave out --probabilities and --embeddings", location))
+
+
+def _spec(given: Sequence[Given], name: str, further: Further) -> str:
     alone = next((each for each in given if each.opened.language_model is not None), None)
     if alone is None:
-        return tagger_spec(given, name)
+        return tagger_spec(given, name, further)
     if len(given) > 1:
         message = "the checkpoint is a language model alone, which has nothing to share with a tagger's head"
         raise SourceError(Problem("R005", message, "name checkpoints of taggers and classifiers", alone.location))
+    _require_usual(further, "the checkpoint is a language model alone, which has no labels", alone.location)
     return language_model_spec(alone, name)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.initialisation.embeddings import Embedding
+    from assembler.initialisation.further import Further
 
 #: The prefixes of the names of embeddings' parts.
 _TAKEN = re.compile(r"(forward|backward|table|encoder|pieces)\d*")
@@ -36,7 +37,7 @@ class _Stack:
     joined: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
-def tagger_spec(given: Sequence[Given], name: str) -> str:
+def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
     """Return the spec of one or several checkpoints: embeddings, joined in each model's own order, and heads.
 
     Embeddings with the same weights become one part, whichever checkpoint they are in.
@@ -51,7 +52,7 @@ def tagger_spec(given: Sequence[Given], name: str) -> str:
     lines += ["", "graph:", *(line for embedding in found.parts for line in embedding.lines)]
     stack = _Stack()
     for base, model in _bases(models).items():
-        _add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model))
+        _add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model), further)
     lines += stack.lines
     lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
     return "\n".join([*lines, *_proof_lines(given)]) + "\n"
@@ -81,14 +82,14 @@ def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
     return bases
 
 
-def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding]) -> None:
+def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further) -> None:
     """Add the parts of a model after its embeddings."""
     if model.poolings() is not None:
         lines, fed = document_lines(base, model, order, lambda: _words(stack, base, order))
         stack.lines += lines
         stack.lines += [f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]
         stack.lines += [f"    inputs: {{documents: {fed}}}"]
-        stack.outputs[f"{base}probabilities"] = f"{base}head.probabilities"
+        stack.outputs |= {f"{base}probabilities": f"{base}head.probabilities", **further.of_head(base)}
         return
     rows = _words(stack, base, order)
     stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {model.prefix}.head"]
@@ -100,7 +101,7 @@ def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding
         stack.lines += ["    kind: crf", f"    weights: {model.prefix}.crf"]
         stack.lines += [f"    inputs: {{emissions: {base}head.emissions, lengths: lengths}}"]
     stack.outputs[f"{base}scores"] = f"{decoder}.scores"
-    stack.outputs[f"{base}prediction"] = f"{decoder}.prediction"
+    stack.outputs |= {f"{base}prediction": f"{decoder}.prediction", **further.of_tokens(base, decoder)}
 
 
 def _words(stack: _Stack, base: str, order: Sequence[Embedding]) -> str:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.flair_checkpoints.source import FlairSource
+    from assembler.initialisation.further import Further
     from assembler.initialisation.heading import Given
 
 _HINT = "--interface indices: the host, or our run time, then makes what the model takes"
 _SPANS = ("sentence", "start", "end", "label", "score")
 
 
-def text_spec(given: Sequence[Given], name: str) -> str:
+def text_spec(given: Sequence[Given], name: str, further: Further) -> str:
     """Return the spec of a tagger whose host feeds text, and nothing else.
 
     Raises:
@@ -55,7 +56,7 @@ def text_spec(given: Sequence[Given], name: str) -> str:
         rows = "words.rows"
     lines += ["  head:", "    kind: tagger_head", "    weights: tagger.head"]
     lines += [f"    inputs: {{embeddings: {rows}, lengths: tokens.lengths}}"]
-    lines += [*_decoder_lines(head), "", "outputs:", *_output_lines(head), ""]
+    lines += [*_decoder_lines(head), "", "outputs:", *_output_lines(head, further), ""]
     lines += ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
     lines += ["# proof: {against: tagger, sentences: sentences.txt}   # one a line, tokens separated by spaces"]
     lines += ["proof: {against: tagger}"]
@@ -117,7 +118,9 @@ def _decoder_lines(head: TaggerHeadWeights) -> list[str]:
     return lines
 
 
-def _output_lines(head: TaggerHeadWeights) -> list[str]:
+def _output_lines(head: TaggerHeadWeights, further: Further) -> list[str]:
     lines = ["  labels: labels.labels", "  scores: labels.scores", "  lengths: tokens.counts"]
     lines += ["  prediction: labels.prediction"]
-    return lines + ([f"  span_{name}: spans.{name}" for name in _SPANS] if _has_spans(head) else [])
+    lines += [f"  span_{name}: spans.{name}" for name in _SPANS] if _has_spans(head) else []
+    decoder = "crf" if head.has_crf else "head"
+    return lines + [f"  {output}: {tensor}" for output, tensor in further.of_tokens("", decoder).items()]

@@ -25,6 +25,10 @@ class TokenTask:
         spans: One of `SPAN_RULES`.
         prediction: The output with the class of each token, int64 `[sentences, tokens]`.
         scores: The output with the score of that class, float32 `[sentences, tokens]`.
+        class_probabilities: The output with the probability of each class, float32 `[sentences, tokens, classes]`;
+            `None` for a model that was built without.
+        embeddings: The output with the vectors of tokens that the head reads, float32 `[sentences, tokens, features]`;
+            `None` likewise.
     """
 
     name: str
@@ -34,6 +38,8 @@ class TokenTask:
     spans: str
     prediction: str
     scores: str
+    class_probabilities: str | None = None
+    embeddings: str | None = None
 
     def as_dict(self) -> dict[str, Value]:
         """Return what the metadata hold of it; of its outputs, those that every host reads."""
@@ -49,7 +55,9 @@ class TokenTask:
         """
         name, label_type, labels, skipped, outputs = _read(fields)
         spans = fields.choice("spans", SPAN_RULES)
-        return cls(name, label_type, labels, skipped, spans, outputs.text("prediction"), outputs.text("scores"))
+        prediction, scores = outputs.text("prediction"), outputs.text("scores")
+        further = _if_there(outputs, "class_probabilities"), _if_there(outputs, "embeddings")
+        return cls(name, label_type, labels, skipped, spans, prediction, scores, *further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class SentenceTask:
         multi_label: Whether a sentence has any number of labels, or the one of the most probable class.
         thresholds: For each class what its probability must exceed, where there are any number of labels.
         probabilities: The output with the probability of each class, float32 `[sentences, classes]`.
+        embeddings: The output with the vectors of sentences that the head reads, float32 `[sentences, features]`;
+            `None` for a model that was built without.
     """
 
     name: str
@@ -73,6 +83,7 @@ class SentenceTask:
     multi_label: bool
     thresholds: tuple[float, ...]
     probabilities: str
+    embeddings: str | None = None
 
     def as_dict(self) -> dict[str, Value]:
         """Return what the metadata hold of it; of its outputs, the one that every host reads."""
@@ -91,8 +102,9 @@ class SentenceTask:
         if len(thresholds) != len(labels):
             key, message = "thresholds", f"expected one for each of {len(labels)} labels, got {len(thresholds)}"
             raise fields.error(key, message)
-        several = fields.flag("multi_label")
-        return cls(name, label_type, labels, skipped, several, thresholds, outputs.text("probabilities"))
+        several, probabilities = fields.flag("multi_label"), outputs.text("probabilities")
+        embeddings = _if_there(outputs, "embeddings")
+        return cls(name, label_type, labels, skipped, several, thresholds, probabilities, embeddings)
 
 
 Task: TypeAlias = TokenTask | SentenceTask
@@ -116,6 +128,10 @@ def _common(task: Task) -> dict[str, Value]:
         "labels": list(task.labels),
         "skipped": list(task.skipped),
     }
+
+
+def _if_there(fields: Fields, key: str) -> str | None:
+    return fields.text(key) if key in fields.values else None
 
 
 def _read(fields: Fields) -> tuple[str, str, tuple[str, ...], tuple[str, ...], Fields]:

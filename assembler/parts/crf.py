@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType, Variable
+from assembler.parts.class_probabilities import class_probabilities, emit_inside, emit_swapped
 from assembler.parts.kind import Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def ports(part: PartView) -> Ports:
         outputs=(
             Port("scores", TensorType("float32", _TOKENS), gives="scores", padded=(0, 1)),
             Port("prediction", TensorType("int64", _TOKENS), gives="prediction", padded=(0, 1)),
+            class_probabilities(part),
         ),
     )
 
@@ -53,6 +55,8 @@ def build(part: PartView, emit: Emitter) -> None:
     for name, tensor, dtype in (("scores", scores, _FLOAT32), ("prediction", tags, _INT64)):
         masked = emit.op("Where", [inside, tensor, emit.number(f"{name}/zero", 0, dtype)], f"{name}/masked")
         emit.output(name, emit.op("Transpose", [masked], name, perm=[1, 0]))
+    swapped = emit.op("Transpose", [emit_swapped(emit, probabilities, tags)], "of_classes", perm=[1, 0, 2])
+    emit.output("class_probabilities", emit_inside(emit, swapped, "class_probabilities"))
 
 
 def _accumulate(emit: Emitter, weights: CrfWeights, emissions: str) -> tuple[str, str]:

@@ -34,8 +34,9 @@ class Port:
         variadic: The port takes a list of one or more tensors.
         fill: For an input port that a host feeds directly, the rule for filling it; one of `fill_rules.RULES`.
         gives: For an output port that a host reads, the meaning of its values: `prediction`, `scores` or `labels` of
-            each token, the `probabilities` of the classes of each sentence, `lengths` of sentences, or of spans
-            `span_sentence`, `_start`, `_end`, `_label` and `_score`.
+            each token, its `class_probabilities`, the `probabilities` of the classes of each sentence, `lengths` of
+            sentences, the `embeddings` that a head reads, or of spans `span_sentence`, `_start`, `_end`, `_label` and
+            `_score`.
         optional: Whether an input port may be left out.
         about: For an input port whose `fill` depends on the part that feeds another port: that port. Indices, for
             example, are places in the states that feed it.
@@ -50,6 +51,7 @@ class Port:
             the model feeds it and the spec says nothing else.
         any_value: For an input port whose type names no element type: whether it takes sequences, maps and optionals
             too, and not tensors alone.
+        on_request: For an output port: whether the model's description leaves it out where the spec does not name it.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Port:
     padded: tuple[int, int] | None = None
     tries: tuple[int, ...] = ()
     any_value: bool = False
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.names import LARGEST_SIZE
 from assembler.core.tensors import TensorType, Variable
+from assembler.parts.class_probabilities import class_probabilities, emit_inside
 from assembler.parts.kind import Kind, PartView, Port, Ports
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ def ports(part: PartView) -> Ports:
     padded = part.arriving("embeddings").rank == _PADDED_RANK
     embeddings = (*_TOKENS, features) if padded else (Variable("rows"), features)
     emissions = TensorType("float32", (*_TOKENS, part.fact("label_count")))
+    vectors = Port("embeddings", TensorType("float32", (*_TOKENS, features)), gives="embeddings", on_request=True)
     return Ports(
         inputs=(
             Port("embeddings", TensorType("float32", embeddings), expects="embeddings"),
             Port("lengths", TensorType("int64", _TOKENS[:1]), fill="token_lengths"),
         ),
-        outputs=(*_decoded(part), Port("emissions", emissions, padded=(0, 1))),
+        outputs=(*_decoded(part), Port("emissions", emissions, padded=(0, 1)), vectors),
     )
 
 
@@ -40,6 +42,7 @@ def _decoded(part: PartView) -> tuple[Port, ...]:
     return (
         Port("scores", TensorType("float32", _TOKENS), gives="scores", padded=(0, 1)),
         Port("prediction", TensorType("int64", _TOKENS), gives="prediction", padded=(0, 1)),
+        class_probabilities(part),
     )
 
 
@@ -55,6 +58,7 @@ def build(part: PartView, emit: Emitter) -> None:
     rest = emit.integers("tokens_and_features", [-1, weights.embedding_size])
     shape = emit.op("Concat", [sentences, rest], "padded_shape", axis=0)
     tensor = emit.op("Reshape", [emit.input("embeddings"), shape], "padded")
+    emit.output("embeddings", emit_inside(emit, tensor, "embeddings"))
     if weights.reprojection:
         tensor = emit_linear(emit, weights.reprojection, tensor, "reprojection")
     if weights.recurrent:
@@ -69,6 +73,7 @@ def build(part: PartView, emit: Emitter) -> None:
         probabilities = emit.op("Softmax", [emissions], "softmax", axis=-1)
         emit.output("scores", emit.reduce_max(probabilities, -1, "scores"))
         emit.output("prediction", emit.op("ArgMax", [probabilities], "prediction", axis=-1, keepdims=0))
+        emit.output("class_probabilities", emit_inside(emit, probabilities, "class_probabilities"))
 
 
 KIND = Kind(

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 def ports(part: PartView) -> Ports:
     """Take a row for each sentence; output the probability of each class."""
     classes = TensorType("float32", (SENTENCES, part.fact("label_count")))
+    documents = TensorType("float32", (SENTENCES, part.fact("document_size")))
     return Ports(
-        inputs=(Port("documents", TensorType("float32", (SENTENCES, part.fact("document_size")))),),
-        outputs=(Port("probabilities", classes, gives="probabilities"), Port("emissions", classes)),
+        inputs=(Port("documents", documents),),
+        outputs=(
+            Port("probabilities", classes, gives="probabilities"),
+            Port("emissions", classes),
+            Port("embeddings", documents, gives="embeddings", on_request=True),
+        ),
     )
 
 
@@ -29,6 +34,7 @@ def build(part: PartView, emit: Emitter) -> None:
     weights = part.weights
     if not isinstance(weights, TextHeadWeights):
         raise TypeError(weights)
+    emit.output("embeddings", emit.op("Identity", [emit.input("documents")], "embeddings"))
     emissions = emit_linear(emit, weights.linear, emit.input("documents"), "linear")
     emit.output("emissions", emissions)
     if weights.multi_label:

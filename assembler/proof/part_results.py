@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources
     from assembler.wiring.graph import Wiring
 
+#: What a loaded model does not say of a task by itself.
+_OF_PARTS = frozenset({"class_probabilities", "embeddings"})
+
 
 def needs_parts(wiring: Wiring, sources: OpenSources) -> bool:
     """Return whether the stack has outputs that no loaded model computes: beyond tags and scores, or all of them."""
     tasks = _proven_tasks(wiring, sources)
-    return not tasks or not set(wiring.spec.outputs) <= {name for each in tasks for name in each.task.outputs.values()}
+    given = {name for each in tasks for what, name in each.task.outputs.items() if what not in _OF_PARTS}
+    return not tasks or not set(wiring.spec.outputs) <= given
 
 
 def with_parts(

@@ -24,9 +24,11 @@ from assembler.runtime.language_model import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
+from assembler.runtime.task_runner import Outcome, TaskRunner
 from assembler.runtime.token import Token
 from assembler.runtime.tokenization import tokenize
 from assembler.runtime.vocabulary import Vocabulary
+from assembler.runtime.wanted import Wanted
 
 __all__ = [
     "Alphabet",
@@ -37,16 +39,19 @@ __all__ = [
     "Label",
     "LanguageModel",
     "ModelError",
+    "Outcome",
     "SentenceTask",
     "Span",
     "TaggedSentence",
     "Tagger",
     "Tags",
+    "TaskRunner",
     "TaskTags",
     "TextClassifier",
     "Token",
     "TokenTask",
     "Vocabulary",
+    "Wanted",
     "decode_classifier_spans",
     "decode_spans",
     "encode",

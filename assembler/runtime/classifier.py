@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.core.errors import ModelError
-from assembler.core.problems import Problem
-from assembler.interface.tasks import SentenceTask
-from assembler.runtime.labels import Classification, ClassifiedSentence, labels_of
-from assembler.runtime.ports import FLOAT32, require_ports
+from assembler.runtime.labels import ClassifiedSentence
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
+from assembler.runtime.sentence_head import SentenceHead
+from assembler.runtime.wanted import LABELS, Wanted
 
 if TYPE_CHECKING:
     import os
@@ -19,11 +17,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from assembler.interface.tasks import SentenceTask
     from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
-    from assembler.runtime.metadata import Metadata
+    from assembler.runtime.labels import Classification
     from assembler.runtime.runner import Progress
-    from assembler.runtime.session import Provider, Session
+    from assembler.runtime.session import Provider
 
 
 class TextClassifier:
@@ -32,7 +31,7 @@ class TextClassifier:
     Its only state is the loaded model, so several threads may use one. It prints nothing and logs nothing.
     """
 
-    __slots__ = ("_reader", "_runner")
+    __slots__ = ("_heads", "_runner")
 
     def __init__(
         self,
@@ -50,13 +49,13 @@ class TextClassifier:
             ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
-        self._reader = _LabelReader.of(metadata, session)
+        self._heads = SentenceHead.all_of(metadata, session)
         self._runner = Runner(session, metadata)
 
     @property
     def tasks(self) -> tuple[SentenceTask, ...]:
         """The model's tasks on sentences. A result itself has the labels of the first."""
-        return self._reader.tasks
+        return tuple(head.task for head in self._heads)
 
     @property
     def interface(self) -> Interface:
@@ -75,6 +74,8 @@ class TextClassifier:
         batch_size: int | None = None,
         progress: Progress | None = None,
         tokenizer: str | None = None,
+        probabilities: bool = False,
+        embeddings: bool = False,
     ) -> list[ClassifiedSentence]:
         """Label sentences, which are split into tokens unless a tokeniser is named.
 
@@ -85,6 +86,9 @@ class TextClassifier:
             progress: Called with the number of sentences that have been finished since the call before.
             tokenizer: One of `tokenization.TOKENIZERS` for sentences that are raw text, a string each. The tokens of
                 results then have their place in the text.
+            probabilities: Whether results have the labels of their `probabilities` too, as `classes`; their records
+                then have both.
+            embeddings: Whether results have the vectors that the heads read: `embeddings`.
 
         Returns:
             A result for each sentence, in the order of `sentences`.
@@ -93,10 +97,11 @@ class TextClassifier:
             TypeError: If a sentence is not a list of strings, or with a tokeniser not a string; the message says which.
             ValueError: If `batch_size` is below 1, or there is no such tokeniser.
             ModelError: M015 if the run fails in ONNX Runtime, M014 if its outputs do not match the metadata, M019 for a
-                sentence that is too long for the model.
+                sentence that is too long for the model, M032 if the model was built without an output for `embeddings`.
         """
+        reader = _LabelReader(self._heads, Wanted(probabilities=probabilities, embeddings=embeddings))
         found = list(self._runner.placed(sentences, tokenizer))
-        return self.classify_in_context(found, batch_size=batch_size, progress=progress)
+        return self._runner.run(found, reader, batch_size=batch_size, progress=progress)
 
     def classify_in_context(
         self, sentences: Sequence[InContext], *, batch_size: int | None = None, progress: Progress | None = None
@@ -107,7 +112,7 @@ class TextClassifier:
             ValueError: As for `classify`.
             ModelError: As for `classify`.
         """
-        return self._runner.run(sentences, self._reader, batch_size=batch_size, progress=progress)
+        return self._runner.run(sentences, _LabelReader(self._heads, LABELS), batch_size=batch_size, progress=progress)
 
     def stream(
         self,
@@ -117,6 +122,8 @@ class TextClassifier:
         window: int = BATCHES_IN_A_WINDOW,
         progress: Progress | None = None,
         tokenizer: str | None = None,
+        probabilities: bool = False,
+        embeddings: bool = False,
     ) -> Iterator[ClassifiedSentence]:
         """Label any number of sentences with bounded memory, as `Tagger.stream` does.
 
@@ -125,8 +132,9 @@ class TextClassifier:
             ValueError: If `batch_size` or `window` is below 1, or there is no such tokeniser, at once.
             ModelError: As for `classify`.
         """
+        reader = _LabelReader(self._heads, Wanted(probabilities=probabilities, embeddings=embeddings))
         found = self._runner.placed(sentences, tokenizer)
-        return self._runner.stream(found, self._reader, batch_size=batch_size, window=window, progress=progress)
+        return self._runner.stream(found, reader, batch_size=batch_size, window=window, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,51 +142,31 @@ class _LabelReader:
     """Makes classified sentences from the outputs of a model's tasks on sentences.
 
     Attributes:
-        tasks: The tasks, in order.
-        file: The model's file, for the problems.
+        heads: The heads, in order.
+        wanted: What is asked for.
     """
 
-    tasks: tuple[SentenceTask, ...]
-    file: str
-
-    @classmethod
-    def of(cls, metadata: Metadata, session: Session) -> _LabelReader:
-        """Return the reader of a model.
-
-        Raises:
-            ModelError: M014 if the model classifies no sentences, or for each port that does not match the metadata.
-        """
-        tasks = tuple(task for task in metadata.tasks if isinstance(task, SentenceTask))
-        if not tasks:
-            message = f"the model classifies no sentences: its outputs are {', '.join(session.outputs)}"
-            hint = "open it with assembler.runtime.Tagger" if metadata.tasks else None
-            raise ModelError(Problem("M014", message, hint, session.file))
-        require_ports(metadata.interface, session, {task.probabilities: FLOAT32 for task in tasks})
-        return cls(tasks, session.file)
+    heads: tuple[SentenceHead, ...]
+    wanted: Wanted
 
     @property
     def outputs(self) -> list[str]:
-        return [task.probabilities for task in self.tasks]
+        return [name for head in self.heads for name in head.outputs(self.wanted)]
 
     @property
     def nothing(self) -> ClassifiedSentence:
-        return self._joined((), [Classification()] * len(self.tasks))
+        return self._joined((), [head.nothing(self.wanted) for head in self.heads])
 
     def read(
         self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
     ) -> list[ClassifiedSentence]:
-        read = [self._read(task, output, len(sentences)) for task, output in zip(self.tasks, outputs, strict=True)]
+        by_name = dict(zip(self.outputs, outputs, strict=True))
+        read = [head.read(sentences, by_name, self.wanted) for head in self.heads]
         return [self._joined(tokens, found) for tokens, *found in zip(sentences, *read, strict=True)]
 
-    def _read(self, task: SentenceTask, output: NDArray[np.generic], sentences: int) -> list[Classification]:
-        wanted = (sentences, len(task.labels))
-        if output.shape != wanted:
-            message = f"output '{task.probabilities}' has the shape {list(output.shape)}, expected {list(wanted)}"
-            raise ModelError(Problem("M014", message, file=self.file))
-        rows: list[list[float]] = output.tolist()
-        return [Classification(labels_of(task, row), tuple(row)) for row in rows]
-
     def _joined(self, tokens: tuple[str, ...], found: Sequence[Classification]) -> ClassifiedSentence:
-        first, names = found[0], [task.name for task in self.tasks]
+        first, names = found[0], [head.task.name for head in self.heads]
         further = tuple(zip(names[1:], found[1:], strict=True))
-        return ClassifiedSentence(tokens, first.labels, first.probabilities, names[0], further)
+        return ClassifiedSentence(
+            tokens, first.labels, first.probabilities, names[0], further, first.classes, first.embeddings
+        )

@@ -12,6 +12,8 @@ from assembler.runtime.token import places
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from assembler.interface.tasks import SentenceTask
 
 
@@ -36,14 +38,25 @@ class Classification:
         labels: In flair's order, that of the classes. There is none for a sentence without tokens, or if none is likely
             enough.
         probabilities: The probability of each class; empty for a sentence without tokens.
+        classes: The label of each class by its id, where the probabilities of all classes were asked for; else empty.
+        embeddings: The vector that the head read, float32 `[features]`; `None` if not asked for, and for a sentence
+            without tokens.
     """
 
     labels: tuple[Label, ...] = ()
     probabilities: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+    embeddings: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     def as_dict(self) -> dict[str, object]:
-        """Return the labels as values that `json.dumps` takes."""
-        return {"labels": [asdict(label) for label in self.labels]}
+        """Return the labels as values that `json.dumps` takes.
+
+        Where they were asked for, `probabilities` has the probability of each class by its label.
+        """
+        record: dict[str, object] = {"labels": [asdict(label) for label in self.labels]}
+        if self.classes:
+            record["probabilities"] = dict(zip(self.classes, self.probabilities, strict=bool(self.probabilities)))
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,8 @@ class ClassifiedSentence:
         probabilities: As in `Classification`.
         task: The name of the first task.
         further: The results of the other tasks, by name.
+        classes: As in `Classification`.
+        embeddings: As in `Classification`.
     """
 
     tokens: tuple[str, ...]
@@ -63,11 +78,18 @@ class ClassifiedSentence:
     probabilities: tuple[float, ...]
     task: str = field(default="", compare=False)
     further: tuple[tuple[str, Classification], ...] = ()
+    classes: tuple[str, ...] = ()
+    embeddings: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def found(self) -> Classification:
+        """The result of the first task."""
+        return Classification(self.labels, self.probabilities, self.classes, self.embeddings)
 
     @property
     def tasks(self) -> dict[str, Classification]:
         """The result of each task, by its name. The sentence itself has the result of the first."""
-        return {self.task: Classification(self.labels, self.probabilities), **dict(self.further)}
+        return {self.task: self.found, **dict(self.further)}
 
     @property
     def offsets(self) -> tuple[tuple[int, int], ...]:
@@ -80,7 +102,7 @@ class ClassifiedSentence:
         For a model with several tasks, `tasks` has the labels of each by its name. For raw text, `offsets` has the
         place of each token in it.
         """
-        record = {"tokens": list(self.tokens), **Classification(self.labels, self.probabilities).as_dict()}
+        record = {"tokens": list(self.tokens), **self.found.as_dict()}
         if self.offsets:
             record["offsets"] = [list(place) for place in self.offsets]
         if self.further:

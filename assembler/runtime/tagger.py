@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from assembler.runtime.head import Head
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
-from assembler.runtime.sentence import TaggedSentence, TaskTags
+from assembler.runtime.sentence import TaggedSentence
+from assembler.runtime.wanted import Wanted
 
 if TYPE_CHECKING:
     import os
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
     from assembler.runtime.runner import Progress
+    from assembler.runtime.sentence import TaskTags
     from assembler.runtime.session import Provider
 
 
@@ -99,6 +101,8 @@ class Tagger:
         progress: Progress | None = None,
         force_tokens: bool = False,
         tokenizer: str | None = None,
+        probabilities: bool = False,
+        embeddings: bool = False,
     ) -> list[TaggedSentence]:
         """Tag sentences, which are split into tokens unless a tokeniser is named.
 
@@ -112,6 +116,8 @@ class Tagger:
             force_tokens: Whether to leave out the spans.
             tokenizer: One of `tokenization.TOKENIZERS` for sentences that are raw text, a string each. Results then
                 have the place of each token in it: `offsets`.
+            probabilities: Whether results have the probabilities of all classes: `classes` and `probabilities`.
+            embeddings: Whether results have the vectors that the heads read: `embeddings`.
 
         Returns:
             A result for each sentence, in the order of `sentences`.
@@ -120,10 +126,12 @@ class Tagger:
             TypeError: If a sentence is not a list of strings, or with a tokeniser not a string; the message says which.
             ValueError: If `batch_size` is below 1, or there is no such tokeniser.
             ModelError: M015 if the run fails in ONNX Runtime, M013 or M014 if its outputs do not match the metadata,
-                M019 for a sentence that is too long for the model.
+                M019 for a sentence that is too long for the model, M032 if the model was built without an output for
+                `probabilities` or `embeddings`.
         """
+        wanted = Wanted(force_tokens, probabilities, embeddings)
         found = list(self._runner.placed(sentences, tokenizer))
-        return self.tag_in_context(found, batch_size=batch_size, progress=progress, force_tokens=force_tokens)
+        return self._runner.run(found, _TagReader(self._heads, wanted), batch_size=batch_size, progress=progress)
 
     def tag_in_context(
         self,
@@ -132,6 +140,8 @@ class Tagger:
         batch_size: int | None = None,
         progress: Progress | None = None,
         force_tokens: bool = False,
+        probabilities: bool = False,
+        embeddings: bool = False,
     ) -> list[TaggedSentence]:
         """Tag sentences with neighbours from the caller, instead of those next to them in the list.
 
@@ -142,6 +152,8 @@ class Tagger:
             batch_size: As for `tag`.
             progress: As for `tag`.
             force_tokens: As for `tag`.
+            probabilities: As for `tag`.
+            embeddings: As for `tag`.
 
         Returns:
             As `tag`.
@@ -150,7 +162,7 @@ class Tagger:
             ValueError: As for `tag`.
             ModelError: As for `tag`.
         """
-        reader = _TagReader(self._heads, force_tokens=force_tokens)
+        reader = _TagReader(self._heads, Wanted(force_tokens, probabilities, embeddings))
         return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
 
     def stream(
@@ -162,6 +174,8 @@ class Tagger:
         progress: Progress | None = None,
         force_tokens: bool = False,
         tokenizer: str | None = None,
+        probabilities: bool = False,
+        embeddings: bool = False,
     ) -> Iterator[TaggedSentence]:
         """Tag any number of sentences with bounded memory: the same results as `tag`, one after another.
 
@@ -175,6 +189,8 @@ class Tagger:
             progress: As for `tag`.
             force_tokens: As for `tag`.
             tokenizer: As for `tag`.
+            probabilities: As for `tag`.
+            embeddings: As for `tag`.
 
         Returns:
             The results in the order of `sentences`. Nothing is read before the first is requested.
@@ -184,7 +200,7 @@ class Tagger:
             ValueError: If `batch_size` or `window` is below 1, at once.
             ModelError: As for `tag`.
         """
-        reader = _TagReader(self._heads, force_tokens=force_tokens)
+        reader = _TagReader(self._heads, Wanted(force_tokens, probabilities, embeddings))
         found = self._runner.placed(sentences, tokenizer)
         return self._runner.stream(found, reader, batch_size=batch_size, window=window, progress=progress)
 
@@ -195,30 +211,38 @@ class _TagReader:
 
     Attributes:
         heads: The heads, in order.
-        force_tokens: Whether to leave out the spans.
+        wanted: What is asked for.
     """
 
     heads: tuple[Head, ...]
-    force_tokens: bool
+    wanted: Wanted
 
     @property
     def outputs(self) -> list[str]:
-        return [name for head in self.heads for name in (head.task.prediction, head.task.scores)]
+        return [name for head in self.heads for name in head.outputs(self.wanted)]
 
     @property
     def nothing(self) -> TaggedSentence:
-        return self._joined((), [TaskTags()] * len(self.heads))
+        return self._joined((), [head.nothing(self.wanted) for head in self.heads])
 
     def read(
         self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
     ) -> list[TaggedSentence]:
-        read = [
-            head.read(sentences, outputs[2 * place], outputs[2 * place + 1], force_tokens=self.force_tokens)
-            for place, head in enumerate(self.heads)
-        ]
+        by_name = dict(zip(self.outputs, outputs, strict=True))
+        read = [head.read(sentences, by_name, self.wanted) for head in self.heads]
         return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
 
     def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
         first, names = tags[0], [head.task.name for head in self.heads]
         further = tuple(zip(names[1:], tags[1:], strict=True))
-        return TaggedSentence(tokens, first.labels, first.scores, first.spans, names[0], further)
+        return TaggedSentence(
+            tokens,
+            first.labels,
+            first.scores,
+            first.spans,
+            names[0],
+            further,
+            first.classes,
+            first.probabilities,
+            first.embeddings,
+        )

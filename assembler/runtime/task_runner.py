@@ -1,0 +1,136 @@
+"""All tasks of a model, on tokens and on sentences, in one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from assembler.interface.tasks import SentenceTask, TokenTask
+from assembler.runtime.head import Head
+from assembler.runtime.runner import Runner, opened
+from assembler.runtime.sentence_head import SentenceHead
+from assembler.runtime.wanted import LABELS, Wanted
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from assembler.interface.tasks import Task
+    from assembler.runtime.context import InContext
+    from assembler.runtime.interface import Interface
+    from assembler.runtime.labels import Classification
+    from assembler.runtime.metadata import Metadata
+    from assembler.runtime.runner import Progress
+    from assembler.runtime.sentence import TaskTags
+    from assembler.runtime.session import Provider, Session
+
+#: What a task has found in one sentence.
+Outcome: TypeAlias = "TaskTags | Classification"
+
+
+class TaskRunner:
+    """A model with its tasks of both kinds. `Tagger` and `TextClassifier` have those of one kind."""
+
+    __slots__ = ("_heads", "_runner")
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        spin: bool = True,
+        providers: Sequence[Provider] | None = None,
+        verify: bool = True,
+    ) -> None:
+        """Load the model at `path`; arguments and errors are those of `Tagger`.
+
+        Raises:
+            ModelError: As for `Tagger`; M014 if it has no task.
+            ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
+        """
+        session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
+        self._heads: dict[str, Head | SentenceHead] = {head.task.name: head for head in _heads(metadata, session)}
+        self._heads = {task.name: self._heads[task.name] for task in metadata.tasks}
+        self._runner = Runner(session, metadata)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Its tasks, in the order of the model."""
+        return tuple(head.task for head in self._heads.values())
+
+    @property
+    def interface(self) -> Interface:
+        """The model's inputs and outputs for a host."""
+        return self._runner.interface
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """What the assembler wrote into the file, as for `Tagger`."""
+        return self._runner.metadata.entries
+
+    def run(
+        self,
+        sentences: Sequence[InContext],
+        tasks: Collection[str],
+        wanted: Wanted = LABELS,
+        *,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> list[dict[str, Outcome]]:
+        """Return for each sentence what each of some tasks has found in it.
+
+        Args:
+            sentences: The sentences with their neighbours, without empty tokens.
+            tasks: The names of the tasks.
+            wanted: What is asked for beside labels and scores.
+            batch_size: As for `Tagger.tag`.
+            progress: As for `Tagger.tag`.
+
+        Raises:
+            KeyError: There is no such task.
+            ValueError: If `batch_size` is below 1.
+            ModelError: As for `Tagger.tag` and `TextClassifier.classify`.
+        """
+        reader = _TaskReader(tuple(self._heads[name] for name in tasks), wanted)
+        return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
+
+
+def _heads(metadata: Metadata, session: Session) -> Iterator[Head | SentenceHead]:
+    of_tokens = any(isinstance(task, TokenTask) for task in metadata.tasks)
+    of_sentences = any(isinstance(task, SentenceTask) for task in metadata.tasks)
+    if of_sentences:
+        yield from SentenceHead.all_of(metadata, session)
+    if of_tokens or not of_sentences:
+        yield from Head.all_of(metadata, session)
+
+
+@dataclass(frozen=True, slots=True)
+class _TaskReader:
+    """Reads several tasks of either kind.
+
+    Attributes:
+        heads: Those of the tasks.
+        wanted: What is asked for.
+    """
+
+    heads: tuple[Head | SentenceHead, ...]
+    wanted: Wanted
+
+    @property
+    def outputs(self) -> list[str]:
+        return [name for head in self.heads for name in head.outputs(self.wanted)]
+
+    @property
+    def nothing(self) -> dict[str, Outcome]:
+        return {head.task.name: head.nothing(self.wanted) for head in self.heads}
+
+    def read(
+        self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
+    ) -> list[dict[str, Outcome]]:
+        by_name = dict(zip(self.outputs, outputs, strict=True))
+        read: list[Sequence[Outcome]] = [head.read(sentences, by_name, self.wanted) for head in self.heads]
+        names = [head.task.name for head in self.heads]
+        return [dict(zip(names, found, strict=True)) for found in zip(*read, strict=True)]
