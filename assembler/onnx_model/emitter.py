@@ -9,8 +9,8 @@ import onnx
 from onnx import helper
 
 from assembler.onnx_model.fragment import Fragment, tensor_proto
-from assembler.onnx_model.graph import tensor_names
 from assembler.onnx_model.names import Names
+from assembler.onnx_model.nesting import tensor_names
 from assembler.onnx_model.type_protos import element_number
 
 if TYPE_CHECKING:

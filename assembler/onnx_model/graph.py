@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 from onnx import helper, numpy_helper
 
+from assembler.onnx_model.nesting import read_by
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import onnx
 
@@ -63,47 +65,3 @@ class Graph:
 def attribute(node: onnx.NodeProto, name: str, default: object = None) -> object:
     """Return an attribute of an operator."""
     return next((helper.get_attribute_value(entry) for entry in node.attribute if entry.name == name), default)
-
-
-def tensor_names(graph: onnx.GraphProto) -> set[str]:
-    """Return the names of all tensors of a graph, those of nested graphs included."""
-    own = {entry.name for entry in (*graph.input, *graph.initializer)}
-    inner = (name for node in graph.node for name in inner_names(node))
-    return own.union(*(node.output for node in graph.node), inner) - {""}
-
-
-def inner_names(node: onnx.NodeProto) -> set[str]:
-    """Return the names of all tensors of the graphs nested in an operator."""
-    return {name for graph in nested(node) for name in tensor_names(graph)}
-
-
-def read_by(node: onnx.NodeProto) -> set[str]:
-    """Return every tensor that an operator reads, in nested graphs too."""
-    return {name for name in (*node.input, *read_inside(node)) if name}
-
-
-def read_inside(node: onnx.NodeProto) -> set[str]:
-    """Return every tensor that the graphs nested in an operator read."""
-    return {name for graph in nested(node) for name in _read_inside(graph) if name}
-
-
-def nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """Yield the graphs in an operator's attributes."""
-    for entry in node.attribute:
-        if entry.HasField("g"):
-            yield entry.g
-        yield from entry.graphs
-
-
-def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield the operators of a graph, each before those of the graphs nested in it."""
-    for node in graph.node:
-        yield node
-        for inner in nested(node):
-            yield from all_nodes(inner)
-
-
-def _read_inside(graph: onnx.GraphProto) -> Iterator[str]:
-    yield from (output.name for output in graph.output)
-    for node in graph.node:
-        yield from read_by(node)

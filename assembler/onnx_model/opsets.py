@@ -9,7 +9,7 @@ from onnx import defs
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.onnx_model.graph import all_nodes
+from assembler.onnx_model.nesting import all_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

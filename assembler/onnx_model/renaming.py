@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from assembler.onnx_model.graph import all_nodes, nested
 from assembler.onnx_model.names import Names, NameTakenError
+from assembler.onnx_model.nesting import all_nodes, nested
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import onnx
 
 from assembler.onnx_model.fragment import INLINE_BYTES
+from assembler.onnx_model.nesting import inner_graphs, nested, own_names, tensor_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 def lift(graph: onnx.GraphProto) -> None:
@@ -20,9 +21,9 @@ def lift(graph: onnx.GraphProto) -> None:
     Args:
         graph: The outermost graph.
     """
-    taken = {name for inner in (graph, *_nested(graph)) for name in _names(inner)}
+    taken = tensor_names(graph)
     lifted: list[onnx.TensorProto] = []
-    for inner in (graph, *_nested(graph)):
+    for inner in (graph, *inner_graphs(graph)):
         given = {output.name for output in inner.output}
         renamed: dict[str, str] = {}
         for tensor in _taken_out(inner, given, outermost=inner is graph):
@@ -66,33 +67,12 @@ def _copy(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
     return copy
 
 
-def _nested(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    for node in graph.node:
-        for inner in _graphs_of(node):
-            yield inner
-            yield from _nested(inner)
-
-
-def _graphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField("g"):
-            yield attribute.g
-
-
-def _names(graph: onnx.GraphProto) -> Iterator[str]:
-    yield from (tensor.name for tensor in graph.initializer)
-    yield from (port.name for port in graph.input)
-    for node in graph.node:
-        yield from node.output
-
-
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     """Read other tensors in a graph and in those nested in it."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
-        for inner in _graphs_of(node):
-            own = set(_names(inner))  # what a graph names itself is not what it would read from outside
+        for inner in nested(node):
+            own = own_names(inner)  # what a graph names itself is not what it would read from outside
             outside = {name: fresh for name, fresh in names.items() if name not in own}
             _rename(inner, outside)
             for output in inner.output:

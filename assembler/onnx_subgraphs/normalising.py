@@ -7,14 +7,12 @@ weights sparsely. None of this changes what a file computes.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from assembler.onnx_model.nesting import inner_graphs, read_by
 
 #: The first version of the format in which an initializer need not be an input.
 FREE_INITIALIZERS = 4
@@ -43,41 +41,17 @@ def normalise(model: onnx.ModelProto) -> bool:
     if model.ir_version < FREE_INITIALIZERS and model.graph.initializer:
         model.ir_version = FREE_INITIALIZERS
         changed = True
-    for graph in [model.graph, *_nested(model.graph)][::-1]:  # the innermost first, for sorting copies nodes
+    for graph in [model.graph, *inner_graphs(model.graph)][::-1]:  # the innermost first, for sorting copies nodes
         changed |= _sort(graph)
         changed |= _densify(graph)
     return changed
-
-
-def _nested(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """Yield the graphs that are nested in a graph, at any depth."""
-    for node in graph.node:
-        for inner in _graphs_of(node):
-            yield inner
-            yield from _nested(inner)
-
-
-def _graphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField("g"):
-            yield attribute.g
-
-
-def _read(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield what a node reads, and what the graphs nested in it may read from outside."""
-    yield from node.input
-    for inner in _graphs_of(node):
-        for each in inner.node:
-            yield from _read(each)
-        yield from (output.name for output in inner.output)
 
 
 def _sort(graph: onnx.GraphProto) -> bool:
     """Put each node after those that it reads from, and leave the order as it is where that is so."""
     maker = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
     needs = [
-        {maker[name] for name in _read(node) if name in maker and maker[name] != number}
+        {maker[name] for name in read_by(node) if name in maker and maker[name] != number}
         for number, node in enumerate(graph.node)
     ]
     if all(place < number for number, places in enumerate(needs) for place in places):

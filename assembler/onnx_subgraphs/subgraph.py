@@ -19,6 +19,7 @@ from assembler.isolation.onnx_tools import check, inlined
 from assembler.onnx_file.external_data import PATHS, ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_model.fragment import INLINE_BYTES, tensor_proto
+from assembler.onnx_model.nesting import all_nodes
 from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx
 from assembler.onnx_subgraphs.lifting import lift
 from assembler.onnx_subgraphs.normalising import FREE_INITIALIZERS, TooDenseError, normalise
@@ -175,20 +176,7 @@ def _checked_file(path: Path, model: onnx.ModelProto) -> Path:
 
 def _domains(graph: onnx.GraphProto) -> set[str]:
     """Return the operator domains that a graph uses: exporters also import some that nothing uses."""
-    found = {node.domain for node in graph.node}
-    return found.union(*(_domains(nested) for nested in _nested(graph)))
-
-
-def _nested(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    for node in graph.node:
-        yield from _nested_in(node)
-
-
-def _nested_in(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        yield from attribute.graphs
-        if attribute.HasField("g"):
-            yield attribute.g
+    return {node.domain for node in all_nodes(graph)}
 
 
 def _load_external_data(model: onnx.ModelProto, folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper
 
-from assembler.onnx_model.graph import read_inside
+from assembler.onnx_model.nesting import read_inside
 from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:

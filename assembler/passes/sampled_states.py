@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from assembler.onnx_model.graph import read_by
+from assembler.onnx_model.nesting import read_by
 from assembler.passes.rewriting import changed
 
 if TYPE_CHECKING:

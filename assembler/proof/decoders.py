@@ -17,8 +17,8 @@ from onnx import helper
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.core.tensors import TensorType
-from assembler.onnx_file.section import read_section
 from assembler.onnx_model.sessions import open_session, run
+from assembler.proof.section import read_section
 from assembler.proof.stepwise import gap
 from assembler.surgery.joining import tensor_names, value_info
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array
     from assembler.core.values import Value
-    from assembler.onnx_file.section import Section
     from assembler.onnx_model.fragment import Fragment
     from assembler.onnx_model.sessions import OpenSession
+    from assembler.proof.section import Section
     from assembler.spec.model import Spec
     from assembler.wiring.graph import Wiring
 

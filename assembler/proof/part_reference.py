@@ -9,6 +9,7 @@ import numpy as np
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
+from assembler.onnx_model.nesting import all_nodes
 from assembler.onnx_model.sessions import open_session, run_all
 from assembler.proof.dims import Dims, require_dims
 from assembler.proof.noise import Tolerance
@@ -19,10 +20,8 @@ from assembler.proof.trial_cases import try_parts
 from assembler.proof.value_gaps import arrays_of, value_gap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    import onnx
 
     from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.core.values import Value
@@ -210,12 +209,3 @@ def random_parts(fragments: Mapping[str, Fragment]) -> tuple[str, ...]:
         if operators:
             found.append(f"the part '{name}' has {', '.join(operators)}, which is random")
     return tuple(found)
-
-
-def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield the nodes of a graph and of the graphs nested in it."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from all_nodes(nested)

@@ -16,8 +16,8 @@ from onnx import helper
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.onnx_model.graph import read_by
 from assembler.onnx_model.model import Model
+from assembler.onnx_model.nesting import read_by
 from assembler.onnx_model.opsets import common_opsets
 from assembler.onnx_model.renaming import name_nodes, rename_tensors
 from assembler.onnx_model.type_protos import type_proto

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from onnx import helper
 
+from assembler.onnx_model.nesting import all_nodes, nested, read_inside
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import onnx
 
@@ -62,21 +64,6 @@ def verdicts(graph: onnx.GraphProto) -> list[tuple[str, ...]]:
     ]
 
 
-def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield the operators of a graph, those of nested graphs included."""
-    for node in graph.node:
-        yield node
-        for inner in _nested(node):
-            yield from all_nodes(inner)
-
-
-def _nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for entry in node.attribute:
-        if entry.HasField("g"):
-            yield entry.g
-        yield from entry.graphs
-
-
 def _reads_backwards(node: onnx.NodeProto) -> bool:
     direction = next((entry.s for entry in node.attribute if entry.name == "direction"), b"forward")
     return direction != b"forward" and any(node.input[_LENGTHS : _LENGTHS + 1])
@@ -91,11 +78,6 @@ def _captures(graph: onnx.GraphProto, loop: onnx.NodeProto) -> set[str]:
     """Return the tensors that a loop's body reads and that are computed outside it from the inputs of the model."""
     fixed = {tensor.name for tensor in graph.initializer}
     for node in graph.node:  # tensors that depend only on initializers are computed when the model is loaded
-        read: Sequence[str] = [name for name in node.input if name]
-        if set(read) <= fixed and not any(True for _ in _nested(node)):
+        if set(node.input) - {""} <= fixed and not [*nested(node)]:
             fixed.update(node.output)
-    bodies = list(_nested(loop))
-    read_inside = {name for body in bodies for node in all_nodes(body) for name in node.input if name}
-    own = {name for body in bodies for node in all_nodes(body) for name in node.output}
-    own |= {entry.name for body in bodies for entry in (*body.input, *body.initializer)}
-    return read_inside - own - fixed
+    return read_inside(loop) - fixed

@@ -18,13 +18,14 @@ from assembler.isolation.scope import isolated
 from assembler.onnx_file.header import read_header
 from assembler.onnx_model.checking import check_file
 from assembler.onnx_model.model import Model
+from assembler.onnx_model.nesting import read_by
 from assembler.onnx_model.opsets import newest_opset
 from assembler.onnx_model.serialisation import lay_out, write_data, write_model
 from assembler.surgery.joining import value_info
 from assembler.workflows.targets import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from assembler.core.arrays import Array
     from assembler.onnx_file.header import OnnxHeader
@@ -142,17 +143,8 @@ def _needed(makers: Mapping[str, onnx.NodeProto], fed: set[str], outputs: Sequen
         node = None if name in fed else makers.get(name)
         if node is not None and id(node) not in needed:
             needed.add(id(node))
-            pending += [each for each in _read(node) if each]
+            pending += sorted(read_by(node))
     return needed, reached
-
-
-def _read(node: onnx.NodeProto) -> Iterator[str]:
-    yield from node.input
-    for attribute in node.attribute:
-        for nested in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            yield from (output.name for output in nested.output)
-            for inner in nested.node:
-                yield from _read(inner)
 
 
 def _types(whole: _Exported) -> dict[str, onnx.ValueInfoProto]:

@@ -11,6 +11,7 @@ from onnx.external_data_helper import load_external_data_for_tensor
 
 from assembler.core.regular_files import open_regular
 from assembler.onnx_file.wire import Field, content, fields
+from assembler.onnx_model.nesting import read_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -105,16 +106,5 @@ def _needed(
             ends.add(name)
         elif number not in numbers:
             numbers.add(number)
-            wanted += _read_by(nodes[number])
+            wanted += sorted(read_by(nodes[number]))
     return numbers, frozenset(ends)
-
-
-def _read_by(node: onnx.NodeProto) -> Iterator[str]:
-    """Yield every tensor that an operator reads, and that the graphs nested in it read of those outside."""
-    yield from filter(None, node.input)
-    for attribute in node.attribute:
-        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            own = {entry.name for entry in (*graph.input, *graph.initializer)}
-            own |= {name for inner in graph.node for name in inner.output}
-            yield from (entry.name for entry in graph.output if entry.name not in own)
-            yield from (name for inner in graph.node for name in _read_by(inner) if name not in own)
