@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from assembler.onnx_file.wire import LENGTH, Field, WireError, content, fields, signed, varints
+from assembler.onnx_file.wire import LENGTH, Field, WireError, content, fields, numbers, signed, varints, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +160,7 @@ def read_contents(path: Path) -> Contents:
     found = Contents(path)
     graphs = 0
     with path.open("rb") as stream:
-        for entry in fields(stream, 0, path.stat().st_size):
+        for entry in fields(stream, whole(stream)):
             if entry.number == _PROPERTIES and entry.kind == LENGTH:
                 key, value = _texts(stream, entry, 1, 2)
                 found.properties[key] = value
@@ -178,7 +178,7 @@ def read_contents(path: Path) -> Contents:
 
 
 def _read_graph(stream: BinaryIO, graph: Field, found: Contents) -> None:
-    for entry in fields(stream, graph.start, graph.end):
+    for entry in fields(stream, graph):
         if entry.number == _INITIALIZER and entry.kind == LENGTH:
             found.weights.append(_weights(stream, entry))
         elif found.graph and found.graph[-1][1] == entry.begin:
@@ -189,10 +189,9 @@ def _read_graph(stream: BinaryIO, graph: Field, found: Contents) -> None:
 
 def _weights(stream: BinaryIO, tensor: Field) -> Weights:
     weights = Weights()
-    for entry in [*fields(stream, tensor.start, tensor.end)]:
+    for entry in [*fields(stream, tensor)]:
         if entry.number == _DIMS:
-            values = varints(content(stream, entry)) if entry.kind == LENGTH else [entry.value]
-            weights.dims += map(signed, values)
+            weights.dims += map(signed, numbers(stream, entry))
         elif entry.number == _TYPE:
             weights.type = entry.value
         elif entry.number == _NAME:
@@ -231,7 +230,7 @@ def _unpacked(weights: Weights) -> bytes:
 
 def _opset(stream: BinaryIO, entry: Field) -> str:
     domain, version = "", 0
-    for part in [*fields(stream, entry.start, entry.end)]:
+    for part in [*fields(stream, entry)]:
         if part.number == 1 and part.kind == LENGTH:
             domain = _text(content(stream, part))
         elif part.number == 2:  # noqa: PLR2004 - the field of the version
@@ -241,7 +240,7 @@ def _opset(stream: BinaryIO, entry: Field) -> str:
 
 def _texts(stream: BinaryIO, entry: Field, *numbers: int) -> list[str]:
     """Return the texts of some fields of a message; the last counts, one that is not there is empty."""
-    found = {part.number: part for part in [*fields(stream, entry.start, entry.end)] if part.kind == LENGTH}
+    found = {part.number: part for part in [*fields(stream, entry)] if part.kind == LENGTH}
     return [_text(content(stream, found[number])) if number in found else "" for number in numbers]
 
 

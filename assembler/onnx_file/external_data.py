@@ -8,32 +8,22 @@ here. Field numbers are those of onnx.proto.
 from __future__ import annotations
 
 import errno
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.core.file_forms import HEAD, POINTER, file_form
 from assembler.core.regular_files import OutsideError, open_inside, size_inside
-from assembler.onnx_file.fields import Allowance, Field, Wire, fields, text
+from assembler.onnx_file.allowance import CountedFile
+from assembler.onnx_file.messages import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: For each message the fields that lead to a tensor, and what they hold.
-PATHS: dict[str, dict[int, str]] = {
-    "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
-    "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},
-    "GraphProto": {1: "NodeProto", 5: "TensorProto", 15: "SparseTensorProto"},
-    "FunctionProto": {7: "NodeProto", 11: "AttributeProto"},
-    "NodeProto": {5: "AttributeProto"},
-    "AttributeProto": {
-        5: "TensorProto", 6: "GraphProto", 10: "TensorProto", 11: "GraphProto",
-        22: "SparseTensorProto", 23: "SparseTensorProto",
-    },
-    "SparseTensorProto": {1: "TensorProto", 2: "TensorProto"},
-}  # fmt: skip
+    from assembler.onnx_file.allowance import Allowance
+    from assembler.onnx_file.wire import Field
+
 #: TensorProto.external_data, and key and value of its entries.
 _EXTERNAL_DATA, _KEY, _VALUE = 13, 1, 2
 #: As deep as protobuf itself reads messages.
@@ -129,22 +119,21 @@ def external_data(stream: BinaryIO, allowance: Allowance) -> list[ExternalData]:
     Raises:
         ValueError: The file is damaged, or an entry is.
     """
-    wire = Wire(stream, allowance)
-    whole = Field(0, 0, 0, stream.seek(0, os.SEEK_END))
-    return [ExternalData.of(entries) for entries in _entries(wire, "ModelProto", whole, 0)]
+    file = CountedFile(stream, allowance)
+    return [ExternalData.of(entries) for entries in _entries(file, "ModelProto", file.whole, 0)]
 
 
-def _entries(wire: Wire, message: str, field: Field, depth: int) -> Iterator[dict[str, str]]:
+def _entries(file: CountedFile, message: str, field: Field, depth: int) -> Iterator[dict[str, str]]:
     if depth > _DEEPEST:
         problem = f"it is nested deeper than {_DEEPEST} levels"
         raise ValueError(problem)
     if message == "TensorProto":
-        entries = [part for part in fields(wire, field.start, field.length) if part.number == _EXTERNAL_DATA]
+        entries = [part for part in file.fields(field) if part.number == _EXTERNAL_DATA]
         if entries:
-            pairs = ({part.number: text(wire, part) for part in fields(wire, e.start, e.length)} for e in entries)
+            pairs = ({part.number: file.text(part) for part in file.fields(e)} for e in entries)
             yield {pair.get(_KEY, ""): pair.get(_VALUE, "") for pair in pairs}
         return
     inner = PATHS[message]
-    for part in fields(wire, field.start, field.length):
+    for part in file.fields(field):
         if part.number in inner:
-            yield from _entries(wire, inner[part.number], part, depth + 1)
+            yield from _entries(file, inner[part.number], part, depth + 1)

@@ -7,7 +7,6 @@ header and seeks past everything else. Field numbers are those of onnx.proto.
 from __future__ import annotations
 
 import dataclasses
-import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,8 +15,9 @@ from assembler.core.errors import SourceError
 from assembler.core.file_forms import hint_of, refuse_other_forms
 from assembler.core.problems import Problem
 from assembler.core.regular_files import open_regular
-from assembler.onnx_file.fields import Allowance, Field, TooLargeError, Wire, fields, text
+from assembler.onnx_file.allowance import Allowance, CountedFile, TooLargeError
 from assembler.onnx_file.port_types import named_type
+from assembler.onnx_file.wire import LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Arrays
     from assembler.core.tensors import TensorType
+    from assembler.onnx_file.wire import Field
 
 #: The most inputs, or outputs, that a model may have.
 _MOST_PORTS = 4096
@@ -75,7 +76,7 @@ def header_of(stream: BinaryIO, allowance: Allowance) -> OnnxHeader:
         ValueError: It is no ONNX model.
     """
     refuse_other_forms(stream)
-    return _model(Wire(stream, allowance), stream.seek(0, os.SEEK_END))
+    return _model(CountedFile(stream, allowance))
 
 
 @contextmanager
@@ -96,28 +97,28 @@ def header_problem(err: ValueError, file: str) -> Problem:
     return Problem("R006", f"is not an ONNX model: {err}", hint_of(err), file=file)
 
 
-def _model(wire: Wire, size: int) -> OnnxHeader:
+def _model(file: CountedFile) -> OnnxHeader:
     opset = 0
     graph: Field | None = None
     metadata: dict[str, str] = {}
-    for field in fields(wire, 0, size):
-        if field.number == 7:  # noqa: PLR2004 - ModelProto.graph
+    for field in file.fields(file.whole):
+        if field.number == 7 and field.kind == LENGTH:  # noqa: PLR2004 - ModelProto.graph
             graph = field
         elif field.number == 8:  # noqa: PLR2004 - ModelProto.opset_import
-            opset = _opset(wire, field) or opset
+            opset = _opset(file, field) or opset
         elif field.number == 14:  # noqa: PLR2004 - ModelProto.metadata_props
-            texts = {part.number: text(wire, part) for part in fields(wire, field.start, field.length)}
+            texts = {part.number: file.text(part) for part in file.fields(field)}
             metadata[texts.get(1, "")] = texts.get(2, "")
     if graph is None:
         message = "it has no graph"
         raise ValueError(message)
     names: set[str] = set()
     infos: dict[int, list[tuple[str, TensorType]]] = {11: [], 12: []}
-    for field in fields(wire, graph.start, graph.length):
+    for field in file.fields(graph):
         if field.number == 5:  # noqa: PLR2004 - GraphProto.initializer
-            names.update(text(wire, part) for part in fields(wire, field.start, field.length) if part.number == 8)  # noqa: PLR2004 - TensorProto.name
+            names.update(file.text(part) for part in file.fields(field) if part.number == 8)  # noqa: PLR2004 - TensorProto.name
         elif field.number in infos:
-            infos[field.number].append(named_type(wire, field))
+            infos[field.number].append(named_type(file, field))
             if len(infos[field.number]) > _MOST_PORTS + len(names):
                 message = f"it has more than {_MOST_PORTS} inputs or outputs"
                 raise TooLargeError(message)
@@ -126,11 +127,11 @@ def _model(wire: Wire, size: int) -> OnnxHeader:
     return OnnxHeader(inputs, dict(infos[12]), opset, metadata, defaults)
 
 
-def _opset(wire: Wire, field: Field) -> int:
+def _opset(file: CountedFile, field: Field) -> int:
     domain, version = "", 0
-    for part in fields(wire, field.start, field.length):
+    for part in file.fields(field):
         if part.number == 1:
-            domain = text(wire, part)
+            domain = file.text(part)
         elif part.number == 2:  # noqa: PLR2004 - OperatorSetIdProto.version
             version = part.value
     return version if domain in {"", "ai.onnx"} else 0

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.core.regular_files import open_regular
-from assembler.onnx_file.fields import Allowance, Field, Wire, fields, packed_numbers, text
+from assembler.onnx_file.allowance import Allowance, CountedFile
 from assembler.onnx_file.header import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from assembler.onnx_file.wire import Field
 
 # onnx.proto's numbers of fields
 _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _GRAPH, _OPSETS, _FUNCTIONS = 1, 2, 3, 7, 8, 25
@@ -49,35 +50,35 @@ def read_origin(path: Path) -> Origin:
     """
     version, functions, words, opsets, sizes = 0, 0, ["", ""], {}, []
     with problems_of(str(path)), open_regular(path) as stream:
-        wire = Wire(stream, Allowance())
-        for found in fields(wire, 0, stream.seek(0, os.SEEK_END)):
+        file = CountedFile(stream, Allowance())
+        for found in file.fields(file.whole):
             if found.number == _IR_VERSION:
                 version = found.value
             elif found.number in {_PRODUCER, _PRODUCER_VERSION}:
-                words[found.number - _PRODUCER] = text(wire, found)
+                words[found.number - _PRODUCER] = file.text(found)
             elif found.number == _OPSETS:
-                domain, number = _opset(wire, found)
+                domain, number = _opset(file, found)
                 opsets[domain or "ai.onnx"] = number
             elif found.number == _FUNCTIONS:
                 functions += 1
             elif found.number == _GRAPH:
-                sizes += list(_sizes(wire, found))
+                sizes += list(_sizes(file, found))
     return Origin(version, " ".join(filter(None, words)), opsets, sum(sizes), len(sizes), functions)
 
 
-def _opset(wire: Wire, field: Field) -> tuple[str, int]:
+def _opset(file: CountedFile, field: Field) -> tuple[str, int]:
     domain, version = "", 0
-    for part in fields(wire, field.start, field.length):
-        domain = text(wire, part) if part.number == 1 else domain
+    for part in file.fields(field):
+        domain = file.text(part) if part.number == 1 else domain
         version = part.value if part.number == 2 else version  # noqa: PLR2004 - OperatorSetIdProto.version
     return domain, version
 
 
-def _sizes(wire: Wire, graph: Field) -> Iterator[int]:
-    for part in fields(wire, graph.start, graph.length):
+def _sizes(file: CountedFile, graph: Field) -> Iterator[int]:
+    for part in file.fields(graph):
         if part.number == _GRAPH_INITIALIZER:
             dims: list[int] = []
-            for entry in fields(wire, part.start, part.length):
+            for entry in file.fields(part):
                 if entry.number == _TENSOR_DIMS:
-                    dims += packed_numbers(wire, entry) if entry.length else [entry.value]
+                    dims += file.numbers(entry)
             yield math.prod(dims)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from assembler.core.tensors import Dim, TensorType, Variable
-from assembler.onnx_file.fields import Field, TooLargeError, Wire, fields, text
+from assembler.onnx_file.allowance import CountedFile, TooLargeError
+
+if TYPE_CHECKING:
+    from assembler.onnx_file.wire import Field
 
 _NEGATIVE = 1 << 63
 #: As deep as types may be nested: ONNX Runtime knows an optional of a sequence of maps of tensors.
@@ -20,41 +25,41 @@ _ELEMENT_TYPES = {
 _TENSOR, _SEQUENCE, _MAP, _OPAQUE, _SPARSE, _OPTIONAL = 1, 4, 5, 7, 8, 9
 
 
-def named_type(wire: Wire, field: Field) -> tuple[str, TensorType]:
+def named_type(file: CountedFile, field: Field) -> tuple[str, TensorType]:
     """Return the name and the type of an input or output, which a ValueInfoProto is.
 
     Raises:
         ValueError: It is damaged, or its type is nested too deep.
     """
     name, found = "", TensorType(None, None)
-    for part in fields(wire, field.start, field.length):
+    for part in file.fields(field):
         if part.number == 1:
-            name = text(wire, part)
-    for part in fields(wire, field.start, field.length):
+            name = file.text(part)
+    for part in file.fields(field):
         if part.number == 2:  # noqa: PLR2004 - ValueInfoProto.type
-            found = _type(wire, part, name)
+            found = _type(file, part, name)
     return name, found
 
 
-def _type(wire: Wire, field: Field, name: str) -> TensorType:
+def _type(file: CountedFile, field: Field, name: str) -> TensorType:
     found = TensorType(None, None)
-    for part in fields(wire, field.start, field.length):
+    for part in file.fields(field):
         if part.number == _TENSOR:
-            found = _tensor(wire, part, name)
+            found = _tensor(file, part, name)
         else:
-            found = TensorType(_container(wire, part, 0) or found.dtype, found.dims)
+            found = TensorType(_container(file, part, 0) or found.dtype, found.dims)
     return found
 
 
-def _tensor(wire: Wire, field: Field, name: str) -> TensorType:
+def _tensor(file: CountedFile, field: Field, name: str) -> TensorType:
     element, dims = None, None
-    for part in fields(wire, field.start, field.length):
+    for part in file.fields(field):
         if part.number == 1:  # Tensor.elem_type
             element = _element(part.value)
         elif part.number == 2:  # noqa: PLR2004 - Tensor.shape
-            entries = [dim for dim in fields(wire, part.start, part.length) if dim.number == 1]
-            wire.allowance.spend_text(len(entries) * len(name))  # which names the dims that have none
-            dims = tuple(_dim(wire, dim, f"{name}.{axis}") for axis, dim in enumerate(entries))
+            entries = [dim for dim in file.fields(part) if dim.number == 1]
+            file.allowance.spend_text(len(entries) * len(name))  # which names the dims that have none
+            dims = tuple(_dim(file, dim, f"{name}.{axis}") for axis, dim in enumerate(entries))
     return TensorType(element, dims)
 
 
@@ -63,38 +68,38 @@ def _element(number: int) -> str | None:
     return _ELEMENT_TYPES.get(number, f"element type {number}") if number else None
 
 
-def _container(wire: Wire, field: Field, depth: int) -> str | None:
+def _container(file: CountedFile, field: Field, depth: int) -> str | None:
     """Return the name of what a field of a TypeProto says, or `None` if it says nothing of the type."""
     if depth == _DEEPEST:
         message = "a type in it is nested too deep"
         raise TooLargeError(message)
-    inside = {part.number: part for part in fields(wire, field.start, field.length)}
+    inside = {part.number: part for part in file.fields(field)}
     if field.number in {_TENSOR, _SPARSE}:
         element = (_element(inside[1].value) if 1 in inside else None) or "any"
         return element if field.number == _TENSOR else f"sparse({element})"
     if field.number in {_SEQUENCE, _OPTIONAL}:
         outer = "sequence" if field.number == _SEQUENCE else "optional"
-        return f"{outer}({_inner(wire, inside.get(1), depth)})"
+        return f"{outer}({_inner(file, inside.get(1), depth)})"
     if field.number == _MAP:
         key = (_element(inside[1].value) if 1 in inside else None) or "any"
-        return f"map({key}, {_inner(wire, inside.get(2), depth)})"
+        return f"map({key}, {_inner(file, inside.get(2), depth)})"
     if field.number == _OPAQUE:
-        return f"opaque({', '.join(text(wire, inside[number])[:100] for number in (1, 2) if number in inside)})"
+        return f"opaque({', '.join(file.text(inside[number])[:100] for number in (1, 2) if number in inside)})"
     return None
 
 
-def _inner(wire: Wire, field: Field | None, depth: int) -> str:
+def _inner(file: CountedFile, field: Field | None, depth: int) -> str:
     if field is None:
         return "any"
-    said = (_container(wire, part, depth + 1) for part in fields(wire, field.start, field.length))
+    said = (_container(file, part, depth + 1) for part in file.fields(field))
     return next((name for name in said if name is not None), "any")
 
 
-def _dim(wire: Wire, field: Field, default: str) -> Dim:
-    for part in fields(wire, field.start, field.length):
+def _dim(file: CountedFile, field: Field, default: str) -> Dim:
+    for part in file.fields(field):
         if part.number == 1 and 0 <= part.value < _NEGATIVE:
             return part.value  # exporters write -1, a large number in this encoding, for a dim that is open
         if part.number == 2:  # noqa: PLR2004 - Dimension.dim_param
-            name = text(wire, part)
+            name = file.text(part)
             return Variable(name or default, told=bool(name))
     return Variable(default)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from assembler.core.errors import SourceError
 from assembler.core.file_forms import hint_of
 from assembler.core.problems import Problem
-from assembler.onnx_file.structure import UnboundedError, require_bounded_stream
+from assembler.onnx_file.expansion import UnboundedError
+from assembler.onnx_file.structure import require_bounded_stream
 
 if TYPE_CHECKING:
     from pathlib import Path

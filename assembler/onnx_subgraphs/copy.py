@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
 from assembler.core.regular_files import open_inside, open_regular
+from assembler.onnx_file.allowance import Allowance
 from assembler.onnx_file.external_data import external_data
-from assembler.onnx_file.fields import Allowance
 from assembler.onnx_file.header import header_problem
 from assembler.onnx_subgraphs.bounds import require_bounded_source
 from assembler.sources.opened_file import MOST_BYTES, copied, no_room, require_digest, unreadable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from assembler.core.regular_files import open_regular
 from assembler.forms.form import Misnamed, SourceForm
+from assembler.onnx_file.allowance import Allowance
 from assembler.onnx_file.external_data import external_data
-from assembler.onnx_file.fields import Allowance
 from assembler.onnx_subgraphs.peeking import peek
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
 from assembler.core.regular_files import OutsideError
+from assembler.onnx_file.allowance import Allowance
 from assembler.onnx_file.external_data import ExternalData, external_data
-from assembler.onnx_file.fields import Allowance
 from assembler.onnx_file.header import OnnxHeader, header_of, header_problem
 from assembler.onnx_subgraphs.bounds import require_bounded_source
 from assembler.spec.files import open_named

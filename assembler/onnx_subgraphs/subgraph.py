@@ -16,8 +16,9 @@ from onnx import helper, numpy_helper
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
 from assembler.isolation.onnx_tools import check, inlined
-from assembler.onnx_file.external_data import PATHS, ExternalData
+from assembler.onnx_file.external_data import ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
+from assembler.onnx_file.messages import PATHS
 from assembler.onnx_model.fragment import INLINE_BYTES, tensor_proto
 from assembler.onnx_model.nesting import all_nodes
 from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,12 +9,14 @@ import onnx
 from onnx.external_data_helper import load_external_data_for_tensor
 
 from assembler.core.regular_files import open_regular
-from assembler.onnx_file.wire import Field, content, fields
+from assembler.onnx_file.wire import content, fields, whole
 from assembler.onnx_model.nesting import read_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
+
+    from assembler.onnx_file.wire import Field
 
 # onnx.proto's numbers of fields
 _GRAPH, _OPSETS, _NODE, _INITIALIZER, _NAME = 7, 8, 1, 5, 8
@@ -75,10 +76,10 @@ def _walked(stream: BinaryIO) -> tuple[list[onnx.NodeProto], dict[str, Field], l
     nodes: list[onnx.NodeProto] = []
     places: dict[str, Field] = {}
     opsets: list[onnx.OperatorSetIdProto] = []
-    for found in fields(stream, 0, stream.seek(0, os.SEEK_END)):
+    for found in fields(stream, whole(stream)):
         if found.number == _OPSETS:
             opsets.append(onnx.OperatorSetIdProto.FromString(content(stream, found)))
-        for part in fields(stream, found.start, found.end) if found.number == _GRAPH else ():
+        for part in fields(stream, found) if found.number == _GRAPH else ():
             if part.number == _NODE:
                 nodes.append(onnx.NodeProto.FromString(content(stream, part)))
             elif part.number == _INITIALIZER:
@@ -87,7 +88,7 @@ def _walked(stream: BinaryIO) -> tuple[list[onnx.NodeProto], dict[str, Field], l
 
 
 def _names(stream: BinaryIO, tensor: Field) -> Iterator[str]:
-    for entry in fields(stream, tensor.start, tensor.end):
+    for entry in fields(stream, tensor):
         if entry.number == _NAME:
             yield content(stream, entry).decode()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.core.regular_files import is_utf8
-from assembler.onnx_file.structure import UnboundedError, require_bounded
+from assembler.onnx_file.expansion import UnboundedError
+from assembler.onnx_file.structure import require_bounded
 
 #: ONNX Runtime's own format, which it recognises by this suffix only. It has no functions.
 _OWN_FORMAT = ".ort"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.tensors import DTYPES, Variable
 from assembler.onnx_file.origin import read_origin
-from assembler.onnx_file.skeleton import read_skeleton
+from assembler.onnx_model.skeleton import read_skeleton
 from assembler.workflows.engines import foreign_operators, verdicts
 
 if TYPE_CHECKING:

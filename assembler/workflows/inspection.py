@@ -9,7 +9,7 @@ from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
 from assembler.interface.tasks import SentenceTask
 from assembler.onnx_file.header import OnnxHeader, read_header
-from assembler.onnx_file.skeleton import read_skeleton
+from assembler.onnx_model.skeleton import read_skeleton
 from assembler.runtime.bounds import require_bounded_model
 from assembler.runtime.metadata import Metadata
 from assembler.workflows.engines import foreign_operators, verdicts

@@ -10,7 +10,8 @@ from onnx import TensorProto, helper
 
 from assembler import ModelError
 from assembler.cli.main import main
-from assembler.onnx_file.structure import DEEPEST_CALL, DEEPEST_GRAPH, UnboundedError, require_bounded
+from assembler.onnx_file.expansion import DEEPEST_CALL, UnboundedError
+from assembler.onnx_file.structure import DEEPEST_GRAPH, require_bounded
 from assembler.runtime import Tagger
 
 if TYPE_CHECKING:

@@ -62,6 +62,18 @@ def test_the_header_gives_inputs_without_initializers_and_outputs(folder: Path) 
     assert header.opset == 17
 
 
+@pytest.mark.parametrize(
+    "more", [b"\x38\x05", b"\x3d\x00\x00\x00\x00"], ids=["a graph that is a number", "a graph of four bytes"]
+)
+def test_a_field_of_another_wire_type_is_skipped_as_protobuf_does(folder: Path, more: bytes) -> None:
+    path = folder / "lm.onnx"
+    expected = read_header(path)
+    path.write_bytes(path.read_bytes() + more)
+    assert [port.name for port in onnx.load(path).graph.output] == [*expected.outputs]
+    found = read_header(path)
+    assert (found.inputs, found.outputs) == (expected.inputs, expected.outputs)
+
+
 def test_a_spec_that_fits_the_file_has_no_problems(folder: Path) -> None:
     assert told(folder) == []
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import onnx
 from google.protobuf.message import DecodeError
 
 from assembler.core.regular_files import open_regular
-from assembler.onnx_file.fields import Allowance, Field, Wire, fields, text
+from assembler.onnx_file.allowance import Allowance, CountedFile
 from assembler.onnx_file.header import problems_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from assembler.onnx_file.wire import Field
 
 # onnx.proto's numbers of fields
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER, _TENSOR_NAME = 7, 1, 5, 8
@@ -27,24 +28,22 @@ def read_skeleton(path: Path) -> onnx.GraphProto:
     """
     graph = onnx.GraphProto()
     with problems_of(str(path)), open_regular(path) as stream:
-        wire = Wire(stream, Allowance())
-        for found in fields(wire, 0, stream.seek(0, os.SEEK_END)):
+        file = CountedFile(stream, Allowance())
+        for found in file.fields(file.whole):
             if found.number == _MODEL_GRAPH:
-                _read(wire, found, graph)
+                _read(file, found, graph)
     return graph
 
 
-def _read(wire: Wire, field: Field, graph: onnx.GraphProto) -> None:
-    for part in fields(wire, field.start, field.length):
+def _read(file: CountedFile, field: Field, graph: onnx.GraphProto) -> None:
+    for part in file.fields(field):
         if part.number == _GRAPH_NODE:
-            wire.allowance.spend_text(part.length)
-            wire.stream.seek(part.start)
             try:
-                graph.node.append(onnx.NodeProto.FromString(wire.stream.read(part.length)))
+                graph.node.append(onnx.NodeProto.FromString(file.content(part)))
             except DecodeError as err:
                 message = "an operator is damaged"
                 raise ValueError(message) from err
         elif part.number == _GRAPH_INITIALIZER:
-            for entry in fields(wire, part.start, part.length):
+            for entry in file.fields(part):
                 if entry.number == _TENSOR_NAME:
-                    graph.initializer.add(name=text(wire, entry))
+                    graph.initializer.add(name=file.text(entry))
