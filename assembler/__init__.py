@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from assembler.forms.form import Misnamed, SourceForm
     from assembler.forms.opened import Classified, Joined, OpenedSource, SourceModel, Tagged
     from assembler.forms.source import Setting, Source
-    from assembler.interface.tables import Words
+    from assembler.interface.table_inputs import Words
     from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
     from assembler.parts.registry import register
     from assembler.sources.location import local_file
     from assembler.sources.opened_file import open_source
-    from assembler.spec.model import Spec
     from assembler.spec.reading import load_spec
+    from assembler.spec.stack_spec import Spec
     from assembler.weights.decisions import SentenceLabels, TokenLabels
     from assembler.weights.protocol import Weights
     from assembler.weights.tables import TableWeights
@@ -86,12 +86,12 @@ _HOMES = {
     "assembler.forms.source": ("Setting", "Source"),
     "assembler.sources.location": ("local_file",),
     "assembler.sources.opened_file": ("open_source",),
-    "assembler.interface.tables": ("Words",),
+    "assembler.interface.table_inputs": ("Words",),
     "assembler.weights.tables": ("TableWeights",),
     "assembler.weights.decisions": ("SentenceLabels", "TokenLabels"),
     "assembler.weights.protocol": ("Weights",),
     "assembler.core.problems": ("Problem",),
-    "assembler.spec.model": ("Spec",),
+    "assembler.spec.stack_spec": ("Spec",),
     "assembler.spec.reading": ("load_spec",),
     "assembler.workflows.verification": ("Verified", "verify"),
     "assembler.core.tensors": ("TensorType", "Variable"),

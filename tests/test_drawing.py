@@ -22,7 +22,7 @@ from assembler.drawing.mermaid import mermaid
 from assembler.drawing.positions import settled
 from assembler.drawing.svg import measured, svg
 from assembler.spec.reading import load_spec, parse_spec
-from assembler.wiring import names
+from assembler.wiring import references
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def test_mermaid_draws_inputs_and_outputs_as_stadiums_and_parts_as_boxes() -> No
 def test_odd_weights_are_shown_as_they_are(
     draw: Callable[[Wiring], str], weights: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(names, "weights_problems", lambda *_: ())  # which would refuse such paths
+    monkeypatch.setattr(references, "weights_problems", lambda *_: ())  # which would refuse such paths
     drawing = draw(changed(("tagger.embeddings.0", weights)))
     assert texts(drawing).count(shown) == 1
     assert len(texts(drawing)) == len(texts(draw(demo())))
@@ -203,7 +203,7 @@ def test_odd_weights_are_shown_as_they_are(
 
 @pytest.mark.parametrize("weights", ODD_WEIGHTS)
 def test_odd_weights_leave_the_statements_of_mermaid_as_they_are(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "weights_problems", lambda *_: ())  # which would refuse such paths
+    monkeypatch.setattr(references, "weights_problems", lambda *_: ())  # which would refuse such paths
     usual, odd = mermaid(demo()).split("\n"), mermaid(changed(("tagger.embeddings.0", weights))).split("\n")
     (line,) = set(odd) - set(usual)
     assert len(odd) == len(usual)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from assembler.benchmark.results import Footprint
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.forms.source import Source
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
     Sentences = Sequence[Sequence[str]]
 

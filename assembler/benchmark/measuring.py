@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from assembler.benchmark.device import PROCESSOR
 from assembler.benchmark.footprint import footprint
-from assembler.benchmark.machine import Peak, describe, system_load
+from assembler.benchmark.hardware import Peak, describe, system_load
 from assembler.benchmark.results import Report, Speed
 from assembler.benchmark.ways import compiled_ways, flair_source, flair_way, model_way, spread
 from assembler.benchmark.work import operations, widest
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from assembler.benchmark.ways import Way
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.proof.parity import TaggedTokens
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.workflows.order import Progress
 
     Sentences = Sequence[list[str]]

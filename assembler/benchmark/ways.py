@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assembler.forms.opened import SourceModel
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
     Sentences = Sequence[list[str]]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from assembler.cli.printing import bytes_text, format_option, one_line, print_json, print_step
 from assembler.cli.profile_names import known_profiles
-from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

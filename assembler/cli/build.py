@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from assembler.cli.printing import bytes_text, format_option, one_line, print_json, print_step, printable
 from assembler.cli.profile_names import known_profiles
-from assembler.cli.reporting import bytes_text, format_option, one_line, print_json, print_step, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import EXIT_PROBLEM, format_option, print_json, print_problems, print_step
+from assembler.cli.printing import EXIT_PROBLEM, format_option, print_json, print_problems, print_step
 from assembler.cli.streams import reader_may_leave
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from assembler.cli.reporting import one_line
+from assembler.cli.printing import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

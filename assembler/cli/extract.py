@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
+from assembler.cli.printing import bytes_text, format_option, one_line, print_json
 
 
 @click.command()
@@ -27,7 +27,7 @@ def command(
     Without --from it begins at the model's inputs, without --to it ends at its outputs. `assemble inspect MODEL` shows
     these. Inputs of MODEL that the part needs beside are inputs of the part.
     """
-    from assembler.workflows.extraction import extract
+    from assembler.workflows.part_extraction import extract
 
     if between is not None:
         first, comma, last = between.rpartition(",")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
+from assembler.cli.printing import bytes_text, format_option, one_line, print_json
 
 if TYPE_CHECKING:
     from assembler.workflows.foreign_file import ForeignFile

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assembler.cli.reporting import EXIT_BUG, EXIT_PROBLEM, one_line, printable, report_error
+from assembler.cli.printing import EXIT_BUG, EXIT_PROBLEM, one_line, printable, report_error
 from assembler.cli.streams import drop_stdout, standard_streams
 from assembler.core.errors import AssemblerError
 from assembler.core.problems import nearest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import bytes_text, format_option, one_line, print_json
+from assembler.cli.printing import bytes_text, format_option, one_line, print_json
 
 
 @click.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from assembler.cli.reporting import format_option, print_json
+from assembler.cli.printing import format_option, print_json
 
 
 @click.command()

@@ -12,8 +12,8 @@ import click
 
 from assembler.cli.columns import write_columns
 from assembler.cli.interruption import answered
+from assembler.cli.printing import format_option, json_text, one_line
 from assembler.cli.raw_text import noticed
-from assembler.cli.reporting import format_option, json_text, one_line
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.core.regular_files import MOST_TEXT

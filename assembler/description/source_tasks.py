@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources
     from assembler.weights.decisions import TokenLabels
     from assembler.wiring.graph import Wiring
-    from assembler.wiring.tasks import Task
+    from assembler.wiring.stack_tasks import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

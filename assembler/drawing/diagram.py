@@ -10,7 +10,7 @@ from assembler.core.tensors import UNKNOWN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.spec.model import Node
+    from assembler.spec.stack_spec import Node
     from assembler.wiring.graph import Edge, Wiring
 
 #: What a box represents.

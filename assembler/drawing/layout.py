@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from itertools import pairwise, starmap
 from typing import TYPE_CHECKING, TypeAlias
 
-from assembler.drawing.layers import layered
+from assembler.drawing.layering import layered
 from assembler.drawing.positions import positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from assembler.drawing.diagram import Arrow, Box, Diagram
-    from assembler.drawing.layers import Layers
+    from assembler.drawing.layering import Layers
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from assembler.drawing.layers import Layers
+    from assembler.drawing.layering import Layers
 
 #: How often the places are swept back and forth: for short lines, for labels beside their boxes, for straight lines.
 #: The last two only push, so more of them would drive the boxes apart.

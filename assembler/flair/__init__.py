@@ -24,7 +24,7 @@ from flair.models import SequenceTagger
 from tqdm import tqdm
 
 from assembler.flair.sentences import Settled, placed, refuse
-from assembler.flair.texts import OnnxTextClassifier
+from assembler.flair.text_classifier import OnnxTextClassifier
 from assembler.runtime import Tagger, decode_spans
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assembler.core.names import LARGEST_SIZE
+from assembler.core.name_rules import LARGEST_SIZE
 from assembler.flair_checkpoints.trust import damaged
 
 if TYPE_CHECKING:

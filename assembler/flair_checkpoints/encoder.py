@@ -13,7 +13,7 @@ import torch
 from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
 
 from assembler.flair_checkpoints.stored_encoder import ARCHITECTURES
-from assembler.interface.encoders import Subtokens
+from assembler.interface.encoder_inputs import Subtokens
 from assembler.weights.encoders import Activation, EncoderLayer, EncoderWeights, Normalisation
 from assembler.weights.layers import Linear
 

@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.interface.language_models import Characters
-from assembler.interface.tables import PieceModel, Words
+from assembler.interface.language_model_inputs import Characters
+from assembler.interface.table_inputs import PieceModel, Words
 from assembler.weights.heads import CrfWeights, TaggerHeadWeights
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.layers import Linear, Recurrent, RecurrentDirection

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flair.models import LanguageModel, MultitaskModel, SequenceTagger, TextClassifier, TokenClassifier
 
-from assembler.core.names import NAME
+from assembler.core.name_rules import NAME
 from assembler.flair_checkpoints.acceptance import (
     check_classifier,
     check_language_model,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from assembler.core.names import LARGEST_SIZE
+from assembler.core.name_rules import LARGEST_SIZE
 from assembler.flair_checkpoints.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
 
 if TYPE_CHECKING:

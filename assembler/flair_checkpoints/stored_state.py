@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from flair.data import Dictionary
 
-from assembler.core.names import LARGEST_SIZE
+from assembler.core.name_rules import LARGEST_SIZE
 from assembler.flair_checkpoints.stored_dictionary import check_dictionary, is_text
 from assembler.flair_checkpoints.stored_encoder import plain_encoder
 from assembler.flair_checkpoints.trust import damaged, refuse

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError
-from assembler.core.names import NAME
+from assembler.core.name_rules import NAME
 from assembler.core.problems import Problem
 from assembler.core.tensors import DTYPES, TensorType, Variable
 from assembler.initialisation.naming import joined_name, quoted, stack_name

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from assembler.forms.source import Setting, Source
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 
 def peek_all(sources: Sequence[Source], setting: Setting) -> dict[str, StackHeader | str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.forms.source import Setting, Source
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: How deep specs may be in each other, and how often one may be read for a stack.
 _DEEPEST, _MOST = 8, 64

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from assembler.onnx_file.header import OnnxHeader
     from assembler.onnx_model.emitter import Emitter
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
 

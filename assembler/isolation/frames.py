@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from assembler.core.element_types import beyond_numpy, element_type, numpy_type
-from assembler.isolation.values import flat, whole
+from assembler.isolation.flat_values import flat, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

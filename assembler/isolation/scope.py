@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assembler.isolation.process import Worker
 from assembler.isolation.session import IsolatedSession
-from assembler.runtime.loading import LOADER
+from assembler.runtime.loaded_model import LOADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import numpy as np
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.isolation.frames import Frame
-from assembler.isolation.running import shown
+from assembler.isolation.model_runs import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

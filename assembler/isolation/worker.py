@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from assembler.isolation.frames import Frame
-from assembler.isolation.running import run_session
+from assembler.isolation.model_runs import run_session
 from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:

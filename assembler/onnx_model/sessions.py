@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.isolation.running import all_shown, run_session
+from assembler.isolation.model_runs import all_shown, run_session
 from assembler.isolation.scope import current, isolated
 from assembler.isolation.session import IsolatedSession
 from assembler.runtime.engine import ort

@@ -21,10 +21,10 @@ from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_file.messages import PATHS
 from assembler.onnx_model.fragment import INLINE_BYTES, tensor_proto
 from assembler.onnx_model.nesting import all_nodes
+from assembler.onnx_subgraphs.conversion import at_opset
 from assembler.onnx_subgraphs.copy import OnnxCopy, copy_onnx
 from assembler.onnx_subgraphs.lifting import lift
 from assembler.onnx_subgraphs.normalising import FREE_INITIALIZERS, TooDenseError, normalise
-from assembler.onnx_subgraphs.opsets import at_opset
 from assembler.onnx_subgraphs.output_types import require_shapes, with_inferred_outputs
 from assembler.sources.location import local_file
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType
 from assembler.parts.kind import Kind, PartView, Port, Ports
-from assembler.parts.padding import SENTENCES, emit_first, emit_grid, emit_last, token_dims
+from assembler.parts.sentence_grids import SENTENCES, emit_first, emit_grid, emit_last, token_dims
 
 if TYPE_CHECKING:
     from assembler.core.tensors import Dim

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from assembler.core.names import LARGEST_SIZE, NAME
+from assembler.core.name_rules import LARGEST_SIZE, NAME
 from assembler.core.tensors import Open, TensorType, Variable
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 

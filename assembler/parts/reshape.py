@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from assembler.core.names import LARGEST_SIZE, NAME
+from assembler.core.name_rules import LARGEST_SIZE, NAME
 from assembler.core.tensors import UNKNOWN, Dim, TensorType, Variable
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
 

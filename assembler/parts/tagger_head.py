@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.core.names import LARGEST_SIZE
+from assembler.core.name_rules import LARGEST_SIZE
 from assembler.core.tensors import TensorType, Variable
 from assembler.parts.class_probabilities import class_probabilities, emit_inside
 from assembler.parts.kind import Kind, PartView, Port, Ports

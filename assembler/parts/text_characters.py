@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from assembler.core.arrays import Array
-    from assembler.interface.language_models import Characters
+    from assembler.interface.language_model_inputs import Characters
     from assembler.onnx_model.emitter import Emitter
 
 _SENTENCES, _CHARACTERS = Variable("sentences"), Variable("text_characters")

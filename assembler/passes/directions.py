@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import helper
 
-from assembler.onnx_model.graph import attribute
+from assembler.onnx_model.graph_reader import attribute
 from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:

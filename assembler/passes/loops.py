@@ -29,14 +29,14 @@ from assembler.onnx_model.emitter import Emitter
 from assembler.onnx_model.facts import Loop, Reset
 from assembler.onnx_model.type_protos import element_number
 from assembler.passes.cells import emit_gru, emit_lstm
-from assembler.passes.language_models import SHUT, language_models, reset_column, with_reset_row
+from assembler.passes.language_model_nodes import SHUT, language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from assembler.onnx_model.emitter import Body
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.onnx_model.model import Model
-    from assembler.passes.language_models import LanguageModelNodes
+    from assembler.passes.language_model_nodes import LanguageModelNodes
 
 _FLOAT32, _INT64 = "float32", "int64"
 

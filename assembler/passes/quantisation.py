@@ -29,7 +29,7 @@ from assembler.passes.sampled_states import sampled_states
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.onnx_model.model import Model
 
 _FLOAT32 = 1

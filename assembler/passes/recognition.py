@@ -14,7 +14,7 @@ import onnx
 from onnx import numpy_helper
 
 from assembler.onnx_model.facts import LanguageModel
-from assembler.onnx_model.graph import Graph, attribute
+from assembler.onnx_model.graph_reader import Graph, attribute
 from assembler.passes.recurrent_layers import recurrent_layers
 
 if TYPE_CHECKING:

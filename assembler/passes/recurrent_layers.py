@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.onnx_model.graph import attribute
+from assembler.onnx_model.graph_reader import attribute
 
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.onnx_model.graph import Graph
+    from assembler.onnx_model.graph_reader import Graph
 
 #: The inputs of a recurrent layer up to the biases: X, W, R, B; the lengths are the next.
 _WITH_BIASES = 4

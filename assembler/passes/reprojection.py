@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.onnx_model.graph import attribute
+from assembler.onnx_model.graph_reader import attribute
 from assembler.passes.recurrent_layers import recurrent_layers
 from assembler.passes.rewriting import Rewriting, changed
 
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.onnx_model.model import Model
 
 

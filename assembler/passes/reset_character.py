@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.onnx_model.facts import Reset
-from assembler.passes.language_models import SHUT, language_models, reset_column, with_reset_row
+from assembler.passes.language_model_nodes import SHUT, language_models, reset_column, with_reset_row
 from assembler.passes.rewriting import Rewriting, changed
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.onnx_model.facts import Reset
 from assembler.onnx_model.fragment import tensor_proto
-from assembler.onnx_model.graph import Graph
+from assembler.onnx_model.graph_reader import Graph
 from assembler.onnx_model.names import Names, NameTakenError
 from assembler.onnx_model.nesting import inner_names, read_by, tensor_names
 from assembler.onnx_model.renaming import name_nodes, rename_tensors

@@ -15,7 +15,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from assembler.core.arrays import Array
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
 
 #: The largest whole number that a weight becomes, and that two of one sign add up to before they are rounded:
 #: 255 (127 + 1) < 2**15.

@@ -16,7 +16,7 @@ from assembler.onnx_model.nesting import read_by
 from assembler.passes.rewriting import changed
 
 if TYPE_CHECKING:
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.passes.rewriting import Rewriting
 
 #: The number of lanes, and the characters of each.

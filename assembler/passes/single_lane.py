@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import onnx
 
     from assembler.core.arrays import Array
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.onnx_model.model import Model
 
 _LEVELS = 127

@@ -21,17 +21,17 @@ import numpy as np
 
 from assembler.onnx_model.emitter import Emitter
 from assembler.onnx_model.facts import Projection
-from assembler.onnx_model.graph import attribute
+from assembler.onnx_model.graph_reader import attribute
 from assembler.onnx_model.type_protos import element_number
 from assembler.passes.cells import emit_lstm
-from assembler.passes.language_models import SHUT
+from assembler.passes.language_model_nodes import SHUT
 from assembler.passes.recurrent_layers import recurrent_layers
 from assembler.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     import onnx
 
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.onnx_model.model import Model
 
 _FLOAT32, _INT64 = "float32", "int64"

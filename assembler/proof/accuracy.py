@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from assembler.description.source_tasks import SourceTask
     from assembler.proof.gold_text import GoldSentence
     from assembler.proof.parity import TaggedTokens
-    from assembler.proof.stepwise import Gap
-    from assembler.spec.model import Spec
+    from assembler.proof.stepwise_gaps import Gap
+    from assembler.spec.stack_spec import Spec
 
     #: How a sentence's labels are counted: by the label of each token, or by its spans.
     Counted = frozenset[tuple[int, int, str]]

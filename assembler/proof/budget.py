@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.proof.parity import Difference
     from assembler.proof.source_results import References
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: The difference that a lossy model's own score may have on another processor.
 _SAME_SCORE = 0.01

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assembler.proof.decoders import Tried
     from assembler.proof.parity import TaggedTokens
     from assembler.proof.samples import ProofText
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 
 #: The outputs of a file that decodes spans itself.

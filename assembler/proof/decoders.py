@@ -19,7 +19,7 @@ from assembler.core.problems import Problem
 from assembler.core.tensors import TensorType
 from assembler.onnx_model.sessions import open_session, run
 from assembler.proof.section import read_section
-from assembler.proof.stepwise import gap
+from assembler.proof.stepwise_gaps import gap
 from assembler.surgery.joining import tensor_names, value_info
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from assembler.onnx_model.fragment import Fragment
     from assembler.onnx_model.sessions import OpenSession
     from assembler.proof.section import Section
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
 #: How far scores may differ: they are sums and a softmax of the same numbers.

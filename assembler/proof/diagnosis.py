@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from assembler.proof.stepwise import Gap
+    from assembler.proof.stepwise_gaps import Gap
     from assembler.sources.opening import OpenSources
     from assembler.wiring.graph import Wiring
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assembler.core.problems import Mark
     from assembler.core.tensors import Dim
     from assembler.onnx_model.sessions import OpenSession
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
     #: The dims that a tensor declares; `None` where not even their number is known.
     Declared = Sequence[Dim] | None

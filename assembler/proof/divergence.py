@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assembler.proof.padding import Padding
-from assembler.proof.stepwise import Gap, gap
+from assembler.proof.stepwise_gaps import Gap, gap
 from assembler.proof.tapping import tapped_outputs
 from assembler.proof.text_inputs import text_interface
 from assembler.proof.trial_cases import try_parts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array, Arrays, RuntimeValue, RuntimeValues
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Reference
+    from assembler.spec.stack_spec import Reference
     from assembler.wiring.graph import Wiring
 
 #: How many sentences the embeddings are compared on.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from assembler.onnx_model.model import Model
     from assembler.onnx_model.sessions import OpenSession
     from assembler.proof.source_results import References
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: The engine, as records and reports call it.
 ENGINE = "onnx.reference"

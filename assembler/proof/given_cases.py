@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array
     from assembler.core.tensors import TensorType
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: The most bytes that a file of cases may have, and the most arrays in it.
 _MOST_BYTES, _MOST_ARRAYS = 1 << 30, 4096

@@ -15,7 +15,7 @@ from assembler.spec.files import read_named, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: Columns of CoNLL-U; of two columns, the second is the label; of any other number, as in IOB2 files, the third.
 _CONLLU, _PLAIN = 10, 2

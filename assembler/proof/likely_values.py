@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array
     from assembler.core.tensors import TensorType
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: Numbers that counts, axes and places often are.
 _WHOLE = (1, 2, 0, 3, 4, -1, 8, 5)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from assembler.description.source_tasks import SourceTask
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: The name of the spec's own sentences beside languages.
 OWN = "the spec's sentences"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from assembler.forms.opened import SourceModel
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: How many times the noise a score may differ. Between two runs of torch only some sums change their order; between
 #: torch and ONNX Runtime all of them do. Five builds of a released tagger (pos-english-fast), each on 64 sentences of

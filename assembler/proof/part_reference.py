@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.fragment import Fragment
-    from assembler.proof.stepwise import Gap
+    from assembler.proof.stepwise_gaps import Gap
     from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.surgery.stepwise import Stepwise
     from assembler.wiring.graph import Wiring
 

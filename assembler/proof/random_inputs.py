@@ -14,7 +14,7 @@ from assembler.core.problems import Problem
 from assembler.proof.text_inputs import declared_shapes
 from assembler.runtime.context import in_context
 from assembler.runtime.shapes import MOST_VALUES, FixedShapes
-from assembler.wiring.trials import bounds
+from assembler.wiring.trial_checks import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array
     from assembler.runtime.fill.rule import Encoded
     from assembler.runtime.interface import Interface
-    from assembler.spec.model import Drawn, Input, Spec
+    from assembler.spec.stack_spec import Drawn, Input, Spec
 
 #: Sizes for dynamic dims that no sentence fixes: the smallest, an odd one, a larger one.
 _SIZES = (1, 5, 33)

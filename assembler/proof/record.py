@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.description.metadata import PROOF, as_json
+from assembler.description.model_metadata import PROOF, as_json
 from assembler.proof.budget import losses_record
 from assembler.proof.coverage import missing
 from assembler.proof.noise import AT_MOST

@@ -11,7 +11,7 @@ from assembler.spec.schema import LARGEST_TOLERANCE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.proof.stepwise import Gap
+    from assembler.proof.stepwise_gaps import Gap
 
 
 def divergence_lines(gaps: Sequence[Gap]) -> list[str]:

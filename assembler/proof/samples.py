@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from assembler.core.errors import AssemblerError
     from assembler.core.problems import Mark
-    from assembler.interface.encoders import Subtokens
-    from assembler.spec.model import Spec
+    from assembler.interface.encoder_inputs import Subtokens
+    from assembler.spec.stack_spec import Spec
 
 #: One token, one character, and text that language models have not seen.
 HARD: tuple[tuple[str, ...], ...] = (

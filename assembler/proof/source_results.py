@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from assembler.proof.reference import Reference
     from assembler.proof.samples import ProofText
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.measured_text import MeasuredText
     from assembler.proof.parity import TaggedTokens
-    from assembler.proof.stepwise import Gap
-    from assembler.spec.model import Spec
+    from assembler.proof.stepwise_gaps import Gap
+    from assembler.spec.stack_spec import Spec
 
 #: Of a lossy model, texts of more characters are counted alone: a batch is padded to its longest text.
 _LONG = 200

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from assembler.forms.opened import SourceModel
     from assembler.proof.parity import TaggedTokens
+    from assembler.runtime.classifications import Classification
     from assembler.runtime.context import InContext
-    from assembler.runtime.labels import Classification
 
 #: The batch in which the source itself runs: in flair's order; and of like length at most. Its scores depend on it in
 #: their last bits, its time and memory a lot.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.core.arrays import Array
-    from assembler.interface.language_models import Characters
+    from assembler.interface.language_model_inputs import Characters
 
 _SEED = 20211
 _SEPARATORS = re.compile("[ \0]+")

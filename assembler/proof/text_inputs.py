@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.description.metadata import describe_interface, describe_tokenizers, describe_vocabularies
+from assembler.description.model_metadata import describe_interface, describe_tokenizers, describe_vocabularies
 from assembler.interface.fill_rules import RULES
 from assembler.runtime.context import in_context
 from assembler.runtime.interface import Interface
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
 #: How many sentences are checked together.

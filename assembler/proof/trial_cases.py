@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array, Arrays, RuntimeValues
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.surgery.stepwise import Stepwise
     from assembler.weights.protocol import Weights
     from assembler.wiring.graph import Wiring

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.proof.stepwise import Gap, gap
+from assembler.proof.stepwise_gaps import Gap, gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,12 +15,12 @@ from assembler.core.errors import ModelError
 from assembler.interface.ports import Tags
 from assembler.interface.tasks import SentenceTask, TokenTask
 from assembler.runtime.alphabet import Alphabet
+from assembler.runtime.classifications import Classification, ClassifiedSentence, Label
 from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface
-from assembler.runtime.labels import Classification, ClassifiedSentence, Label
-from assembler.runtime.language_model import LanguageModel
+from assembler.runtime.language_model_text import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.runtime.labels import ClassifiedSentence
+from assembler.runtime.classifications import ClassifiedSentence
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
 from assembler.runtime.sentence_head import SentenceHead
 from assembler.runtime.wanted import LABELS, Wanted
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.interface.tasks import SentenceTask
+    from assembler.runtime.classifications import Classification
     from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
-    from assembler.runtime.labels import Classification
     from assembler.runtime.runner import Progress
     from assembler.runtime.session import Provider
 

@@ -12,7 +12,7 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.interface.fields import damaged
 from assembler.interface.tasks import TokenTask
-from assembler.runtime.ports import FLOAT32, INT64, require_ports
+from assembler.runtime.port_checks import FLOAT32, INT64, require_ports
 from assembler.runtime.sentence import TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.wanted import require_shape, required

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from assembler.interface.fields import Fields, each
 from assembler.interface.ports import Output, Tags
-from assembler.interface.tables import PIECES, WORD_RULES
+from assembler.interface.table_inputs import PIECES, WORD_RULES
 from assembler.runtime.fill.inputs import read_input
 from assembler.runtime.fill.rule import Described, Input
-from assembler.runtime.language_model import LanguageModel
+from assembler.runtime.language_model_text import LanguageModel
 from assembler.runtime.pieces import Pieces
 from assembler.runtime.subtokens import Subtokenizer
 from assembler.runtime.vocabulary import Vocabulary

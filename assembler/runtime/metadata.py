@@ -13,7 +13,7 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.interface.fields import Fields, damaged, strings
 from assembler.runtime.interface import Interface
-from assembler.runtime.tasks import read_tasks
+from assembler.runtime.task_list import read_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

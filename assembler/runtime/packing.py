@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.runtime.interface import Interface
-    from assembler.runtime.language_model import LanguageModel
+    from assembler.runtime.language_model_text import LanguageModel
 
     Integers = NDArray[np.int64]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.interface.tables import PieceModel
+from assembler.interface.table_inputs import PieceModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ import numpy as np
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.interface.tasks import SentenceTask
-from assembler.runtime.labels import Classification, labels_of
-from assembler.runtime.ports import FLOAT32, require_ports
+from assembler.runtime.classifications import Classification, labels_of
+from assembler.runtime.port_checks import FLOAT32, require_ports
 from assembler.runtime.wanted import require_shape, required
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.runtime.binding import can_bind, run_bound
 from assembler.runtime.bounds import require_bounded_model
-from assembler.runtime.loading import LOADER
+from assembler.runtime.loaded_model import LOADER
 from assembler.runtime.wholeness import watched
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.runtime.fill.rule import Encoded
-    from assembler.runtime.loading import LoadedModel, Port
+    from assembler.runtime.loaded_model import LoadedModel, Port
 
 Provider: TypeAlias = "str | tuple[str, dict[str, str]]"
 

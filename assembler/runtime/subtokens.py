@@ -16,7 +16,7 @@ import numpy as np
 
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
-from assembler.interface.encoders import Subtokens
+from assembler.interface.encoder_inputs import Subtokens
 from assembler.runtime.cutting import NO_WORD, Cut, Piece
 from assembler.runtime.tokenizer_bounds import unbounded_steps
 

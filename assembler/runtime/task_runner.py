@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assembler.interface.tasks import Task
+    from assembler.runtime.classifications import Classification
     from assembler.runtime.context import InContext
     from assembler.runtime.interface import Interface
-    from assembler.runtime.labels import Classification
     from assembler.runtime.metadata import Metadata
     from assembler.runtime.runner import Progress
     from assembler.runtime.sentence import TaskTags

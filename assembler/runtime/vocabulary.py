@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from assembler.interface.tables import Words
+from assembler.interface.table_inputs import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.forms.source import Source
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: The hint for a path if there is no better one.
 RELATIVE = "paths are relative to the spec"

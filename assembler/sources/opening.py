@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from assembler.forms.form import SourceForm
     from assembler.forms.opened import OpenedSource, SourceModel
     from assembler.forms.source import Source
-    from assembler.spec.model import Node, Spec, WeightPath
+    from assembler.spec.stack_spec import Node, Spec, WeightPath
     from assembler.weights.protocol import Weights
 
 #: The most ports of all exported subgraphs together; a file counts once for each of its parts.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from assembler.core.arrays import Arrays
-    from assembler.interface.tables import Words
-    from assembler.spec.model import Node, Spec
+    from assembler.interface.table_inputs import Words
+    from assembler.spec.stack_spec import Node, Spec
 
 #: How many of the words that a table lacks are named.
 _SHOWN = 5

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from assembler.core.problems import Mark
     from assembler.parts.kind import Kind
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

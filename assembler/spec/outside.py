@@ -10,7 +10,7 @@ from assembler.parts.registry import kinds
 from assembler.spec.files import named_files
 
 if TYPE_CHECKING:
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 
 def is_closed(spec: Spec, location: str) -> bool:

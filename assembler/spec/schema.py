@@ -6,7 +6,7 @@ import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from assembler.core.names import LARGEST_SIZE, NAME, PUBLIC
+from assembler.core.name_rules import LARGEST_SIZE, NAME, PUBLIC
 from assembler.core.tensors import DTYPES
 from assembler.interface.fill_rules import RULES
 from assembler.passes.profiles import PROFILES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.core.names import LARGEST_SIZE, NAME
-from assembler.spec.model import Drawn, Trials
+from assembler.core.name_rules import LARGEST_SIZE, NAME
+from assembler.spec.stack_spec import Drawn, Trials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from assembler.core.names import PUBLIC
+from assembler.core.name_rules import PUBLIC
 from assembler.core.problems import Guesses, Known, Problem
 from assembler.spec.schema import LINE_END, REFERENCE
 

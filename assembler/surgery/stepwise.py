@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.forms.registry import reading
-from assembler.isolation.running import all_shown
+from assembler.isolation.model_runs import all_shown
 from assembler.onnx_model.sessions import first_line, open_session, run_all
 from assembler.surgery.single import OUTPUT, single_part
 from assembler.weights.several import SeveralWeights

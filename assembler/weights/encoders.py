@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
-    from assembler.interface.encoders import Subtokens
+    from assembler.interface.encoder_inputs import Subtokens
     from assembler.weights.layers import Linear
 
 #: `gelu` is the exact one, by the error function; `gelu_tanh` its approximation.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from assembler.interface.language_models import Characters
+from assembler.interface.language_model_inputs import Characters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

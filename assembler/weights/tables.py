@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
-    from assembler.interface.tables import PieceModel, Words
+    from assembler.interface.table_inputs import PieceModel, Words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

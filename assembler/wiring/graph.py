@@ -15,15 +15,15 @@ from assembler.core.problems import Known, Problem, in_order
 from assembler.core.tensors import UNKNOWN, TensorType
 from assembler.parts.kind import PartView, Port, Ports
 from assembler.parts.registry import kinds, running
-from assembler.wiring.names import Names, named_dims, resolve
-from assembler.wiring.tasks import Task, foreign_decisions, tasks_of
+from assembler.wiring.references import Names, named_dims, resolve
+from assembler.wiring.stack_tasks import Task, foreign_decisions, tasks_of
 from assembler.wiring.unify import Unifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from assembler.parts.kind import Kind
-    from assembler.spec.model import Node, Reference, Spec
+    from assembler.spec.stack_spec import Node, Reference, Spec
     from assembler.weights.protocol import Weights
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assembler.parts.kind import Port
-    from assembler.spec.model import Reference
+    from assembler.spec.stack_spec import Reference
     from assembler.wiring.graph import Edge, Wiring
 
 

@@ -13,7 +13,7 @@ from assembler.wiring.fills import fills
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from assembler.interface.language_models import Characters
+    from assembler.interface.language_model_inputs import Characters
     from assembler.wiring.fills import Fill
     from assembler.wiring.graph import Wiring
 

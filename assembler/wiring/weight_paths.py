@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assembler.core.problems import Guesses
-    from assembler.spec.model import Node, Spec, WeightPath
+    from assembler.spec.stack_spec import Node, Spec, WeightPath
 
 
 def weights_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.description.metadata import Description
+    from assembler.description.model_metadata import Description
     from assembler.onnx_model.fragment import Fragment
     from assembler.onnx_model.model import Model
     from assembler.proof.source_results import References
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
     from assembler.workflows.fitting import Opened
     from assembler.workflows.order import Order
@@ -122,7 +122,7 @@ def run_parts(given: Emitted) -> Emitted:
 
 def join_parts(given: Emitted) -> Joined:
     """Join the fragments, and describe the model."""
-    from assembler.description.metadata import describe
+    from assembler.description.model_metadata import describe
     from assembler.surgery.joining import join
 
     given.order.say("joining and lowering the parts")

@@ -25,7 +25,7 @@ from assembler.wiring.graph import wire
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 
 _SUFFIXES = (".yaml", ".yml")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from assembler.core.atomic_files import Stage
     from assembler.proof.proving import Proven
     from assembler.proof.source_results import References
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.workflows.building import Lowered
     from assembler.workflows.order import Order
 
@@ -133,7 +133,7 @@ def write(given: Lowered) -> Drafted:
 
 def check(given: Drafted) -> Drafted:
     """Run ONNX's checker on the draft, and see that it loads where no proof will."""
-    from assembler.onnx_model.checking import check_file
+    from assembler.onnx_model.onnx_checker import check_file
     from assembler.onnx_model.sessions import open_session
 
     given.order.say("checking the file")

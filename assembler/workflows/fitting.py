@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from assembler.forms.opened import Joined
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
     from assembler.workflows.order import Order, Read
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
     #: Called with a word on each step as it begins.
     Progress = Callable[[str], None]

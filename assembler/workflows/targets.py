@@ -18,7 +18,7 @@ from assembler.spec.files import parameter_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 _OTHER = "choose another file with -o"
 

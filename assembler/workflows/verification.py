@@ -14,9 +14,9 @@ from assembler.core.problems import Problem
 from assembler.interface.fields import damaged
 from assembler.interface.tasks import SentenceTask
 from assembler.isolation.scope import isolated
-from assembler.onnx_model.checking import check_file
 from assembler.onnx_model.digests import content_digest
 from assembler.onnx_model.model import Model
+from assembler.onnx_model.onnx_checker import check_file
 from assembler.onnx_model.sessions import open_session
 from assembler.proof.parity import BATCH_SIZES, compare
 from assembler.proof.task_results import ModelTask

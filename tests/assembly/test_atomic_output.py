@@ -225,7 +225,7 @@ def test_a_failed_build_keeps_the_external_data_that_was_there(
     def fail(path: Path) -> None:
         raise RuntimeError(path.name)
 
-    monkeypatch.setattr("assembler.onnx_model.checking.check_file", fail)
+    monkeypatch.setattr("assembler.onnx_model.onnx_checker.check_file", fail)
     with pytest.raises(RuntimeError):
         shop.build(spec, external_above=0)
     assert older.data.read_bytes() == before

@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.workflows.assembly import assemble
-from assembler.workflows.extraction import extract
+from assembler.workflows.part_extraction import extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from assembler.parts import recurrent, registry
 from assembler.proof import divergence, random_inputs
 from assembler.proof.parity import compare
 from assembler.proof.samples import BUILT_IN, HARD
-from assembler.proof.stepwise import gap
+from assembler.proof.stepwise_gaps import gap
 from assembler.proof.task_results import ModelTask
 from assembler.runtime import TaggedSentence
 
@@ -310,7 +310,7 @@ def test_checker_load_and_parity_come_before_the_name(
 ) -> None:
     spec, target = shop.spec(folder), folder / "stack.onnx"
     seen: list[str] = []
-    from assembler.onnx_model import checking
+    from assembler.onnx_model import onnx_checker
     from assembler.proof import tag_reference
 
     def watched(name: str, function: Callable[..., object]) -> Callable[..., object]:
@@ -322,7 +322,7 @@ def test_checker_load_and_parity_come_before_the_name(
 
         return call
 
-    monkeypatch.setattr(checking, "check_file", watched("checker", checking.check_file))
+    monkeypatch.setattr(onnx_checker, "check_file", watched("checker", onnx_checker.check_file))
 
     def load(path: Path, *_: object, **options: bool) -> ModelTask:
         seen.append("load")

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.onnx_model.renaming import rename_tensors
-from assembler.onnx_subgraphs.opsets import plain_reason
+from assembler.onnx_subgraphs.conversion import plain_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

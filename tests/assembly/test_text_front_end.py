@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assembler.interface.language_models import Characters
+from assembler.interface.language_model_inputs import Characters
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface
 from assembler.runtime.text import encode_text

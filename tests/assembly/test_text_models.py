@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from assembler.core.errors import ModelError, ParityError, SourceError, SpecError
 from assembler.initialisation import write_spec
-from assembler.interface.language_models import Characters
+from assembler.interface.language_model_inputs import Characters
 from assembler.parts import registry
 from assembler.runtime import Tagger, decode_spans
 from assembler.runtime.text import encode_text

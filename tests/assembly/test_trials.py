@@ -11,7 +11,7 @@ import onnx.parser
 import pytest
 
 from assembler.core.errors import ModelError, ParityError, SpecError
-from assembler.proof.stepwise import gap
+from assembler.proof.stepwise_gaps import gap
 from assembler.workflows.checking import check
 
 if TYPE_CHECKING:

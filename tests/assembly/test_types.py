@@ -14,7 +14,7 @@ import pytest
 from assembler.core.element_types import numpy_type, packed, unpacked
 from assembler.core.errors import ModelError, ParityError
 from assembler.isolation.frames import DamagedFrameError, Frame
-from assembler.isolation.running import run_session
+from assembler.isolation.model_runs import run_session
 from assembler.isolation.scope import isolated
 from assembler.isolation.session import IsolatedSession
 from assembler.onnx_model.sessions import open_session, run_all

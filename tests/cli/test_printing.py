@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from assembler import assemble
 from assembler.cli.columns import write_columns
 from assembler.cli.main import main
-from assembler.cli.reporting import json_text, print_problems
+from assembler.cli.printing import json_text, print_problems
 from assembler.core.problems import Problem
 from assembler.runtime import ClassifiedSentence, Span, TaggedSentence
-from assembler.runtime.labels import Classification, Label
+from assembler.runtime.classifications import Classification, Label
 from assembler.runtime.sentence import TaskTags
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from assembler.interface.language_models import Characters
+from assembler.interface.language_model_inputs import Characters
 from assembler.proof import decoder_cases
 from assembler.proof.decoder_cases import LONGEST, class_sequences, decision_cases, following, path_cases
 from assembler.proof.text_cases import character_cases, code_points, found_tokens, known, looked_up, token_texts

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from assembler.interface.encoders import Subtokens
+from assembler.interface.encoder_inputs import Subtokens
 from assembler.interface.fields import Fields
 from assembler.interface.fill_rules import RULES
-from assembler.interface.language_models import Characters, read_reset
+from assembler.interface.language_model_inputs import Characters, read_reset
 from assembler.interface.ports import InputEntry, Output, Tags
-from assembler.interface.tables import PieceModel, Words
+from assembler.interface.table_inputs import PieceModel, Words
 from assembler.interface.tasks import SentenceTask, TokenTask, read_task
 from assembler.runtime.fill.inputs import INPUTS
 

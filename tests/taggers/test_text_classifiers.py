@@ -22,7 +22,7 @@ from assembler import assemble, verify
 from assembler.cli.main import main
 from assembler.core.errors import ModelError, ParityError, SourceError
 from assembler.flair import OnnxTextClassifier
-from assembler.flair.texts import _softmax
+from assembler.flair.text_classifier import _softmax
 from assembler.initialisation import write_spec
 from assembler.parts import registry
 from assembler.runtime import Tagger
@@ -141,7 +141,7 @@ def test_any_number_of_labels_above_their_thresholds(bench: Bench, thresholds: f
 
 def test_a_label_at_its_threshold_is_not_given() -> None:
     from assembler.interface.tasks import SentenceTask
-    from assembler.runtime.labels import labels_of
+    from assembler.runtime.classifications import labels_of
 
     about: dict[str, Any] = {"name": "mood", "label_type": "mood", "labels": ("A", "B", "O"), "skipped": ("O",)}
     about |= {"thresholds": (0.5, 0.25, 0.0), "probabilities": "probabilities"}

@@ -22,7 +22,7 @@ from flair.models import SequenceTagger
 from assembler import ModelError, SourceError, SpecError, assemble
 from assembler.flair import OnnxSequenceTagger
 from assembler.initialisation import write_spec
-from assembler.interface.encoders import Subtokens
+from assembler.interface.encoder_inputs import Subtokens
 from assembler.interface.fields import Fields
 from assembler.proof.samples import encoder_sentences
 from assembler.runtime import InContext, Tagger

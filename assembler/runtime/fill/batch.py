@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assembler.runtime.context import InContext
     from assembler.runtime.cutting import Cut, Subtokens
     from assembler.runtime.fill.rule import Axis
-    from assembler.runtime.language_model import LanguageModel
+    from assembler.runtime.language_model_text import LanguageModel
     from assembler.runtime.subtokens import Subtokenizer
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assembler.runtime.language_model import LanguageModel
+    from assembler.runtime.language_model_text import LanguageModel
     from assembler.runtime.packing import Lanes
     from assembler.runtime.texts import Texts
 

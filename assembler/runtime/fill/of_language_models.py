@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
     from assembler.runtime.fill.rule import Axis, Described
-    from assembler.runtime.language_model import LanguageModel
+    from assembler.runtime.language_model_text import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

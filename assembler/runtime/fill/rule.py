@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from assembler.interface.ports import InputEntry
     from assembler.runtime.fill.batch import Batch
-    from assembler.runtime.language_model import LanguageModel
+    from assembler.runtime.language_model_text import LanguageModel
     from assembler.runtime.pieces import Pieces
     from assembler.runtime.subtokens import Subtokenizer
     from assembler.runtime.vocabulary import Vocabulary

@@ -10,14 +10,14 @@ from assembler.forms.registry import form_of, forms
 from assembler.interface.fill_rules import RULES
 from assembler.parts.registry import kinds
 from assembler.wiring.fills import reads_characters
-from assembler.wiring.trials import bounds, trials_problems
+from assembler.wiring.trial_checks import bounds, trials_problems
 from assembler.wiring.weight_paths import weights_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.parts.kind import Port, Ports
-    from assembler.spec.model import Connection, Input, Node, Reference, Spec
+    from assembler.spec.stack_spec import Connection, Input, Node, Reference, Spec
 
 #: A reference, the node and port it feeds, and its index there.
 Entry = tuple["Reference", str, str, int]

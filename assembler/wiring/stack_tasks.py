@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from assembler.parts.kind import Port
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Edge
 
 #: What a host needs: a class and its score for each token, or the probability of each class for each sentence.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from assembler.core.values import Value
-    from assembler.interface.language_models import Characters
+    from assembler.interface.language_model_inputs import Characters
     from assembler.sources.opening import OpenSources
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
 #: The format of the metadata; `runtime/metadata.py` reads it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.interface.language_models import Characters, read_reset
+from assembler.interface.language_model_inputs import Characters, read_reset
 from assembler.runtime.alphabet import Alphabet
 
 if TYPE_CHECKING:

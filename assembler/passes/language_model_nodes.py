@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from assembler.onnx_model.facts import LanguageModel
-from assembler.onnx_model.graph import attribute
+from assembler.onnx_model.graph_reader import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import onnx
 
-    from assembler.onnx_model.graph import Floats
+    from assembler.onnx_model.graph_reader import Floats
     from assembler.passes.rewriting import Rewriting
 
 #: The input of a shut gate: its sigmoid is below any rounding, and adding a real gate's input does not change it.

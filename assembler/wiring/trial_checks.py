@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assembler.core.problems import Guesses
-    from assembler.spec.model import Spec
+    from assembler.spec.stack_spec import Spec
 
 #: The greatest values of the types of floating point.
 _LARGEST_FLOATS = {

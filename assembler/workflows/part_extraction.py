@@ -16,9 +16,9 @@ from assembler.forms.source import Setting, Source
 from assembler.isolation.onnx_tools import inferred
 from assembler.isolation.scope import isolated
 from assembler.onnx_file.header import read_header
-from assembler.onnx_model.checking import check_file
 from assembler.onnx_model.model import Model
 from assembler.onnx_model.nesting import read_by
+from assembler.onnx_model.onnx_checker import check_file
 from assembler.onnx_model.opsets import newest_opset
 from assembler.onnx_model.serialisation import lay_out, write_data, write_model
 from assembler.surgery.joining import value_info
