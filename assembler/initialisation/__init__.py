@@ -20,9 +20,9 @@ from assembler.initialisation.naming import joined_name, stack_name
 from assembler.initialisation.tagger import tagger_spec
 from assembler.initialisation.text import text_spec
 from assembler.sources.location import RELATIVE
+from assembler.spec.limits import DEFAULT_OPSET
 from assembler.spec.other_files import is_model
 from assembler.spec.reading import parse_spec
-from assembler.spec.schema import DEFAULT_OPSET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

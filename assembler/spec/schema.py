@@ -1,16 +1,17 @@
-"""The JSON Schema of the spec language, put together from fragments of kinds and forms, and the check against it."""
+"""The JSON Schema of the spec language, put together from fragments of kinds and forms."""
 
 from __future__ import annotations
 
 import json
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from assembler.core.name_rules import LARGEST_SIZE, NAME, PUBLIC
 from assembler.core.tensors import DTYPES
 from assembler.interface.fill_rules import RULES
 from assembler.passes.profiles import PROFILES
-from assembler.spec.trials import trials_schema
+from assembler.spec.limits import DEFAULT_OPSET, DEFAULT_PROFILE, OPSETS, VERSION
+from assembler.spec.proof_schema import proof_schema
+from assembler.spec.schema_pieces import FREE, mapping, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,25 +20,8 @@ if TYPE_CHECKING:
     from assembler.forms.form import SourceForm
     from assembler.parts.kind import Kind
 
-#: The version of the spec language.
-VERSION = 1
-#: The opset at which models are emitted if the spec names none.
-DEFAULT_OPSET = 17
-#: The opsets at which every built-in kind can be emitted.
-OPSETS = (13, 28)
-#: The largest tolerance of scores that a spec may allow.
-LARGEST_TOLERANCE = 0.1
-#: The largest share of tags that a spec may let a lossy profile change, and of accuracy that it may let it lose. If
-#: more than one tag in ten changes, it is another model, whose errors a user would take for the source's.
-LARGEST_CHANGE = 0.1
-#: The least that a proof has to cover if the spec does not say. `proof/coverage.py` counts it.
-LEAST: Mapping[str, int] = MappingProxyType({"tokens": 30, "lengths": 3, "labels": 2, "spans": 10})
-#: The profile of a spec that names none.
-DEFAULT_PROFILE = "portable"
-
 LINE_END = r"(?!\n)"
 REFERENCE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[^\s]+)?$(?!\n)"
-_FREE: Mapping[str, Value] = {"^x-": {"description": "Free for you: the assembler does not read it."}}
 
 
 def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> dict[str, Value]:
@@ -50,7 +34,7 @@ def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> 
         "type": "object",
         "required": ["version", "name", "graph", "outputs"],
         "additionalProperties": False,
-        "patternProperties": dict(_FREE),
+        "patternProperties": dict(FREE),
         "properties": {
             "version": {
                 "const": VERSION,
@@ -65,7 +49,7 @@ def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> 
                 "otherwise.",
                 "examples": ["de-pos"],
             },
-            "description": _text("A sentence about the stack.", "German part-of-speech tags."),
+            "description": text("A sentence about the stack.", "German part-of-speech tags."),
             "opset": {
                 "type": "integer",
                 "minimum": OPSETS[0],
@@ -83,41 +67,23 @@ def build_schema(kinds: Mapping[str, Kind], forms: Mapping[str, SourceForm]) -> 
                 + ".",
                 "examples": ["cpu"],
             },
-            "sources": _map("Where weights come from, by name.", _source(forms), {"tagger": {"flair": "de-pos.pt"}}),
-            "inputs": _map(
+            "sources": mapping("Where weights come from, by name.", _source(forms), {"tagger": {"flair": "de-pos.pt"}}),
+            "inputs": mapping(
                 "The model's named dynamic inputs, in this order.",
                 _input(),
                 {"lengths": {"type": "int64", "shape": ["sentences"]}},
                 names=PUBLIC,
             ),
-            "graph": _map("The parts, by id.", _node(kinds), {"words": dict(kinds["concat"].example)}, least=1),
-            "outputs": _map(
+            "graph": mapping("The parts, by id.", _node(kinds), {"words": dict(kinds["concat"].example)}, least=1),
+            "outputs": mapping(
                 "The model's named outputs, in this order: `part.port` for each.",
                 {"type": "string", "pattern": PUBLIC, "description": "What feeds it.", "examples": ["head.scores"]},
                 {"scores": "head.scores"},
                 least=1,
                 names=PUBLIC,
             ),
-            "proof": _proof(),
+            "proof": proof_schema(),
         },
-    }
-
-
-def _text(description: str, example: str) -> dict[str, Value]:
-    return {"type": "string", "description": description, "examples": [example]}
-
-
-def _map(
-    description: str, item: dict[str, Value], example: Value, *, least: int = 0, names: str = f"{NAME}|^x-"
-) -> dict[str, Value]:
-    return {
-        "type": "object",
-        "description": description,
-        "examples": [example],
-        "minProperties": least,
-        "propertyNames": {"pattern": names},
-        "patternProperties": dict(_FREE),
-        "additionalProperties": item,
     }
 
 
@@ -156,7 +122,7 @@ def source_of(form: SourceForm) -> dict[str, Value]:
             },
         },
         "additionalProperties": False,
-        "patternProperties": dict(_FREE),
+        "patternProperties": dict(FREE),
     }
 
 
@@ -167,7 +133,7 @@ def _input() -> dict[str, Value]:
         "examples": [{"type": "int64", "shape": ["characters", "sentences"]}],
         "required": ["type", "shape"],
         "additionalProperties": False,
-        "patternProperties": dict(_FREE),
+        "patternProperties": dict(FREE),
         "properties": {
             "type": {"enum": list(DTYPES), "description": "Its element type.", "examples": ["int64"]},
             "shape": {
@@ -223,10 +189,10 @@ def _kind(kind: Kind) -> dict[str, Value]:
     items: dict[str, Value] = {"items": reference, "minItems": 1}
     properties: dict[str, Value] = {
         "kind": {"const": kind.name, "description": kind.summary, "examples": [kind.name]},
-        "description": _text("A sentence about the part.", "Reads left to right."),
+        "description": text("A sentence about the part.", "Reads left to right."),
         "inputs": {
             "type": ["object", "array"],
-            "patternProperties": dict(_FREE),
+            "patternProperties": dict(FREE),
             "additionalProperties": {"type": ["string", "array"], "pattern": PUBLIC, **items},
             **items,
             "description": "What feeds each port: `part.port`, or the name of an input. A list feeds the only port.",
@@ -247,102 +213,7 @@ def _kind(kind: Kind) -> dict[str, Value]:
         "properties": properties,
         "required": ["kind", *(["weights"] if kind.weights else []), *kind.required],
         "additionalProperties": False,
-        "patternProperties": dict(_FREE),
-    }
-
-
-def _proof() -> dict[str, Value]:
-    return {
-        "type": "object",
-        "description": "What the assembled model must equal before it is written.",
-        "examples": [{"against": "tagger", "sentences": "samples/de.txt", "scores_within": 1e-5}],
-        "additionalProperties": False,
-        "patternProperties": dict(_FREE),
-        "properties": {
-            "against": {
-                "type": "string",
-                "pattern": NAME,
-                "description": "The source that the model must equal. Every part that outputs tags or labels is "
-                "compared with its own loaded model, even if it is not named here. Of several such parts, that of the "
-                "source named here is the model's first task. An exported subgraph is a whole model: its inputs and "
-                "outputs are those of the stack with the same names. All other outputs of a model are compared with "
-                "its parts run alone, one after another.",
-                "examples": ["tagger"],
-            },
-            "sentences": _text(
-                "A file of sentences, one a line, tokens separated by spaces; relative to this file. Hard sentences "
-                "(one token, one character, long, emoji, unknown characters) are always added.",
-                "samples/de.txt",
-            ),
-            "scores_within": {
-                "type": "number",
-                "exclusiveMinimum": 0,
-                "maximum": LARGEST_TOLERANCE,
-                "default": 1e-5,
-                "description": "The largest difference of a score that still counts as equal. Tags must all be equal.",
-                "examples": [1e-5],
-            },
-            "tags_changed": {
-                "type": "number",
-                "minimum": 0,
-                "maximum": LARGEST_CHANGE,
-                "description": "The share of tags that a lossy profile (int8, fp16) may change in `sentences`, "
-                "and in built-in text of the tagger's languages if these are few. If more change, or if the text is "
-                "too short to show it, nothing is written. The default is the profile's own: 0.005. Exact profiles may "
-                "change none. No more than one tag in ten can be allowed, because that would be another tagger.",
-                "examples": [0.001],
-            },
-            "gold": _text(
-                "A file of tokens with the labels that a person gave them, relative to this file: CoNLL-U (the label "
-                "is column 4), columns with the label in the third (IOB2), or token and label with a tab between; "
-                "empty lines between sentences. A lossy profile (int8, fp16) must keep the source's accuracy on it, or "
-                "its F1 of spans if the tags are spans. It concerns the first task.",
-                "samples/gold.conllu",
-            ),
-            "accuracy_loss": {
-                "type": "number",
-                "minimum": 0,
-                "maximum": LARGEST_CHANGE,
-                "default": 0.002,
-                "description": "How much less of the gold text a lossy profile may get right than the source. If it "
-                "loses more, nothing is written. No more than one in ten can be allowed, because that would be another "
-                "tagger.",
-                "examples": [0.002],
-            },
-            "at_least": _at_least(),
-            **trials_schema(_FREE),
-        },
-    }
-
-
-def _at_least() -> dict[str, Value]:
-    counted = {
-        "tokens": "Tokens of all sentences.",
-        "lengths": "Different numbers of tokens that the sentences have.",
-        "labels": "Different labels that the source assigns to them. Fewer than the default are not the text's fault: "
-        "they are only reported, and refused if a number is set here.",
-        "spans": "Spans that the source finds in them, if its tags are spans. If the file outputs none itself, "
-        "fewer than the default are only reported.",
-    }
-    return {
-        "type": "object",
-        "description": "The least that a proof must cover; with less nothing is written. Each of several tasks must "
-        "reach it. If a proof meets only a number below the default, the report and the file say that the model is "
-        "proven on less.",
-        "examples": [{"spans": 20, "labels": 10, "tokens": 500}],
-        "additionalProperties": False,
-        "patternProperties": dict(_FREE),
-        "properties": {
-            name: {
-                "type": "integer",
-                "minimum": 0,
-                "maximum": 1_000_000,
-                "default": LEAST[name],
-                "description": text,
-                "examples": [LEAST[name]],
-            }
-            for name, text in counted.items()
-        },
+        "patternProperties": dict(FREE),
     }
 
 

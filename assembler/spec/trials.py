@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.name_rules import LARGEST_SIZE, NAME
+from assembler.spec.schema_pieces import FREE
 from assembler.spec.stack_spec import Drawn, Trials
 
 if TYPE_CHECKING:
@@ -19,12 +20,8 @@ MOST_SIZES = 8
 _OF_RANGE = 3
 
 
-def trials_schema(free: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the schema of each key.
-
-    Args:
-        free: The pattern of keys that users may add anywhere.
-    """
+def trials_schema() -> dict[str, Value]:
+    """Return the schema of each key."""
     size: dict[str, Value] = {"type": "integer", "minimum": 0, "maximum": LARGEST_SIZE}
     number: dict[str, Value] = {"type": "number"}
     return {
@@ -62,7 +59,7 @@ def trials_schema(free: Mapping[str, Value]) -> dict[str, Value]:
                 },
                 "required": ["range"],
                 "additionalProperties": False,
-                "patternProperties": dict(free),
+                "patternProperties": dict(FREE),
             },
         },
         "inputs": {
@@ -90,7 +87,7 @@ def trials_schema(free: Mapping[str, Value]) -> dict[str, Value]:
                     },
                 },
                 "additionalProperties": False,
-                "patternProperties": dict(free),
+                "patternProperties": dict(FREE),
             },
         },
         "cases": {
