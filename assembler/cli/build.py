@@ -98,6 +98,7 @@ def _record(proven: Proven) -> dict[str, object]:
         "less_than": list(proven.less_than),
         "notes": list(proven.notes),
         **(_losses(proven.losses) if proven.losses else {}),
+        **(proven.outputs.record() if proven.outputs else {}),
         **(proven.accuracy.record() if proven.accuracy else {}),
     }
 
@@ -105,7 +106,10 @@ def _record(proven: Proven) -> dict[str, object]:
 def _lines(proven: Proven) -> Iterator[str]:
     """Yield what is said of a proof."""
     less = f" on less than {', '.join(proven.less_than)}" if proven.less_than else ""
-    if proven.losses:
+    if proven.outputs is not None:
+        yield f"measured{less} against {proven.against}: {proven.cases} sets of inputs"
+        yield from (f"  {line}" for line in proven.outputs.lines())
+    elif proven.losses:
         yield f"measured{less} against {proven.against}: {proven.cases} sentences"
         yield from (f"  {losses}" for losses in proven.losses)
         if proven.accuracy is not None:

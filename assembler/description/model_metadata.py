@@ -61,6 +61,11 @@ class Description:
         interface = {**interface, "language_models": {**models, **told}}
         return replace(self, records={**self.records, "interface": interface})
 
+    @property
+    def tagged(self) -> bool:
+        """Whether the model gives tags or labels of a known source."""
+        return bool(self.records["tasks"])
+
     def entries(self) -> dict[str, str]:
         """Return the metadata of the model."""
         return {f"{PREFIX}{name}": as_json(record) for name, record in self.records.items()}

@@ -27,16 +27,28 @@ class Profile:
         passes: Returns the passes in order, each with its thresholds.
         tags_changed: The share of tags that may differ from the source's, or `None` for an exact profile: no tag
             differs, and scores are equal within the spec's `scores_within`.
+        relative_error: The relative error that an output of floats may have where a model gives no tags, or `None` for
+            an exact profile. Of other outputs the share `tags_changed` may differ.
+        untagged: Returns the passes for a model that gives no tags, where they are others. Nothing is known of what it
+            consists of, so they look at every operator.
     """
 
     name: str
     summary: str
     passes: Callable[[], Sequence[Pass]]
     tags_changed: float | None = None
+    relative_error: float | None = None
+    untagged: Callable[[], Sequence[Pass]] | None = None
 
-    def lower(self, model: Model) -> Model:
-        """Return the model after all passes."""
-        for step in self.passes():
+    @property
+    def lossy(self) -> bool:
+        """Whether it may change what a model gives, within a budget."""
+        return self.tags_changed is not None
+
+    def lower(self, model: Model, *, tagged: bool = True) -> Model:
+        """Return the model after all passes; `tagged` says whether it gives tags or labels of a known source."""
+        chosen = self.passes if tagged or self.untagged is None else self.untagged
+        for step in chosen():
             model = step(model)
         return model
 
@@ -87,6 +99,28 @@ def _int8() -> Sequence[Pass]:
     )
 
 
+def _int8_of_any() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.directions import read_forwards
+    from assembler.passes.loops import LowerLanguageModels
+    from assembler.passes.quantisation import Quantise
+    from assembler.passes.reprojection import fold_reprojection
+    from assembler.passes.rounded_layers import RoundLayers
+    from assembler.passes.single_lane import ReadOneLaneApart
+    from assembler.passes.token_layers import LowerTokenLayers
+
+    return (
+        fold_reprojection,
+        LowerTokenLayers(),
+        LowerLanguageModels(),
+        Quantise(),
+        RoundLayers(),
+        ReadOneLaneApart(),
+        read_forwards,
+        deduplicate,
+    )
+
+
 def _fp16() -> Sequence[Pass]:
     from assembler.passes.deduplication import deduplicate
     from assembler.passes.directions import read_forwards
@@ -94,6 +128,16 @@ def _fp16() -> Sequence[Pass]:
     from assembler.passes.reprojection import fold_reprojection
 
     return fold_reprojection, read_forwards, Halve(), deduplicate
+
+
+def _fp16_of_any() -> Sequence[Pass]:
+    from assembler.passes.deduplication import deduplicate
+    from assembler.passes.directions import read_forwards
+    from assembler.passes.half_compute import ComputeInHalf
+    from assembler.passes.half_precision import Halve
+    from assembler.passes.reprojection import fold_reprojection
+
+    return fold_reprojection, read_forwards, ComputeInHalf(), Halve(), deduplicate
 
 
 def _cuda() -> Sequence[Pass]:
@@ -114,12 +158,16 @@ PROFILES: dict[str, Profile] = {
             "int8 weights, several times faster on processors; needs ONNX Runtime's own operators",
             _int8,
             tags_changed=0.005,
+            relative_error=0.05,
+            untagged=_int8_of_any,
         ),
         Profile(
             "fp16",
-            "weights stored in half precision, computed in float32: half the size",
+            "weights stored in half precision, half the size; computed in float32, or in half where no tags are given",
             _fp16,
             tags_changed=0.005,
+            relative_error=0.01,
+            untagged=_fp16_of_any,
         ),
         Profile("cuda", "exact, standard operators that cuDNN runs, packed lanes", _cuda),
     )

@@ -131,12 +131,12 @@ def losses_record(losses: Sequence[Losses]) -> dict[str, Value]:
 
 
 def require_budget(spec: Spec, references: References) -> None:
-    """Refuse a lossy profile for a model that outputs more than tags and scores, for which there is no budget.
+    """Refuse a lossy profile for a model that outputs tags and more, because its passes are measured by the tags alone.
 
     Raises:
         SpecError: The model outputs more (W030).
     """
-    if PROFILES[spec.profile].tags_changed is None or references.parts is None:
+    if not PROFILES[spec.profile].lossy or references.parts is None or not references.tags:
         return
     message = f"the profile '{spec.profile}' is lossy, and measured by the tags that it changes; the model gives more"
     hint = "leave outputs other than scores and prediction out, or choose an exact profile"

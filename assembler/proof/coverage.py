@@ -155,7 +155,7 @@ def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
     """Return the figures below the floor, and those below the default but not below the spec's own numbers."""
     refused, less = [], []
     # a lossy model is measured by its tags; a count of spans is required only if the spec sets one
-    spans = PROFILES[spec.profile].tags_changed is None and any(each.spans is not None for each in coverage.tasks)
+    spans = not PROFILES[spec.profile].lossy and any(each.spans is not None for each in coverage.tasks)
     for each in coverage.counts():
         said = spec.proof.at_least.get(each.what)
         default = min(LEAST[each.what], each.most) if coverage.tasks and (each.what != "spans" or spans) else 0

@@ -141,7 +141,7 @@ def _crf(
 ) -> Decoder | None:
     """Return a CRF with its cases; `None` if its weights are rounded, or not numbers: text shows the effect of that."""
     model, decisions, weights = about
-    if PROFILES[wiring.spec.profile].tags_changed is not None or not np.isfinite(weights.transitions).all():
+    if PROFILES[wiring.spec.profile].lossy or not np.isfinite(weights.transitions).all():
         return None
     batches = path_cases(weights.transitions, weights.start, weights.stop)
     cases = [_decided(model, decisions.labels, each) for each in batches]

@@ -11,8 +11,10 @@ from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.onnx_model.nesting import all_nodes
 from assembler.onnx_model.sessions import open_session, run_all
+from assembler.passes.profiles import PROFILES
 from assembler.proof.dims import Dims, require_dims
 from assembler.proof.noise import Tolerance
+from assembler.proof.output_losses import measured, require_kept_outputs
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.tolerances import shown
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.fragment import Fragment
+    from assembler.onnx_model.sessions import OpenSession
     from assembler.proof.stepwise_gaps import Gap
     from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
@@ -55,6 +58,7 @@ class PartReference:
         random: The parts that compute something else each time, in words.
         whole: The source that is the whole model, and gives what it has of the outputs; or `None`.
         mistaken: The outputs whose files name another number of axes than every run shows.
+        given: How many of the inputs, from the first, are cases of the spec.
     """
 
     spec: Spec
@@ -63,6 +67,7 @@ class PartReference:
     random: tuple[str, ...] = ()
     whole: str | None = None
     mistaken: frozenset[str] = frozenset()
+    given: int = 0
 
     @property
     def against(self) -> str:
@@ -109,7 +114,8 @@ class PartReference:
         notes = (*trials.notes, *(f"its file says otherwise, but {tensor} has {axes} axes in every run"
                                   for tensor, axes in mistaken.items()))  # fmt: skip
         public = (name for name, output in wiring.spec.outputs.items() if output.reference.text in mistaken)
-        return cls(wiring.spec, cases, notes, random_parts(stepwise.fragments), against, frozenset(public))
+        random = random_parts(stepwise.fragments)
+        return cls(wiring.spec, cases, notes, random, against, frozenset(public), trials.given)
 
     def axes(self) -> dict[str, int]:
         """Return the number of axes of each output, where all runs have the same."""
@@ -121,13 +127,16 @@ class PartReference:
         return {name: next(iter(found)) for name, found in seen.items() if len(found) == 1}
 
     def prove(self, path: Path, diagnose: Callable[[], Sequence[Gap]]) -> Found:
-        """Compare every output.
+        """Compare every output, or measure how much of it a lossy profile changes.
 
         Raises:
-            ParityError: An output differs (P002).
+            ParityError: An output differs (P002), of a lossy profile by more than its budget, or was measured on too
+                few values (P009).
             ModelError: The model cannot be run (M006, M007).
         """
         session = open_session(path, "the assembled model")
+        if PROFILES[self.spec.profile].lossy:
+            return self._measure(session)
         largest, within = 0.0, self.spec.proof.scores_within
         for case, inputs, outputs in self.tensors:
             given = run_all(session, inputs, "the assembled model")
@@ -137,6 +146,14 @@ class PartReference:
             if wrong:
                 raise ParityError(self._problem(case, wrong, diagnose()))
         return Found(len(self.tensors), 0, 0, largest, tolerance=Tolerance(within, types=self._types()))
+
+    def _measure(self, session: OpenSession) -> Found:
+        pairs = [
+            (case, outputs, run_all(session, inputs, "the assembled model")) for case, inputs, outputs in self.tensors
+        ]
+        losses = measured(self.spec, pairs, self.given)
+        require_kept_outputs(self.spec, f"'{self.whole}'" if self.whole else self.against, losses)
+        return Found(len(pairs), 0, 0, max((each.largest for each in losses.outputs), default=0.0), outputs=losses)
 
     def _types(self) -> frozenset[str]:
         values = (named for _, _, outputs in self.tensors for named in outputs.items())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from assembler.proof.accuracy import Accuracy
     from assembler.proof.budget import Losses
     from assembler.proof.diagnosis import Diagnosis
+    from assembler.proof.output_losses import OutputLosses
     from assembler.proof.source_results import References
 
 
@@ -37,6 +38,7 @@ class Proven:
         less_than: The figures below the usual floor, because the spec requires less: `30 tokens (12)`.
         notes: Further lines of the report.
         losses: The changes by a lossy profile, within its budget, for each task.
+        outputs: The same of a stack that gives no tags.
         accuracy: The accuracy of a lossy profile on gold text, within its budget; `None` without any.
         evaluator_differs: Whether onnx's reference evaluator computes something else with a stranger's operators.
     """
@@ -52,6 +54,7 @@ class Proven:
     less_than: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     losses: tuple[Losses, ...] = ()
+    outputs: OutputLosses | None = None
     accuracy: Accuracy | None = None
     evaluator_differs: bool = False
 
@@ -83,7 +86,7 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
     _, less = missing(spec, references.coverage)
     said, differs = ("", False) if references.evaluated is None else references.evaluated.prove(session)
     engines = (said,) if said else ()
-    repeated = (REPEATED,) if references.tags and PROFILES[spec.profile].tags_changed is None else ()
+    repeated = (REPEATED,) if references.tags and not PROFILES[spec.profile].lossy else ()
     by_parts = () if parts is None else parts.notes
     notes = (*repeated, *by_parts, *(() if parts is None or references.tags or parts.shows is None else (parts.shows,)))
     return Proven(
@@ -98,6 +101,7 @@ def prove(path: Path, references: References, diagnose: Diagnosis) -> Proven:
         tuple(less),
         (*engines, *notes),
         tuple(each.losses for each in found if each.losses is not None),
+        next((each.outputs for each in found if each.outputs is not None), None),
         next((each.accuracy for each in found if each.accuracy is not None), None),
         differs,
     )

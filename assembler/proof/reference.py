@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from assembler.proof.budget import Losses
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.noise import Tolerance
+    from assembler.proof.output_losses import OutputLosses
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Found:
         classes: Their classes; 0 if sentences are not labelled.
         largest: The largest difference of a score or of any output.
         losses: The changes by a lossy profile, within its budget.
+        outputs: The same of a stack that gives no tags.
         accuracy: Its accuracy on gold text, within its budget.
         tolerance: How far scores were allowed to differ, if not only by the spec's number or the usual one.
     """
@@ -35,6 +37,7 @@ class Found:
     classes: int
     largest: float
     losses: Losses | None = None
+    outputs: OutputLosses | None = None
     accuracy: Accuracy | None = None
     tolerance: Tolerance | None = None
 

@@ -123,7 +123,7 @@ def proof_text(spec: Spec, fitting: Callable[[Sequence[Sequence[str]]], Sequence
         SpecError: The file of the spec cannot be read, or holds no sentence (W014).
     """
     given = own_sentences(spec)
-    lossy = PROFILES[spec.profile].tags_changed is not None
+    lossy = PROFILES[spec.profile].lossy
     steady = given if lossy else [tokens for tokens in given if not any(map(_REPEATED.search, tokens))]
     fit = fitting(steady)
     own = fit if lossy else evenly(fit, MOST_SENTENCES)

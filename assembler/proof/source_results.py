@@ -101,7 +101,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     sentences, left_out = _kept(spec, sentences, sources)
     if tasks:
         measured: Sequence[MeasuredText | None] = [None] * len(tasks)
-        if PROFILES[spec.profile].tags_changed is not None:
+        if PROFILES[spec.profile].lossy:
             sentences, measured = measured_text(spec, tasks, sentences, sources)
         tags = tuple(
             TagReference.of(spec, task, sentences, fixed, own) for task, own in zip(tasks, measured, strict=True)
@@ -129,7 +129,7 @@ def _coverage(
     fed += ["indices"] if set(rules) - {"text", None} else []
     if not tags:
         return Coverage(0, 0, (), (), "", tuple(sorted(fed)), tuple(wiring.spec.outputs))
-    lossy = PROFILES[wiring.spec.profile].tags_changed is not None
+    lossy = PROFILES[wiring.spec.profile].lossy
     sizes, in_words = compared_in(sentences, fixed, lossy=lossy)
     met = []
     for task, tag in zip(tasks, tags, strict=True):

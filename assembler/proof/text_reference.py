@@ -126,7 +126,7 @@ class TextReference:
         names = {gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN)}
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
         outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # the values after them pad a fixed size
-        if PROFILES[self.tag.spec.profile].tags_changed is not None:
+        if PROFILES[self.tag.spec.profile].lossy:
             # a lossy model may have other tags, within a budget that is checked elsewhere; its words must match its own
             # tags
             tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]

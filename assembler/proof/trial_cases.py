@@ -12,11 +12,15 @@ from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError, SpecError
+from assembler.passes.profiles import PROFILES
 from assembler.proof.given_cases import given_cases
+from assembler.proof.interval import fewest
 from assembler.proof.likely_values import likely_values
+from assembler.proof.output_losses import allowed_loss
 from assembler.proof.random_inputs import proof_inputs, sized_inputs
 from assembler.proof.text_inputs import text_interface
 from assembler.proof.tried_values import with_tried
+from assembler.proof.value_gaps import arrays_of
 from assembler.proof.whole_model import whole_model
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 _USUAL = (2, 3, 4, 8, 16, 32, 64, 128, 224, 256, 320, 416, 512, 640)
 #: The most sets of sizes that are tried, and how many that work are enough.
 _MOST_TRIED, _ENOUGH = 64, 3
+#: The most sets of random values for a lossy profile, beyond the usual ones.
+_MOST_DRAWN = 64
 #: What parts answer to what they cannot compute with: an error, or another shape than their file says. While others are
 #: looked for it may be the end of their process, which at first is told.
 _ERRORS, _ENDS = frozenset({"M007", "M029"}), frozenset({"M007", "M025", "M029"})
@@ -59,10 +65,17 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trials:
-    """All sets of inputs, and what is said of how they were found."""
+    """All sets of inputs, and what is said of how they were found.
+
+    Attributes:
+        cases: The sets of inputs, those that the spec names first.
+        notes: What is said of the others.
+        given: How many the spec names.
+    """
 
     cases: tuple[Trial, ...]
     notes: tuple[str, ...] = ()
+    given: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,13 +118,42 @@ def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence
             refused.append((name, err))
     if found or not refused:
         notes = tuple(f"refused by the parts, and left out: {name}" for name, _ in refused)
-        return Trials((*given, *found), notes)
+        found += _more(wiring, runs, found) if interface is None and not refused else []
+        return Trials((*given, *found), notes, len(given))
     found, notes = _looked_for(wiring, runs)
     if found:
-        return Trials((*given, *found), notes)
+        return Trials((*given, *found), notes, len(given))
     if given:
-        return Trials(tuple(given), (f"random values were refused by the parts: {_first(refused[0][1])}",))
+        said = f"random values were refused by the parts: {_first(refused[0][1])}"
+        return Trials(tuple(given), (said,), len(given))
     raise _with_hint(spec, refused[-1][1])
+
+
+def _more(wiring: Wiring, runs: Runs, found: Sequence[Trial]) -> Iterator[Trial]:
+    """Yield further random values while an output of a lossy profile has too few values to be counted.
+
+    An output of floats needs no more of them.
+    """
+    spec, counts = wiring.spec, dict.fromkeys(wiring.spec.outputs, 0)
+    if not PROFILES[spec.profile].lossy:
+        return
+    for trial in found:
+        _count(spec, trial, counts)
+    wanted = {name: fewest(allowed_loss(spec, name, counted=True)) for name, count in counts.items() if count}
+    first = len(found)
+    for number, (name, inputs) in enumerate(proof_inputs(spec, None, (), first, _MOST_DRAWN)):
+        if all(counts[output] >= least for output, least in wanted.items()):
+            return
+        trial = runs.trial(name, with_tried(wiring, inputs, first + number))
+        _count(spec, trial, counts)
+        yield trial
+
+
+def _count(spec: Spec, trial: Trial, counts: dict[str, int]) -> None:
+    """Add the values of a run that are counted where they differ."""
+    for name, output in spec.outputs.items():
+        for _, array in arrays_of(name, trial.values[output.reference.text]):
+            counts[name] += array.size if array.dtype.kind in "OUSbiu" else 0
 
 
 def _is_refusal(err: ModelError, codes: Collection[str]) -> bool:

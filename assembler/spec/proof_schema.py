@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.core.name_rules import NAME
+from assembler.core.name_rules import NAME, PUBLIC
+from assembler.passes.profiles import PROFILES
 from assembler.spec.limits import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST
 from assembler.spec.schema_pieces import FREE, text
 from assembler.spec.trials import trials_schema
@@ -55,6 +56,7 @@ def proof_schema() -> dict[str, Value]:
                 "change none. No more than one tag in ten can be allowed, because that would be another tagger.",
                 "examples": [0.001],
             },
+            "outputs_changed": _outputs_changed(),
             "gold": text(
                 "A file of tokens with the labels that a person gave them, relative to this file: CoNLL-U (the label "
                 "is column 4), columns with the label in the third (IOB2), or token and label with a tab between; "
@@ -75,6 +77,24 @@ def proof_schema() -> dict[str, Value]:
             "at_least": _at_least(),
             **trials_schema(),
         },
+    }
+
+
+def _outputs_changed() -> dict[str, Value]:
+    usual = " and ".join(f"{each.relative_error} ({each.name})" for each in PROFILES.values() if each.relative_error)
+    return {
+        "type": ["number", "object"],
+        "minimum": 0,
+        "maximum": LARGEST_CHANGE,
+        "propertyNames": {"pattern": PUBLIC},
+        "additionalProperties": {"type": "number", "minimum": 0, "maximum": LARGEST_CHANGE},
+        "description": "How much of an output a lossy profile (int8, fp16) may change where the model gives no tags: "
+        "one number for all outputs, or one for each by its name. Of floats it is the relative error, the root of the "
+        "summed squares of the differences over that of the source's values; values that are equal count on neither "
+        "side. Of whole numbers, bools and text it is the share of values that differ. It is measured on `cases`, or "
+        "on random values if there are none. If an output changes more, nothing is written. The defaults are the "
+        f"profile's own: a relative error of {usual}, and a share of 0.005.",
+        "examples": [{"scores": 0.02, "classes": 0.01}],
     }
 
 

@@ -172,6 +172,7 @@ def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
         scores_within=float(within) if isinstance(within, int | float) else DEFAULT_TOLERANCE,
         tolerance_set="scores_within" in entries,
         tags_changed=float(changed) if isinstance(changed, int | float) else None,
+        outputs_changed=_by_output(entries.get("outputs_changed")),
         gold=_optional_text(entries.get("gold")),
         accuracy_loss=float(loss) if isinstance(loss, int | float) else None,
         at_least={name: count for name, count in least.items() if isinstance(count, int)},
@@ -181,3 +182,10 @@ def _proof(document: Document, entries: Mapping[str, Value]) -> Proof:
         gold_mark=document.mark(("proof", "gold")),
         at_least_mark=document.mark(("proof", "at_least")),
     )
+
+
+def _by_output(given: Value) -> Mapping[str | None, float]:
+    """Return a number for each output that is named, or one for all, under `None`."""
+    if isinstance(given, int | float):
+        return {None: float(given)}
+    return {name: float(share) for name, share in _mapping(given).items() if isinstance(share, int | float)}

@@ -176,6 +176,8 @@ class Proof:
         scores_within: The largest difference of a score that still counts as equal.
         tolerance_set: Whether the spec itself sets the tolerance; then it is applied exactly.
         tags_changed: The share of tags that a lossy profile may change, or `None` for the profile's own.
+        outputs_changed: How much of each output a lossy profile may change where the model gives no tags; the name
+            `None` stands for every other output. What has no entry has the profile's own.
         gold: A file of tokens with the labels that a person gave them, relative to the spec; or `None`.
         accuracy_loss: How much less of it a lossy profile may get right than the source, or `None` for the default.
         at_least: The least that the proof must cover, by what is counted, as far as the spec says.
@@ -191,6 +193,7 @@ class Proof:
     scores_within: float
     tolerance_set: bool
     tags_changed: float | None
+    outputs_changed: Mapping[str | None, float]
     gold: str | None
     accuracy_loss: float | None
     at_least: Mapping[str, int]

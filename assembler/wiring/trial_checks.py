@@ -31,6 +31,7 @@ def trials_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
             yield Problem.at(mark, "W011", f"proof: no input has a dim '{name}'", hint)
         elif not sizes:
             yield Problem.at(mark, "W020", f"proof: no size of '{name}' is in its range", "write [least, greatest]")
+    yield from _budget_problems(spec, guesses)
     known = Known(spec.inputs)
     for name, drawn in trials.inputs.items():
         mark = spec.document.mark(("proof", "inputs", name))
@@ -48,6 +49,16 @@ def trials_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
             if not fits(dtype, value):
                 yield Problem.at(mark, "W020", f"proof: '{name}' is {dtype}, which {value!r} cannot be")
                 break
+
+
+def _budget_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
+    """Yield the outputs of a budget that the stack has not (W001)."""
+    outputs = Known(spec.outputs)
+    for name in spec.proof.outputs_changed:
+        if name is not None and name not in spec.outputs:
+            mark = spec.document.mark(("proof", "outputs_changed", name))
+            hint = guesses.suggest(name, outputs, what="outputs")
+            yield Problem.at(mark, "W001", f"proof: there is no output '{name}'", hint)
 
 
 def fits(dtype: str, value: float | str | bool) -> bool:  # noqa: FBT001 - a value of a spec

@@ -140,7 +140,7 @@ def join_parts(given: Emitted) -> Joined:
 
 def lower(given: Joined) -> Lowered:
     """Lower the model by the passes of its profile."""
-    model = PROFILES[given.spec.profile].lower(given.model)
+    model = PROFILES[given.spec.profile].lower(given.model, tagged=given.description.tagged)
     metadata = given.description.with_resets(model.resets).entries()
     return Lowered(given.order, given.target, given.spec, model, metadata, given.references, given.digests)
 

@@ -234,6 +234,9 @@ def _proof(proof: Mapping[str, object]) -> str:
     less = f"proven on less than {', '.join(map(str, lowered))}: " if isinstance(lowered, list) and lowered else ""
     if "tags_changed" in proof:
         return less + _measured(proof, without)
+    if isinstance(outputs := proof.get("outputs"), dict):
+        changes = "; ".join(f"{name}: {_change(entry)}" for name, entry in outputs.items() if isinstance(entry, dict))
+        return f"{less}measured against {proof.get('against')} on {proof.get('cases')} cases{without}: {changes}"
     equal = f"{less}equal to {proof.get('against')} on {proof.get('cases')} cases{without}"
     return f"{equal}, scores within {proof.get('scores_within')}{''.join(map(_engine, _rows(proof, 'engines')))}"
 
@@ -249,6 +252,14 @@ def _measured(proof: Mapping[str, object], without: str) -> str:
         f"{between}, allowed are {_share(proof.get('tags_changed_allowed'))}; the largest difference of a score is "
         f"{proof.get('largest_difference')}{without}"
     )
+
+
+def _change(entry: Mapping[str, object]) -> str:
+    """Return what a lossy profile was found to change of one output."""
+    counted = "values_changed" in entry
+    share = _share(entry.get("values_changed" if counted else "relative_error"))
+    what = f"{share} of {entry.get('values')} values differ" if counted else f"a relative error of {share}"
+    return f"{what} (allowed {_share(entry.get('allowed'))})"
 
 
 def _share(share: object) -> str:

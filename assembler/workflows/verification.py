@@ -206,6 +206,9 @@ def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Pro
     say("proving the model against its source")
     proven = prove(path, reference, Diagnosis(path, reference.sentences, lambda: (wiring, sources)))
     less = _less({"less_than": list(proven.less_than)})
+    if proven.outputs is not None:
+        near = f"{proven.cases} sets of inputs give near what {proven.against} gives, within the budget of its profile"
+        return f"{near}: {'; '.join(map(str, proven.outputs.outputs))}{less}"
     if proven.losses:
         found = "; ".join(losses.summary for losses in proven.losses)
         near = f"{proven.cases} cases are near those of {proven.against}, within the budget of its profile"
