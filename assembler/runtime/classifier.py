@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.runtime.classifications import ClassifiedSentence
+from assembler.runtime.heads_reader import HeadsReader
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
 from assembler.runtime.sentence_head import SentenceHead
 from assembler.runtime.wanted import LABELS, Wanted
@@ -13,9 +13,6 @@ from assembler.runtime.wanted import LABELS, Wanted
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from assembler.interface.tasks import SentenceTask
     from assembler.runtime.classifications import Classification
@@ -99,7 +96,7 @@ class TextClassifier:
             ModelError: M015 if the run fails in ONNX Runtime, M014 if its outputs do not match the metadata, M019 for a
                 sentence that is too long for the model, M032 if the model was built without an output for `embeddings`.
         """
-        reader = _LabelReader(self._heads, Wanted(probabilities=probabilities, embeddings=embeddings))
+        reader = self._reader(Wanted(probabilities=probabilities, embeddings=embeddings))
         found = list(self._runner.placed(sentences, tokenizer))
         return self._runner.run(found, reader, batch_size=batch_size, progress=progress)
 
@@ -112,7 +109,7 @@ class TextClassifier:
             ValueError: As for `classify`.
             ModelError: As for `classify`.
         """
-        return self._runner.run(sentences, _LabelReader(self._heads, LABELS), batch_size=batch_size, progress=progress)
+        return self._runner.run(sentences, self._reader(LABELS), batch_size=batch_size, progress=progress)
 
     def stream(
         self,
@@ -132,40 +129,15 @@ class TextClassifier:
             ValueError: If `batch_size` or `window` is below 1, or there is no such tokeniser, at once.
             ModelError: As for `classify`.
         """
-        reader = _LabelReader(self._heads, Wanted(probabilities=probabilities, embeddings=embeddings))
+        reader = self._reader(Wanted(probabilities=probabilities, embeddings=embeddings))
         found = self._runner.placed(sentences, tokenizer)
         return self._runner.stream(found, reader, batch_size=batch_size, window=window, progress=progress)
 
-
-@dataclass(frozen=True, slots=True)
-class _LabelReader:
-    """Makes classified sentences from the outputs of a model's tasks on sentences.
-
-    Attributes:
-        heads: The heads, in order.
-        wanted: What is asked for.
-    """
-
-    heads: tuple[SentenceHead, ...]
-    wanted: Wanted
-
-    @property
-    def outputs(self) -> list[str]:
-        return [name for head in self.heads for name in head.outputs(self.wanted)]
-
-    @property
-    def nothing(self) -> ClassifiedSentence:
-        return self._joined((), [head.nothing(self.wanted) for head in self.heads])
-
-    def read(
-        self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
-    ) -> list[ClassifiedSentence]:
-        by_name = dict(zip(self.outputs, outputs, strict=True))
-        read = [head.read(sentences, by_name, self.wanted) for head in self.heads]
-        return [self._joined(tokens, found) for tokens, *found in zip(sentences, *read, strict=True)]
+    def _reader(self, wanted: Wanted) -> HeadsReader[Classification, ClassifiedSentence]:
+        return HeadsReader(self._heads, wanted, self._joined)
 
     def _joined(self, tokens: tuple[str, ...], found: Sequence[Classification]) -> ClassifiedSentence:
-        first, names = found[0], [head.task.name for head in self.heads]
+        first, names = found[0], [head.task.name for head in self._heads]
         further = tuple(zip(names[1:], found[1:], strict=True))
         return ClassifiedSentence(
             tokens, first.labels, first.probabilities, names[0], further, first.classes, first.embeddings

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.runtime.head import Head
+from assembler.runtime.heads_reader import HeadsReader
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
 from assembler.runtime.sentence import TaggedSentence
 from assembler.runtime.wanted import Wanted
@@ -13,9 +13,6 @@ from assembler.runtime.wanted import Wanted
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from assembler.interface.tasks import TokenTask
     from assembler.runtime.context import InContext
@@ -131,7 +128,7 @@ class Tagger:
         """
         wanted = Wanted(force_tokens, probabilities, embeddings)
         found = list(self._runner.placed(sentences, tokenizer))
-        return self._runner.run(found, _TagReader(self._heads, wanted), batch_size=batch_size, progress=progress)
+        return self._runner.run(found, self._reader(wanted), batch_size=batch_size, progress=progress)
 
     def tag_in_context(
         self,
@@ -162,7 +159,7 @@ class Tagger:
             ValueError: As for `tag`.
             ModelError: As for `tag`.
         """
-        reader = _TagReader(self._heads, Wanted(force_tokens, probabilities, embeddings))
+        reader = self._reader(Wanted(force_tokens, probabilities, embeddings))
         return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
 
     def stream(
@@ -200,48 +197,22 @@ class Tagger:
             ValueError: If `batch_size` or `window` is below 1, at once.
             ModelError: As for `tag`.
         """
-        reader = _TagReader(self._heads, Wanted(force_tokens, probabilities, embeddings))
+        reader = self._reader(Wanted(force_tokens, probabilities, embeddings))
         found = self._runner.placed(sentences, tokenizer)
         return self._runner.stream(found, reader, batch_size=batch_size, window=window, progress=progress)
 
-
-@dataclass(frozen=True, slots=True)
-class _TagReader:
-    """Makes tagged sentences from the outputs of a model's heads.
-
-    Attributes:
-        heads: The heads, in order.
-        wanted: What is asked for.
-    """
-
-    heads: tuple[Head, ...]
-    wanted: Wanted
-
-    @property
-    def outputs(self) -> list[str]:
-        return [name for head in self.heads for name in head.outputs(self.wanted)]
-
-    @property
-    def nothing(self) -> TaggedSentence:
-        return self._joined((), [head.nothing(self.wanted) for head in self.heads])
-
-    def read(
-        self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
-    ) -> list[TaggedSentence]:
-        by_name = dict(zip(self.outputs, outputs, strict=True))
-        read = [head.read(sentences, by_name, self.wanted) for head in self.heads]
-        return [self._joined(tokens, tags) for tokens, *tags in zip(sentences, *read, strict=True)]
+    def _reader(self, wanted: Wanted) -> HeadsReader[TaskTags, TaggedSentence]:
+        return HeadsReader(self._heads, wanted, self._joined)
 
     def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
-        first, names = tags[0], [head.task.name for head in self.heads]
-        further = tuple(zip(names[1:], tags[1:], strict=True))
+        first, names = tags[0], [head.task.name for head in self._heads]
         return TaggedSentence(
             tokens,
             first.labels,
             first.scores,
             first.spans,
             names[0],
-            further,
+            tuple(zip(names[1:], tags[1:], strict=True)),
             first.classes,
             first.probabilities,
             first.embeddings,

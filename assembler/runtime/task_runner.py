@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.interface.tasks import SentenceTask, TokenTask
 from assembler.runtime.head import Head
+from assembler.runtime.heads_reader import HeadsReader
 from assembler.runtime.runner import Runner, opened
 from assembler.runtime.sentence_head import SentenceHead
 from assembler.runtime.wanted import LABELS, Wanted
@@ -14,9 +14,6 @@ from assembler.runtime.wanted import LABELS, Wanted
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from assembler.interface.tasks import Task
     from assembler.runtime.classifications import Classification
@@ -94,7 +91,10 @@ class TaskRunner:
             ValueError: If `batch_size` is below 1.
             ModelError: As for `Tagger.tag` and `TextClassifier.classify`.
         """
-        reader = _TaskReader(tuple(self._heads[name] for name in tasks), wanted)
+        names = [*tasks]
+        reader: HeadsReader[Outcome, dict[str, Outcome]] = HeadsReader(
+            [self._heads[name] for name in names], wanted, lambda _, found: dict(zip(names, found, strict=True))
+        )
         return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
 
 
@@ -105,32 +105,3 @@ def _heads(metadata: Metadata, session: Session) -> Iterator[Head | SentenceHead
         yield from SentenceHead.all_of(metadata, session)
     if of_tokens or not of_sentences:
         yield from Head.all_of(metadata, session)
-
-
-@dataclass(frozen=True, slots=True)
-class _TaskReader:
-    """Reads several tasks of either kind.
-
-    Attributes:
-        heads: Those of the tasks.
-        wanted: What is asked for.
-    """
-
-    heads: tuple[Head | SentenceHead, ...]
-    wanted: Wanted
-
-    @property
-    def outputs(self) -> list[str]:
-        return [name for head in self.heads for name in head.outputs(self.wanted)]
-
-    @property
-    def nothing(self) -> dict[str, Outcome]:
-        return {head.task.name: head.nothing(self.wanted) for head in self.heads}
-
-    def read(
-        self, sentences: Sequence[tuple[str, ...]], outputs: Sequence[NDArray[np.generic]]
-    ) -> list[dict[str, Outcome]]:
-        by_name = dict(zip(self.outputs, outputs, strict=True))
-        read: list[Sequence[Outcome]] = [head.read(sentences, by_name, self.wanted) for head in self.heads]
-        names = [head.task.name for head in self.heads]
-        return [dict(zip(names, found, strict=True)) for found in zip(*read, strict=True)]
