@@ -68,9 +68,18 @@ def reading(source: Source, passing: tuple[type[Exception], ...] = ()) -> Iterat
     except Exception as err:
         if source.form in built_in_forms() or isinstance(err, passing):
             raise
-        message = f"source '{source.name}': the form '{source.form}', of another package, fails: "
-        message += f"{type(err).__name__}: {err}"
-        raise SourceError(Problem.at(source.mark, "K006", message, "report it to the author of the form")) from err
+        raise faulty(source, f"fails: {type(err).__name__}: {err}") from err
+
+
+def faulty(source: Source, what: str) -> SourceError:
+    """Return the error about another package's form (K006).
+
+    Args:
+        source: The source.
+        what: What the form does wrong, as the end of a sentence about it.
+    """
+    message = f"source '{source.name}': the form '{source.form}', of another package, {what}"
+    return SourceError(Problem.at(source.mark, "K006", message, "report it to the author of the form"))
 
 
 @cache

@@ -10,6 +10,7 @@ import onnx
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
+from assembler.forms.one_part import OnePart
 from assembler.inner_specs.header import header_of
 from assembler.inner_specs.reading import read_inner, require_opset
 from assembler.parts.registry import kinds
@@ -22,10 +23,7 @@ from assembler.surgery.stepwise import Stepwise
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from assembler.core.arrays import RuntimeValues
-    from assembler.forms.opened import SourceModel
     from assembler.forms.source import Setting, Source
     from assembler.onnx_file.header import OnnxHeader
     from assembler.onnx_model.emitter import Emitter
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InnerStack:
+class InnerStack(OnePart):
     """A spec that is a part.
 
     Attributes:
@@ -53,22 +51,6 @@ class InnerStack:
     header: OnnxHeader
 
     sort: ClassVar[str] = "stack"
-
-    def paths(self) -> tuple[str, ...]:
-        """Return the name of the source: it is one part."""
-        return (self.source.name,)
-
-    def weights(self, path: str) -> InnerStack | None:
-        """Return the stack, which is the only part."""
-        return self if path == self.source.name else None
-
-    def models(self) -> tuple[SourceModel, ...]:
-        """Return nothing: what its outputs decide is not looked at."""
-        return ()
-
-    def facts(self) -> Mapping[str, int]:
-        """Return nothing: the sizes are in the types."""
-        return {}
 
     def run(self, inputs: RuntimeValues) -> RuntimeValues | None:
         """Run its parts one by one."""

@@ -15,6 +15,7 @@ from onnx import helper, numpy_helper
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
+from assembler.forms.one_part import OnePart
 from assembler.isolation.onnx_tools import check, inlined
 from assembler.onnx_file.external_data import ExternalData
 from assembler.onnx_file.header import OnnxHeader, read_header
@@ -33,13 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.core.arrays import Array, RuntimeValues
-    from assembler.forms.opened import SourceModel
     from assembler.forms.source import Setting, Source
     from assembler.onnx_model.emitter import Emitter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OnnxSubgraph:
+class OnnxSubgraph(OnePart):
     """An exported subgraph.
 
     Attributes:
@@ -63,22 +63,6 @@ class OnnxSubgraph:
     opsets: Mapping[str, int]
 
     sort: ClassVar[str] = "graph"
-
-    def paths(self) -> tuple[str, ...]:
-        """Return the name of the source: it is one part."""
-        return (self.source.name,)
-
-    def weights(self, path: str) -> OnnxSubgraph | None:
-        """Return the subgraph, which is the only part."""
-        return self if path == self.source.name else None
-
-    def models(self) -> tuple[SourceModel, ...]:
-        """Return nothing, because it is not known what its outputs decide."""
-        return ()
-
-    def facts(self) -> Mapping[str, int]:
-        """Return nothing: the sizes are in the header."""
-        return {}
 
     def run(self, inputs: RuntimeValues) -> RuntimeValues | None:
         """Run the file itself, untouched, in ONNX Runtime: the bytes that were hashed."""

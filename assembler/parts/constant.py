@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.tensors import PLAIN_DTYPES, TensorType
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
+from assembler.parts.literals import literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.onnx_model.emitter import Emitter
 
-_MOST_NESTED = 4
-_SCALARS: list[Value] = ["number", "boolean", "string"]
 #: The greatest value of each type of floating point, and the bits that its whole numbers may have.
 _FLOATS = {"float16": (65504.0, 11), "float32": (3.4028234663852886e38, 24), "float64": (1.7976931348623157e308, 53)}
 
@@ -80,10 +79,6 @@ def build(part: PartView, emit: Emitter) -> None:
     emit.output("tensor", emit.op("Identity", [emit.initializer("value", array)], "constant"))
 
 
-def _nested(depth: int) -> dict[str, Value]:
-    return {"type": [*_SCALARS, "array"], "items": _nested(depth - 1)} if depth else {"type": _SCALARS}
-
-
 KIND = Kind(
     name="constant",
     summary="Values that are written in the spec: a number, or nested lists of equal lengths.",
@@ -91,7 +86,7 @@ KIND = Kind(
     build=build,
     check=check,
     parameters={
-        "value": {**_nested(_MOST_NESTED), "description": "The values, up to four axes.", "examples": [[0, 2, 1]]},
+        "value": {**literal(), "description": "The values, up to four axes.", "examples": [[0, 2, 1]]},
         "dtype": {
             "enum": list(PLAIN_DTYPES),
             "description": "Their element type.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from assembler.core.tensors import TensorType
 from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
+from assembler.parts.literals import literal
 from assembler.parts.operator_schema import (
     Formal,
     attribute_of,
@@ -24,11 +25,8 @@ from assembler.parts.operator_schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from assembler.core.values import Value
     from assembler.onnx_model.emitter import Emitter
 
-_MOST_NESTED = 4
-_SCALARS: list[Value] = ["number", "boolean", "string"]
 #: Operators whose attributes are graphs, which a spec writes as parts of their own kinds.
 _WITH_GRAPHS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
@@ -162,10 +160,6 @@ def build(part: PartView, emit: Emitter) -> None:
         emit.output(name, tensor)
 
 
-def _nested(depth: int) -> dict[str, Value]:
-    return {"type": [*_SCALARS, "array"], "items": _nested(depth - 1)} if depth else {"type": _SCALARS}
-
-
 KIND = Kind(
     name="operator",
     summary="Any standard operator of ONNX. Its ports and attributes have the names of the operator's schema.",
@@ -183,13 +177,13 @@ KIND = Kind(
         },
         "attributes": {
             "type": "object",
-            "additionalProperties": {**_nested(_MOST_NESTED)},
+            "additionalProperties": literal(),
             "description": "Its attributes.",
             "examples": [{"axis": 1}],
         },
         "constants": {
             "type": "object",
-            "additionalProperties": {**_nested(_MOST_NESTED)},
+            "additionalProperties": literal(),
             "description": "Inputs that are always the same: a number or a text, or nested lists of them.",
             "examples": [{"starts": [0], "ends": [10], "axes": [1]}],
         },

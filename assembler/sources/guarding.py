@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from assembler.core.errors import SourceError
-from assembler.core.problems import Problem
-from assembler.forms.registry import built_in_forms, reading
+from assembler.forms.registry import built_in_forms, faulty, reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +23,6 @@ _Result = TypeVar("_Result")
 def guarded(source: Source, opened: OpenedSource) -> OpenedSource:
     """Return an opened source whose errors become problems; a source of a built-in form is returned unchanged."""
     return opened if source.form in built_in_forms() else _Source(source, opened)
-
-
-def _faulty(source: Source, what: str) -> SourceError:
-    message = f"source '{source.name}': the form '{source.form}', of another package, {what}"
-    return SourceError(Problem.at(source.mark, "K006", message, "report it to the author of the form"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ class _Model:
         for tokens, tagged in zip(sentences, found, strict=True):
             wanted = sum(map(bool, tokens))
             if not len(tagged.labels) == len(tagged.scores) == wanted:
-                raise _faulty(self.source, f"gives {len(tagged.labels)} labels for a sentence of {wanted} tokens")
+                raise faulty(self.source, f"gives {len(tagged.labels)} labels for a sentence of {wanted} tokens")
         return found
 
     def classify(self, sentences: Sequence[Sequence[str]], batch_size: int) -> Sequence[Classified]:
@@ -110,5 +103,5 @@ class _Model:
 
     def _each(self, sentences: Sequence[Sequence[str]], found: Sequence[_Result]) -> Sequence[_Result]:
         if len(found) != len(sentences):
-            raise _faulty(self.source, f"gives {len(found)} results for {len(sentences)} sentences")
+            raise faulty(self.source, f"gives {len(found)} results for {len(sentences)} sentences")
         return found
