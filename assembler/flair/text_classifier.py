@@ -1,29 +1,28 @@
-"""An assembled classifier of texts inside flair: flair's own sentences, labels and evaluation, without torch weights.
+"""An assembled classifier of texts inside flair.
 
 NN is flair 0.15.1's nn/model.py.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from flair.data import Dictionary, Sentence
 from flair.models import TextClassifier
-from tqdm import tqdm
 
-from assembler import runtime
-from assembler.flair.sentences import Settled, placed, refuse
+from assembler.flair.assembled import Assembled
+from assembler.interface.tasks import SentenceTask
+from assembler.runtime import Classification, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flair.data import Sentence
     from numpy.typing import NDArray
 
-    from assembler.runtime import Classification
+    from assembler.flair.predicting import Asked
+    from assembler.interface.tasks import Task
+    from assembler.runtime import Outcome
 
 
 #: What flair's classifier has beside what `predict` follows here: names and type of labels, thresholds, `multi_label`.
@@ -50,7 +49,7 @@ _ROUNDING = 2.0**-22
 _PRECISION = 1e-4
 
 
-class OnnxTextClassifier(Settled, TextClassifier):
+class OnnxTextClassifier(Assembled, TextClassifier):  # type: ignore[misc] # embeddings are a property here
     """A `TextClassifier` whose numbers come from an assembled model.
 
     `predict` and `evaluate` do what flair's do, and follow `multi_label_threshold`, `multi_label` and the names in
@@ -59,27 +58,20 @@ class OnnxTextClassifier(Settled, TextClassifier):
     """
 
     settled = _SETTLED
+    _task: SentenceTask
 
-    def __init__(self, classifier: runtime.TextClassifier, task: str | None = None) -> None:
-        """Take a loaded model; `OnnxTextClassifier.load` is the usual way."""
-        torch.nn.Module.__init__(self)  # TextClassifier's own would make the layers
-        names = [each.name for each in classifier.tasks]
-        if task is not None and task not in names:
-            message = f"there is no task '{task}' in the model, which has {', '.join(names)}"
-            raise ValueError(message)
-        self._classifier = classifier
-        self._task = classifier.tasks[names.index(task) if task is not None else 0]
+    @classmethod
+    def writes(cls, task: Task) -> bool:
+        """Return whether a task labels sentences."""
+        return isinstance(task, SentenceTask)
+
+    is_of = writes
+
+    def _set_up(self) -> None:
         self._label_type = self._task.label_type
         self.multi_label = self._task.multi_label
-        self.multi_label_threshold = {
-            "default": 0.5,
-            **dict(zip(self._task.labels, self._task.thresholds, strict=True)),
-        }
-        self.label_dictionary = Dictionary(add_unk=False)
-        for label in self._task.labels:
-            self.label_dictionary.add_item(label)
-        self.eval()
-        self._loaded = True
+        thresholds = dict(zip(self._task.labels, self._task.thresholds, strict=True))
+        self.multi_label_threshold = {"default": 0.5, **thresholds}
 
     @property
     def multi_label(self) -> bool:
@@ -98,74 +90,16 @@ class OnnxTextClassifier(Settled, TextClassifier):
             raise NotImplementedError(message)
         self._multi_label = bool(value)
 
-    @classmethod
-    def load(
-        cls, model_path: str | os.PathLike[str] | dict[str, Any], *, task: str | None = None, verify: bool = True
-    ) -> OnnxTextClassifier:
-        """Load an assembled model.
+    def _wanted(self, asked: Asked, *, vectors: bool) -> Wanted:  # noqa: ARG002 - every model gives all probabilities
+        return Wanted(embeddings=vectors)
 
-        Args:
-            model_path: The `.onnx` file.
-            task: Which of the model's tasks predicts, by its name; by default the first.
-            verify: Whether to look first if the file is whole.
-
-        Raises:
-            ValueError: The model has no such task.
-            ModelError: It is no model of ours, or no classifier of sentences (M010 to M014), or damaged
-                (M021, M022).
-            TypeError: It is not a path.
-        """
-        if not isinstance(model_path, str | os.PathLike):
-            message = f"expected the path of an assembled model, got {type(model_path).__name__}"
-            raise TypeError(message)
-        return cls(runtime.TextClassifier(Path(model_path), verify=verify), task)
-
-    def predict(
-        self,
-        sentences: list[Sentence] | Sentence,
-        mini_batch_size: int = 32,
-        return_probabilities_for_all_classes: bool = False,  # noqa: FBT001, FBT002 - flair's signature
-        verbose: bool = False,  # noqa: FBT001, FBT002
-        label_name: str | None = None,
-        return_loss: bool = False,  # noqa: FBT001, FBT002
-        embedding_storage_mode: str | None = "none",
-    ) -> list[Sentence] | Sentence | None:
-        """Predict labels and put them on the sentences, as `DefaultClassifier.predict` does (NN 757-905).
-
-        Args:
-            sentences: One or several; those without tokens are left out.
-            mini_batch_size: The most sentences in one run.
-            return_probabilities_for_all_classes: Whether to put every class on each sentence, with its probability.
-            verbose: Whether to show a progress bar.
-            label_name: The type of the labels; by default that of the model. Labels of this type are removed first.
-            return_loss: Not possible.
-            embedding_storage_mode: Only `none`: no embeddings leave the model.
-
-        Returns:
-            What flair returns: nothing, or the sentences where there was nothing to label.
-
-        Raises:
-            NotImplementedError: For what is not possible.
-        """
-        refuse(return_loss, "a loss")
-        refuse(embedding_storage_mode not in {"none", None}, "stored embeddings")
-        given = [sentences] if isinstance(sentences, Sentence) else list(sentences)
-        filled = [sentence for sentence in given if len(sentence) > 0]
-        if not filled:
-            return sentences
-        Sentence.set_context_for_sentences(given)
-        with tqdm(total=len(filled), desc="Batch inference", disable=not verbose) as bar:
-            found = self._classifier.classify_in_context(
-                [placed(sentence, self._classifier.interface) for sentence in filled],
-                batch_size=mini_batch_size,
-                progress=bar.update,
-            )
-        for sentence, result in zip(filled, found, strict=True):
-            name = self.label_type if label_name is None else label_name
-            sentence.remove_labels(name)
-            for value, score in self._chosen(result.tasks[self._task.name], return_probabilities_for_all_classes):
-                sentence.add_label(name, value=value, score=score)
-        return None
+    def _write(self, sentence: Sentence, found: Outcome, asked: Asked) -> None:
+        """Write labels as `DefaultClassifier.predict` does (NN 757-905)."""
+        if not isinstance(found, Classification):
+            raise TypeError(found)
+        sentence.remove_labels(asked.name)
+        for value, score in self._chosen(found, asked.all_classes):
+            sentence.add_label(asked.name, value=value, score=score)
 
     def _chosen(self, found: Classification, everything: bool) -> list[tuple[str, float]]:  # noqa: FBT001
         """Return labels and scores, by what is set now (NN 906-937)."""
@@ -182,23 +116,6 @@ class OnnxTextClassifier(Settled, TextClassifier):
     def _threshold(self, name: str) -> float:
         thresholds: dict[str, float] = self.multi_label_threshold
         return thresholds.get(name, thresholds["default"])
-
-    def evaluate(self, *args: Any, return_loss: bool = False, **options: Any) -> Any:  # noqa: ANN401 - flair's own
-        """Evaluate as flair does, with its arguments and its scores; there is no loss.
-
-        Raises:
-            NotImplementedError: With `return_loss=True`.
-        """
-        refuse(return_loss, "a loss")
-        return super().evaluate(*args, **{**options, "return_loss": False})
-
-    def forward_loss(self, sentences: list[Sentence]) -> Any:  # noqa: ANN401, ARG002
-        """Refuse: an assembled model cannot be trained."""
-        refuse(True, "training")  # noqa: FBT003
-
-    def save(self, model_file: str | Path, checkpoint: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Refuse: the file is there already."""
-        refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003
 
 
 def _softmax(probabilities: Sequence[float]) -> list[float]:

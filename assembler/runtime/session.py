@@ -112,6 +112,13 @@ class Session:
             for port in self._session.get_inputs()
         }
 
+    def output_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Return the sizes of each output; `None` for those that are free."""
+        return {
+            port.name: tuple(size if isinstance(size, int) else None for size in port.shape)
+            for port in self._session.get_outputs()
+        }
+
     def run(self, names: Sequence[str], feeds: Mapping[str, Encoded]) -> list[NDArray[np.generic]]:
         """Return the outputs called `names`.
 

@@ -59,6 +59,11 @@ class TaskRunner:
         return tuple(head.task for head in self._heads.values())
 
     @property
+    def file(self) -> str:
+        """The model's file, as it was named."""
+        return self._runner.session.file
+
+    @property
     def interface(self) -> Interface:
         """The model's inputs and outputs for a host."""
         return self._runner.interface
@@ -67,6 +72,16 @@ class TaskRunner:
     def metadata(self) -> Mapping[str, object]:
         """What the assembler wrote into the file, as for `Tagger`."""
         return self._runner.metadata.entries
+
+    def features(self, task: str) -> int | None:
+        """Return the size of the vectors that a task's head reads; `None` if the file does not fix it.
+
+        Raises:
+            KeyError: There is no such task.
+            ModelError: M032 if the model was built without an output for them.
+        """
+        name = self._heads[task].outputs(Wanted(embeddings=True))[-1]
+        return self._runner.session.output_shapes()[name][-1]
 
     def run(
         self,

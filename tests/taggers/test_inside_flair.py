@@ -80,14 +80,22 @@ def test_evaluate_gives_flairs_scores(bench: Bench) -> None:
 
 def test_what_needs_torch_weights_is_refused_with_the_reason(bench: Bench) -> None:
     _, model = pair(bench)
-    with pytest.raises(NotImplementedError, match="an assembled model gives no probabilities of all classes"):
+    with pytest.raises(ModelError, match="M032 the model was built without an output of the probabilities of all clas"):
         model.predict(sentences(), return_probabilities_for_all_classes=True)
     with pytest.raises(NotImplementedError, match="an assembled model gives no loss"):
         model.predict(sentences(), return_loss=True)
-    with pytest.raises(NotImplementedError, match="an assembled model gives no stored embeddings"):
+    with pytest.raises(
+        ModelError, match="M032 the model was built without an output of the embeddings of the task 'ner"
+    ):
         model.predict(sentences(), embedding_storage_mode="cpu")
+    with pytest.raises(ValueError, match="embedding_storage_mode: expected 'none', 'cpu' or 'gpu', got 'disk'"):
+        model.predict(sentences(), embedding_storage_mode="disk")
+    with pytest.raises(NotImplementedError, match="an assembled model gives no loss"):
+        model.evaluate(sentences(), "ner", return_loss=True)
     with pytest.raises(NotImplementedError, match="an assembled model gives no training"):
         model.forward_loss(sentences())
+    with pytest.raises(NotImplementedError, match="an assembled model gives no forward pass in torch"):
+        model.forward(None)
     with pytest.raises(NotImplementedError, match=r"an assembled model gives no checkpoint; .* the \.onnx file"):
         model.save(bench.folder / "x.pt")
 

@@ -333,7 +333,9 @@ def test_what_needs_weights_in_torch_is_refused(bench: Bench) -> None:
     assert tagger.predict([]) == []
     with pytest.raises(NotImplementedError, match="an assembled model gives no loss"):
         tagger.predict(Sentence("ja"), return_loss=True)
-    with pytest.raises(NotImplementedError, match="an assembled model gives no stored embeddings"):
+    with pytest.raises(
+        ModelError, match="M032 the model was built without an output of the embeddings of the task 'mo"
+    ):
         tagger.predict(Sentence("ja"), embedding_storage_mode="cpu")
     with pytest.raises(NotImplementedError, match="an assembled model gives no training"):
         tagger.forward_loss([Sentence("ja")])

@@ -1,0 +1,24 @@
+"""The adapters: for each class of flair's, how results of its models are written to sentences.
+
+A new kind of result needs a class over `Assembled`, and its line here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from assembler.flair.sequence_tagger import OnnxSequenceTagger
+from assembler.flair.text_classifier import OnnxTextClassifier
+from assembler.flair.token_classifier import OnnxTokenClassifier
+
+if TYPE_CHECKING:
+    from assembler.flair.assembled import Assembled
+    from assembler.interface.tasks import Task
+
+ADAPTERS: tuple[type[Assembled], ...] = (OnnxSequenceTagger, OnnxTokenClassifier, OnnxTextClassifier)
+
+
+def adapter_of(task: Task) -> type[Assembled] | None:
+    """Return the adapter of the class of flair's that a task comes from, or else the first that can write it."""
+    own = next((adapter for adapter in ADAPTERS if adapter.is_of(task)), None)
+    return own or next((adapter for adapter in ADAPTERS if adapter.writes(task)), None)
