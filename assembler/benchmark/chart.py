@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
     from assembler.benchmark.curves import Curve
     from assembler.benchmark.results import Report
+    from assembler.benchmark.stacks import StackReport
 
 _COLOURS = ("#8a8f98", "#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756")
 
 
-def chart(report: Report) -> str:
-    """Return bars of how many times flair's speed each way has, in batches and one at a time."""
+def chart(report: Report | StackReport, than: str = "flair") -> str:
+    """Return bars of how many times the speed of `than` each way has, in batches and one at a time, or by inputs."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -31,7 +32,7 @@ def chart(report: Report) -> str:
             axes.invert_yaxis()
             axes.margins(x=0.2)
             axes.set_title(kind)
-            axes.set_xlabel("times the speed of flair")
+            axes.set_xlabel(f"times the speed of {than}")
         return _svg(figure)
 
 

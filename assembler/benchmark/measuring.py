@@ -170,7 +170,7 @@ def built(
         try:
             assemble(spec.document.file, target, profile=name, trust=trust, progress=say)
         except ParityError as err:
-            left_out[name] = err.problems[0].message.splitlines()[0]
+            left_out[name] = ": ".join(line.strip() for line in err.problems[0].message.splitlines()[:2])
         else:
             targets[name] = target
     return targets, left_out

@@ -1,4 +1,4 @@
-"""`assemble bench`: measures a model side by side with flair."""
+"""`assemble bench`: measures a model side by side with flair, or with its parts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from assembler.cli.bench_stack import print_stack, refuse_options_of_text, stack_of
 from assembler.cli.printing import bytes_text, format_option, one_line, print_json, print_step
 from assembler.cli.profile_names import known_profiles
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     multiple=True,
     callback=known_profiles,
     metavar="NAME",
-    help="A profile to measure; several are allowed.  [default: portable, cpu, int8; on a GPU: cuda, fp16]",
+    help="A profile to measure; several are allowed.  [default: portable, cpu, int8; on a GPU: cuda, fp16; of a stack "
+    "of exported files: portable, int8]",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each way.")
 @click.option(
@@ -79,9 +81,18 @@ def command(
 
     The text is FILE, one sentence a line, or the sentences of the spec's proof. Only the ratios of one run mean
     anything: all take turns on the same machine, with the same weights and text.
+
+    A stack of exported files is measured side by side with ONNX Runtime on its parts, one after the other, on the
+    inputs of its proof. SPEC may be a model there, beside the parts: it is measured as it is.
     """
     from assembler.benchmark import measure_curve
     from assembler.benchmark.chart import chart, curve_chart
+
+    stack = stack_of(spec)
+    if stack is not None:
+        refuse_options_of_text(click.get_current_context())
+        print_stack(stack, (profiles, rounds, drawing, form), trust=trust)
+        return
 
     if upto is not None and curve is None:
         message = "--upto is the largest size of a curve: say --curve characters or --curve sentences"
@@ -155,7 +166,7 @@ def _measured(
 
 
 def _print(report: Report) -> None:
-    click.echo(_described(report.machine))
+    click.echo(described(report.machine))
     click.echo(f"{report.sentences} sentences in batches")
     width = max(len(speed.name) for speed in report.speeds)
     second = max(len(speed.batch) for speed in report.speeds)
@@ -177,7 +188,8 @@ def _print(report: Report) -> None:
         click.echo(one_line(f"{name} is left out: {reason}"))
 
 
-def _described(machine: Machine) -> str:
+def described(machine: Machine) -> str:
+    """Return where it was measured."""
     words = f"{machine.processor}, {machine.cores} cores, {' '.join(machine.instructions)}"
     peak = f"float32 products at most {machine.peak:.0f} GFLOP/s"
     gpu = machine.accelerator

@@ -192,6 +192,7 @@ class Emitter(Operators):
         """
         if backward:
             scanned = [self._reversed(tensor, f"{body.name}/scanned_{place}") for place, tensor in enumerate(scanned)]
+        directions = {"scan_output_directions": [0] * len(collected)} if collected else {}  # an empty list has no type
         given = self.ops(
             "Scan",
             [*states, *scanned],
@@ -200,7 +201,7 @@ class Emitter(Operators):
             body=body.graph(),
             num_scan_inputs=len(scanned),
             scan_input_directions=[0] * len(scanned),
-            scan_output_directions=[0] * len(collected),
+            **directions,
         )
         for place, reverse in enumerate(collected, len(states)):
             if reverse:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from assembler.core.errors import ModelError
@@ -12,6 +14,7 @@ from assembler.isolation.session import IsolatedSession
 from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from assembler.core.arrays import Array, Arrays, RuntimeValue, RuntimeValues
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 OpenSession: TypeAlias = ort.InferenceSession | IsolatedSession
 
 _FATAL_ONLY = 4  # errors are raised; ONNX Runtime would also print them
+#: The sessions of strangers' files, where they stay open in this process.
+_KEPT: ContextVar[dict[Path, OpenSession] | None] = ContextVar("kept", default=None)
 
 
 def _ort_errors() -> tuple[type[BaseException], ...]:
@@ -51,6 +56,8 @@ def open_session(model: Path | bytes, what: str) -> OpenSession:
         return IsolatedSession(worker, model, what)
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
+    if _KEPT.get() is not None:
+        options.add_session_config_entry("session.force_spinning_stop", "1")  # or one session's threads slow the next
     try:
         return ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
@@ -91,9 +98,27 @@ def _run(session: OpenSession, names: list[str], inputs: RuntimeValues, what: st
         raise ModelError(Problem("M007", message)) from err
 
 
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Run files of strangers in this process within the block, in sessions that stay open: to measure, not to prove.
+
+    Threads of sessions that are opened in the block stop when a run ends.
+    """
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
 def run_file(path: Path, inputs: RuntimeValues) -> dict[str, RuntimeValue]:
-    """Run a stranger's model file once, in a separate process."""
+    """Run a stranger's model file once, in a separate process; or where it stays open."""
     what = f"the exported subgraph {path.name}"
+    kept = _KEPT.get()
+    if kept is not None:
+        if path not in kept:
+            kept[path] = open_session(path, what)
+        return run_all(kept[path], inputs, what)
     with isolated():
         return run_all(open_session(path, what), inputs, what)
 

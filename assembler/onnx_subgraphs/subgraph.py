@@ -64,6 +64,11 @@ class OnnxSubgraph(OnePart):
 
     sort: ClassVar[str] = "graph"
 
+    @property
+    def file(self) -> Path:
+        """The file that is run."""
+        return self.ran
+
     def run(self, inputs: RuntimeValues) -> RuntimeValues | None:
         """Run the file itself, untouched, in ONNX Runtime: the bytes that were hashed."""
         from assembler.onnx_model.sessions import run_file

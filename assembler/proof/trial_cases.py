@@ -96,8 +96,15 @@ class Runs:
         return Trial(name, inputs, values, expected or {}, given or {})
 
 
-def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence[str]], stepwise: Stepwise) -> Trials:
-    """Run the parts on everything that a proof tries.
+def try_parts(
+    wiring: Wiring,
+    sources: OpenSources,
+    sentences: Sequence[Sequence[str]],
+    stepwise: Stepwise,
+    *,
+    counted: bool = True,
+) -> Trials:
+    """Run the parts on everything that a proof tries; `counted` says whether a lossy profile's budget is to be shown.
 
     Raises:
         SpecError: The cases of the spec are at fault (W026), or inputs are too large (W025).
@@ -118,7 +125,7 @@ def try_parts(wiring: Wiring, sources: OpenSources, sentences: Sequence[Sequence
             refused.append((name, err))
     if found or not refused:
         notes = tuple(f"refused by the parts, and left out: {name}" for name, _ in refused)
-        found += _more(wiring, runs, found) if interface is None and not refused else []
+        found += _more(wiring, runs, found) if counted and interface is None and not refused else []
         return Trials((*given, *found), notes, len(given))
     found, notes = _looked_for(wiring, runs)
     if found:

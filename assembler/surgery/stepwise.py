@@ -58,7 +58,7 @@ class Stepwise:
             fed: dict[str, list[RuntimeValue]] = {}
             for edge in self._wiring.edges[node]:
                 fed.setdefault(edge.port, []).append(values[edge.reference.text])
-            for port, value in self._part(node, fed).items():
+            for port, value in self.part(node, fed).items():
                 values[f"{node}.{port}"] = value
                 yield f"{node}.{port}", value
 
@@ -86,7 +86,12 @@ class Stepwise:
                 if isinstance(inner, HasParts):
                     yield from inner.stepwise.unmet()
 
-    def _part(self, node: str, fed: Mapping[str, list[RuntimeValue]]) -> RuntimeValues:
+    def part(self, node: str, fed: Mapping[str, list[RuntimeValue]]) -> RuntimeValues:
+        """Run one part.
+
+        Raises:
+            ModelError: It does not run on what it is fed (M007, M025 to M027, M029).
+        """
         weights = self._wiring.views[node].weights
         if weights is not None:
             try:
