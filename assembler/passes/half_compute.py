@@ -8,8 +8,10 @@ precision ends at 65,504 and has eleven bits, so these overflow or lose most. An
 its constants does not fit: -1e9 of a mask, or 1e-12 under a root.
 
 Requires: any model. Ensures: inputs and outputs, of nested graphs too, keep their types; results are close, and the
-proof has to measure how close. Processors have few kernels for half precision; ONNX Runtime computes the others in
-float32 there.
+proof has to measure how close.
+
+Limits: processors have few kernels for half precision. There ONNX Runtime computes the others in float32, and drops
+casts to half precision and back, so a proof on a processor sees less rounding than a GPU does.
 """
 
 from __future__ import annotations
