@@ -2,7 +2,7 @@
 
 The peers are no dependency. Install them beside this package, in an environment of their own, and run it there:
 
-    pip install onnx onnx-graphsurgeon onnxruntime spox snc4onnx && pip install -e . && python tools/compare_mergers.py
+    pip install onnx onnx-graphsurgeon onnxruntime spox snc4onnx onnxsim && pip install -e . && python tools/compare_mergers.py
 """
 
 from __future__ import annotations
