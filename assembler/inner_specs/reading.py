@@ -55,9 +55,9 @@ def _require_bounds(source: Source, path: Path, setting: Setting) -> None:
     same = next((number for number, file in enumerate(files) if _real(file) == _real(path)), None)
     if same is not None:
         chain = " → ".join(each.name for each in (*files[same:], path))
-        raise _unbounded(source, f"the spec holds itself: {chain}", "take what both need into a spec of its own")
+        raise _unbounded(source, f"the spec contains itself: {chain}", "move what both need into a spec of its own")
     if len(files) > _DEEPEST:
-        raise _unbounded(source, f"specs are in each other more than {_DEEPEST} deep", "join some of them")
+        raise _unbounded(source, f"specs are nested more than {_DEEPEST} deep", "join some of them")
     if len(setting.nesting.read) >= _MOST:
         message = f"the stack reads more than {_MOST} specs"
         raise _unbounded(source, message, "build some of them by themselves, and take their .onnx files")

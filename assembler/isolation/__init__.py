@@ -1,1 +1,1 @@
-"""Runs what strangers exported in a process of its own, which may die, hang or eat memory without harm to ours."""
+"""Runs the exports of strangers in a separate process, which may die or hang without harm to ours."""

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
     from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
 
-#: As deep as values are nested, and as many as there are, at most.
+#: The deepest nesting of values, and the most values, that are accepted.
 _DEEPEST, _MOST = 8, 1 << 20
 
 
 def flat(values: RuntimeValues) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return a description of each value, and the arrays that it names.
+    """Return a description of each value, and the arrays that the descriptions name.
 
     Raises:
-        TypeError: They are too many, or of a type that does not travel.
+        TypeError: There are too many, or one is of a type that cannot be sent.
     """
     arrays: dict[str, Array] = {}
     return {name: _described(name, value, arrays, 0) for name, value in values.items()}, arrays
@@ -58,7 +58,7 @@ def whole(described: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str
     """Return what was described.
 
     Raises:
-        LookupError, TypeError: It names an array that is not there, or is no such description.
+        LookupError, TypeError: It names an array that is not there, or it is not such a description.
     """
     return {name: _value(each, arrays, 0) for name, each in described.items()}
 
@@ -69,7 +69,7 @@ def _value(described: Any, arrays: Mapping[str, Array], depth: int) -> RuntimeVa
     if isinstance(described, str):
         return arrays[described]
     if depth == _DEEPEST or not isinstance(described, dict):
-        message = "a value is described by what describes none"
+        message = "the description of a value is not one"
         raise TypeError(message)
     if "map" in described:
         keys, items = (arrays[key].tolist() for key in described["map"])

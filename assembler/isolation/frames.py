@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 _SIZES = struct.Struct("<QQ")
 _LONGEST_HEADER = 1 << 26
-#: More than any tensor of a proof has; the memory of the process that sends it is bounded beside this.
+#: More than any tensor of a proof has. The memory of the process that sends it is bounded separately.
 _MOST_BYTES = 1 << 40
 _TEXT = "text"
-#: Element types that travel, as numpy writes them; those that it lacks travel by their names.
+#: The element types that can be sent, as numpy writes them. Those that numpy lacks are sent by their names.
 _PLAIN = frozenset(np.dtype(name).str for name in "?bBhHiIlLqQefdFD")
 
 
 class DamagedFrameError(ValueError):
-    """What arrived is no frame."""
+    """The bytes that arrived are not a frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One request, or one answer.
+    """A request or an answer.
 
     Attributes:
-        words: What is said: short values by name.
+        words: Short values by name.
         arrays: Named arrays.
-        values: What models take and give, which may be sequences, maps and optionals of arrays.
+        values: Inputs and outputs of models, which may be sequences, maps and optionals of arrays.
     """
 
     words: Mapping[str, Any]
@@ -52,11 +52,11 @@ class Frame:
     values: RuntimeValues = field(default_factory=dict)
 
     def write(self, stream: BinaryIO) -> None:
-        """Write it.
+        """Write the frame.
 
         Raises:
-            OSError: Nobody reads.
-            TypeError: An array's elements are of a type that does not travel.
+            OSError: The other end is closed.
+            TypeError: The elements of an array are of a type that cannot be sent.
         """
         values, inside = flat(self.values)
         arrays = [*self.arrays.items(), *inside.items()]
@@ -74,11 +74,11 @@ class Frame:
 
     @classmethod
     def read(cls, stream: BinaryIO) -> Frame:
-        """Read one.
+        """Read a frame.
 
         Raises:
             EOFError: There is none, or it is cut short.
-            DamagedFrameError: What is there is none.
+            DamagedFrameError: The bytes are not a frame.
         """
         length, total = _SIZES.unpack(_exactly(stream, _SIZES.size))
         if length > _LONGEST_HEADER or total > _MOST_BYTES:
@@ -112,7 +112,7 @@ def _packed(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
 def _size(described: Mapping[str, Any]) -> int:
     size = described["size"]
     if type(size) is not int or size < 0:
-        message = "a size is no number"
+        message = "a size is not a number"
         raise DamagedFrameError(message)
     return size
 
@@ -121,7 +121,7 @@ def _arrays(stream: BinaryIO, described: list[Mapping[str, Any]]) -> Iterator[tu
     for each in described:
         shape = tuple(each["shape"])
         if any(type(dim) is not int or dim < 0 for dim in shape):
-            message = "a shape is none"
+            message = "a shape is not a list of sizes"
             raise DamagedFrameError(message)
         content = _exactly(stream, _size(each))
         if each["dtype"] == _TEXT:
@@ -141,7 +141,7 @@ def _arrays(stream: BinaryIO, described: list[Mapping[str, Any]]) -> Iterator[tu
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytearray:
-    """Read so many bytes. They are asked for piece by piece: a size alone reserves no memory."""
+    """Read a number of bytes. They are read in pieces, so a size alone reserves no memory."""
     content = bytearray()
     while len(content) < size:
         piece = stream.read(min(size - len(content), 1 << 24))

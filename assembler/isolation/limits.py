@@ -1,4 +1,4 @@
-"""How long a foreign part may run, and how much memory it may take."""
+"""The limits of foreign parts: how long they may run, and how much memory they may use."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Environment variables to set if a part really needs more, or if the machine should allow less.
+#: The environment variables that raise the limits for a part that needs more, or lower them for a small machine.
 SECONDS, MEMORY = "ASSEMBLE_PART_SECONDS", "ASSEMBLE_PART_MEMORY"
 
 _SECONDS = 120.0
-#: A slow disk reads so many bytes in a second; a large model may take longer to load than a small one.
+#: The bytes that a slow disk reads in a second, because a large model may take longer to load than a small one.
 _SLOW_DISK = 20_000_000
-#: What remains for everybody else.
+#: The share of memory that is left to other programs.
 _SHARE = 0.75
 _LEAST_MEMORY = 1 << 30
 _UNKNOWN_MEMORY = 8 << 30
@@ -21,11 +21,11 @@ _UNKNOWN_MEMORY = 8 << 30
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request to a process beside ours may cost.
+    """The limits of one request to the separate process.
 
     Attributes:
         seconds: How long it may take, for a small model.
-        memory: How many bytes the process may take beyond what it begins with.
+        memory: How many bytes the process may use beyond those that it starts with.
     """
 
     seconds: float
@@ -33,18 +33,18 @@ class Limits:
 
     @classmethod
     def of_this_machine(cls) -> Limits:
-        """Return what the environment says, or else two minutes and three quarters of the memory that is free."""
+        """Return the limits that the environment sets; by default two minutes and 3/4 of the free memory."""
         return cls(
             _number(SECONDS) or _SECONDS, int(_number(MEMORY) or max(_LEAST_MEMORY, _SHARE * _available_memory()))
         )
 
     def seconds_for(self, size: int) -> float:
-        """Return how long a request may take that a model of so many bytes has a part in."""
+        """Return how long a request may take if it involves a model of so many bytes."""
         return self.seconds + size / _SLOW_DISK
 
 
 def _number(variable: str) -> float | None:
-    """Return what a variable says, if that is a positive number."""
+    """Return the value of a variable if it is a positive number."""
     with suppress(ValueError):
         value = float(os.environ.get(variable, ""))
         return value if 0 < value < float("inf") else None
@@ -52,7 +52,7 @@ def _number(variable: str) -> float | None:
 
 
 def _available_memory() -> int:
-    """Return the bytes that the kernel, and the group of processes that we are in, have left."""
+    """Return the bytes that the kernel, and the control group of this process, have left."""
     found = [_UNKNOWN_MEMORY]
     with suppress(OSError, ValueError, IndexError):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()

@@ -21,8 +21,8 @@ def run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Runt
     """Return the outputs called `names`.
 
     Raises:
-        TypeError: Outputs of a type that numpy lacks can be read only where all inputs are tensors of numbers, and a
-            text, a sequence, a map or an optional is fed.
+        TypeError: An output is of a type that numpy lacks, and a text, a sequence, a map or an optional is fed. Such
+            outputs can be read only if all inputs are tensors of numbers.
     """
     fed = {name: _fed(value) for name, value in feeds.items()}
     elements = {port.name: _element(port.type) for port in session.get_outputs()}
@@ -59,7 +59,7 @@ def _ort_value(name: str, value: Any, wanted: str) -> ort.OrtValue:  # noqa: ANN
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return ort.OrtValue.ortvalue_from_numpy(value)
-    message = f"outputs of {wanted} cannot be read where the input '{name}' is no tensor of numbers"
+    message = f"outputs of {wanted} cannot be read, because the input '{name}' is not a tensor of numbers"
     raise TypeError(message)
 
 
@@ -70,7 +70,7 @@ def _read(value: ort.OrtValue, name: str) -> Array:
 
 
 def _plain(value: RuntimeValue) -> RuntimeValue:
-    """Return a value whose scalars are arrays: ONNX Runtime gives those of sequences and optionals as they come."""
+    """Return a value whose scalars are arrays: ONNX Runtime returns some as plain numbers."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     return np.asarray(value) if isinstance(value, np.generic) else value
@@ -87,5 +87,5 @@ def shown(name: str, value: RuntimeValue) -> str:
 
 
 def all_shown(values: Mapping[str, RuntimeValue]) -> str:
-    """Return the same of several."""
+    """Return the names of several values, with their types and sizes."""
     return ", ".join(shown(name, value) for name, value in values.items())

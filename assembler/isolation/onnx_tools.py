@@ -1,6 +1,6 @@
-"""What only the onnx package does, on models of strangers: its checker, its inliner, its converter.
+"""Runs the tools of the onnx package on models of strangers: its checker, its inliner, its converter.
 
-They are written in C++ and follow whatever a file says, so they run in the process beside ours.
+They are written in C++ and do whatever a file says, so they run in the separate process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check(path: Path, what: str, failed: Failed, *, full: bool = False) -> None:
     """Run ONNX's checker on a file, with shape inference if `full`.
 
     Raises:
-        AssemblerError: As `failed` says; or M025 to M027.
+        AssemblerError: The error that `failed` makes, or M025 to M027.
     """
     with isolated() as worker:
         request = Frame({"act": "check", "path": str(path.absolute()), "full": full})
@@ -33,10 +33,10 @@ def check(path: Path, what: str, failed: Failed, *, full: bool = False) -> None:
 
 
 def inlined(model: onnx.ModelProto, what: str, failed: Failed) -> onnx.ModelProto:
-    """Return a model whose local functions are written out.
+    """Return a model in which calls of local functions are replaced by their operators.
 
     Raises:
-        AssemblerError: As `failed` says; or M025 to M027.
+        AssemblerError: The error that `failed` makes, or M025 to M027.
     """
     return _changed(model, Frame({"act": "inline"}), what, failed)
 
@@ -45,13 +45,13 @@ def converted(model: onnx.ModelProto, opset: int, what: str, failed: Failed) -> 
     """Return a model at another opset.
 
     Raises:
-        AssemblerError: As `failed` says; or M025 to M027.
+        AssemblerError: The error that `failed` makes, or M025 to M027.
     """
     return _changed(model, Frame({"act": "convert", "opset": opset}), what, failed)
 
 
 def inferred(model: onnx.ModelProto, what: str) -> onnx.ModelProto | None:
-    """Return a model with the types that ONNX infers, or `None` where it cannot.
+    """Return a model with the types that ONNX infers, or `None` if the inference fails.
 
     Raises:
         ModelError: M025 to M027.

@@ -1,4 +1,4 @@
-"""The process beside ours, as we see it: started when it is needed, asked, and ended."""
+"""Our end of the separate process: starts it when it is needed, sends it requests, and ends it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from assembler.isolation.limits import MEMORY, SECONDS, Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: Makes the error of what a library said, of which it is given the first line.
+    #: Makes an error from the first line of a library's message.
     Failed = Callable[[str], AssemblerError]
 
-#: Isolated: neither the current folder nor the environment may put a module of a stranger's before ours.
+#: Python runs isolated, so that neither the current folder nor the environment can put a stranger's module before ours.
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from assembler.isolation.worker import main; main()"
 )
@@ -33,40 +33,40 @@ _PATIENCE = 10.0
 _RANGE = "give the inputs of the spec a 'range' that the part can compute with"
 _MEANINGS = {
     "SIGFPE": "a division by zero, or the like",
-    "SIGSEGV": "it touched memory that is not its own",
-    "SIGBUS": "it touched memory that is not there",
-    "SIGABRT": "it gave up by itself",
-    "SIGILL": "an instruction that this processor lacks",
-    "SIGKILL": "the system ended it, which it does where memory runs out",
+    "SIGSEGV": "it accessed memory that is not its own",
+    "SIGBUS": "it accessed memory that does not exist",
+    "SIGABRT": "it aborted itself",
+    "SIGILL": "it used an instruction that this processor lacks",
+    "SIGKILL": "the system ended it, as it does when memory runs out",
 }
 
 
 class Worker:
-    """A process that loads and runs models for us. It is started when it is first asked, and again after it died."""
+    """A process that loads and runs models for us. It is started at the first request, and again after it has died."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         """Keep the limits; nothing is started yet."""
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes]], Worker] | None = None
-        #: The numbers of models that are no longer needed.
+        #: The numbers of the models that are no longer needed.
         self.dropped: list[int] = []
         #: Counts the processes, so that the owner of a loaded model can tell whether it is still loaded.
         self.generation = 0
 
     def ask(self, request: Frame, what: str, failed: Failed, *, on: str = "", size: int = 0) -> Frame:
-        """Ask for one thing, and wait for the answer. Signals are answered meanwhile; then the process is ended.
+        """Send a request, and wait for the answer. A signal that arrives meanwhile ends the process.
 
         Args:
             request: What is asked.
-            what: Which part, or model, it is about, for problems.
-            failed: Makes the error of what a library raised.
-            on: What the part is run on, for problems.
+            what: The part or model that it is about, for problems.
+            failed: Makes the error for an exception of a library.
+            on: The inputs of the part in words, for problems.
             size: The bytes of the model.
 
         Raises:
             ModelError: The process died (M025), took too long (M026) or too much memory (M027), or a library raised
-                (as `failed` says).
+                (the error that `failed` makes).
         """
         limits = self._limits or Limits.of_this_machine()
         process = self._started(limits)
@@ -91,7 +91,7 @@ class Worker:
         if "failed" in answer.words:
             text = str(answer.words.get("text", "")).strip().splitlines() or ["no reason is given"]
             if answer.words["failed"] == "memory":
-                self.close()  # what it holds is not worth keeping
+                self.close()  # nothing in it is worth keeping
                 raise ModelError(_too_large(what, on, limits.memory, text[0]))
             raise failed(text[0])
         return answer
@@ -118,11 +118,11 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C in the terminal is ours to answer
-            env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # arenas reserve addresses, which the limit counts
+            start_new_session=True,  # this process handles a Ctrl-C in the terminal
+            env={**os.environ, "MALLOC_ARENA_MAX": "2"},  # memory arenas reserve addresses, and the limit counts these
         )
     except (OSError, ValueError) as err:
-        message = f"no process can be started beside this one, to run foreign parts in: {err}"
+        message = f"the process in which foreign parts run cannot be started: {err}"
         raise ModelError(Problem("M025", message)) from err
 
 
@@ -130,20 +130,20 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
-            with suppress(OSError, ValueError):  # what is left in its buffer has nowhere to go
+            with suppress(OSError, ValueError):  # the rest of its buffer cannot be written any more
                 stream.close()
     process.wait()
 
 
 def _carry(process: subprocess.Popen[bytes], request: Frame, answers: queue.SimpleQueue[Frame | None]) -> None:
-    """Bring a request over and its answer back, or `None` where the process ends, or answers with what is none."""
+    """Send a request and return its answer, or `None` if the process ends or sends something that is not an answer."""
     try:
         stdin, stdout = _streams(process)
         request.write(stdin)
         answers.put(Frame.read(stdout))
-    except TypeError as err:  # of an element type that does not travel
+    except TypeError as err:  # of an element type that cannot be sent
         answers.put(Frame({"failed": "error", "text": str(err)}))
-    except (OSError, EOFError, DamagedFrameError, ValueError):  # ValueError: closed, for the wait is over
+    except (OSError, EOFError, DamagedFrameError, ValueError):  # ValueError: it was closed, because the wait is over
         answers.put(None)
 
 
@@ -163,24 +163,24 @@ def _code(process: subprocess.Popen[bytes]) -> int | None:
 
 def _died(what: str, on: str, code: int | None) -> Problem:
     if code is None or code >= 0:
-        how = "broke off the talk" if code is None else f"ended with the code {code}"
+        how = "stopped answering" if code is None else f"ended with the code {code}"
         return Problem("M025", f"{what}: the process that it ran in {how}{on}", _RANGE if on else None)
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
     meaning = f" ({_MEANINGS[name]})" if name in _MEANINGS else ""
-    hint = _RANGE if on else "does the file run in ONNX Runtime by itself?"
-    return Problem("M025", f"{what}: ended its process by {name}{meaning}{on}", hint)
+    hint = _RANGE if on else "try whether the file runs in ONNX Runtime by itself"
+    return Problem("M025", f"{what}: its process was ended by {name}{meaning}{on}", hint)
 
 
 def _late(what: str, on: str, seconds: float) -> Problem:
-    hint = f"if it honestly takes longer, set {SECONDS} to more seconds"
+    hint = f"if it really needs longer, set {SECONDS} to more seconds"
     return Problem("M026", f"{what}: no result after {seconds:.0f} seconds{on}", hint)
 
 
 def _too_large(what: str, on: str, memory: int, reason: str) -> Problem:
-    hint = f"if it honestly takes more, free some, or set {MEMORY} to more bytes"
+    hint = f"if it really needs more, free some memory or set {MEMORY} to more bytes"
     return Problem(
-        "M027", f"{what}: wants more memory than the {memory / 1e9:.1f} GB that it may take{on}: {reason}", hint
+        "M027", f"{what}: needs more memory than the {memory / 1e9:.1f} GB that it may take{on}: {reason}", hint
     )

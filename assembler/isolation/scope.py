@@ -1,4 +1,4 @@
-"""Where everything that ONNX Runtime and onnx do happens in a process beside ours, whoever asks for it."""
+"""The blocks of code within which all work of ONNX Runtime and onnx is done in the separate process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _CURRENT: ContextVar[Worker | None] = ContextVar("worker", default=None)
 
 @contextmanager
 def isolated() -> Iterator[Worker]:
-    """Load and run models in a process beside ours within the block; the process ends with it.
+    """Load and run models in a separate process within the block; the process ends with the block.
 
-    It is started when it is first needed. A block within a block shares its process.
+    The process is started when it is first needed. A block within a block shares its process.
     """
     outer = _CURRENT.get()
     if outer is not None:
@@ -39,5 +39,5 @@ def isolated() -> Iterator[Worker]:
 
 
 def current() -> Worker | None:
-    """Return the process of the block that we are in, or `None` where models run in our own."""
+    """Return the process of the current block, or `None` outside a block, where models run in our own process."""
     return _CURRENT.get()

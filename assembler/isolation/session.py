@@ -1,4 +1,4 @@
-"""A model that is loaded in the process beside ours, with the methods of ONNX Runtime's sessions that are used here."""
+"""A model that is loaded in the separate process, with those methods of ONNX Runtime's sessions that are used here."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Meta:
 
 
 class IsolatedSession:
-    """A model in the process beside ours. Where that process died meanwhile, the model is loaded once more."""
+    """A model in the separate process. If that process has died meanwhile, the model is loaded once more."""
 
     def __init__(
         self, worker: Worker, model: Path | bytes, what: str, codes: tuple[str, str] = ("M006", "M007")
@@ -56,10 +56,10 @@ class IsolatedSession:
             worker: The process.
             model: A file, or the bytes of a small model.
             what: What it is, for problems.
-            codes: Those of the problems of loading and of running.
+            codes: The codes of the problems of loading and of running.
 
         Raises:
-            ModelError: ONNX Runtime does not load it (the first of `codes`), or cannot be asked to (M025 to M027).
+            ModelError: ONNX Runtime cannot load it (the first of `codes`), or the process fails (M025 to M027).
         """
         self._worker, self._model, self._what = worker, model, what
         self._codes = codes
@@ -101,15 +101,15 @@ class IsolatedSession:
         return self._defaults
 
     def get_providers(self) -> list[str]:
-        """Return what runs it."""
+        """Return the execution providers that run it."""
         return ["CPUExecutionProvider"]
 
     def get_modelmeta(self) -> Meta:
-        """Return what the file says of itself."""
+        """Return the metadata of the file."""
         return Meta(self._metadata)
 
     def io_binding(self) -> Never:
-        """Refuse: there is no memory but the processor's."""
+        """Refuse: there is no memory but that of the processor."""
         raise NotImplementedError
 
     def run_with_iobinding(self, binding: object) -> None:
@@ -128,8 +128,8 @@ class IsolatedSession:
         """Return the outputs called `names`, whatever their types.
 
         Raises:
-            ModelError: The run fails in ONNX Runtime (the second of `codes`), or ends the process, the time or the
-                memory (M025 to M027).
+            ModelError: The run fails in ONNX Runtime (the second of `codes`), kills the process, or exceeds a limit
+                (M025 to M027).
         """
         if self._generation != self._worker.generation:
             self._load()
@@ -147,7 +147,7 @@ class IsolatedSession:
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a model, with those of the files beside it that may be its data."""
+    """Return the size of a model in bytes, with that of the files beside it that may be its data."""
     try:
         return sum(each.stat().st_size for each in path.parent.iterdir() if each.name.startswith(path.stem))
     except OSError:
@@ -155,6 +155,6 @@ def _size(path: Path) -> int:
 
 
 def _shown(name: str, value: RuntimeValue) -> str:
-    """Return name, type and shape, and the values where they are few."""
+    """Return the name, type and shape of an array, and its values if they are few."""
     text = shown(name, value)
     return f"{text} = {value.tolist()!r:.200}" if isinstance(value, np.ndarray) and value.size <= _FEW else text

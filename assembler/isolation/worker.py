@@ -1,7 +1,7 @@
-"""The separate process: loads and runs models, and lets onnx check and convert them, as long as it lives.
+"""The separate process: loads and runs models, and lets onnx check and convert them, until its input ends.
 
-It answers frames on its standard input, one after another, until that ends. It imports numpy and ONNX Runtime, and onnx
-when it is asked for what only onnx does.
+It answers the frames on its standard input one after another. It imports numpy and ONNX Runtime, and onnx at the first
+request for one of its tools.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from assembler.runtime.engine import ort
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_FATAL_ONLY = 4  # what fails is an answer; ONNX Runtime would print it as well
+_FATAL_ONLY = 4  # failures are answers; ONNX Runtime would print them as well
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-#: What libraries say when memory runs out: ONNX Runtime, C++ and numpy.
+#: What ONNX Runtime, C++ and numpy say when memory runs out.
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "unable to allocate", "requested bytes")
 
 
 def main() -> None:
     """Answer until the input ends.
 
-    The arguments are the id of the process that asks and the bytes of memory that this one may take beyond what it has.
+    The arguments are the id of the parent process, and the bytes of memory that this one may use beyond what it has.
     """
     parent, memory = int(sys.argv[1]), int(sys.argv[2])
     die_with(parent)
@@ -45,7 +45,7 @@ def main() -> None:
             return
         try:
             answer(request, sessions).write(answers)
-        except TypeError as err:  # of an element type that does not travel; nothing was written yet
+        except TypeError as err:  # of an element type that cannot be sent; nothing was written yet
             Frame({"failed": "error", "text": str(err)}).write(answers)
 
 
@@ -59,19 +59,19 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that comes about."""
+    """Have the kernel end this process when its parent ends, in whatever way."""
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.name == "posix" and os.getppid() != parent:  # it ended before we asked
+    if os.name == "posix" and os.getppid() != parent:  # the parent ended before the call
         sys.exit(0)
-    # Ctrl-C and SIGTERM are the parent's to answer; it ends this process.
+    # the parent handles Ctrl-C and SIGTERM, and ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def limit_memory(extra: int) -> None:
-    """Let this process take so many bytes beyond what it has, and leave no dump of itself; where the system can."""
+    """Limit the memory of this process to so many bytes beyond what it has, and switch its core dumps off."""
     try:
         import resource
     except ImportError:  # Windows
@@ -84,7 +84,7 @@ def limit_memory(extra: int) -> None:
 
 
 def answer(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
-    """Do what is asked. Whatever libraries raise becomes an answer: they share no base class."""
+    """Handle a request. Any exception becomes an answer, because those of the libraries share no base class."""
     act: Callable[[Frame, dict[int, ort.InferenceSession]], Frame] = _ACTS[str(request.words["act"])]
     for number in request.words.get("drop", ()):
         sessions.pop(number, None)
@@ -118,7 +118,7 @@ def _load(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
 
 
 def _dim(dim: object) -> int | str | None:
-    """Return a size or a name as it is, and nothing of a dim that has neither."""
+    """Return the size or the name of a dim, or `None` if it has neither."""
     return dim if isinstance(dim, int) or dim is None else str(dim)
 
 

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class TooLargeError(ValueError):
-    """A header has more in it than is read of one."""
+    """A header has more fields or text than are read."""
 
 
 class Allowance:
-    """What may still be spent on headers: a file can hold any number of fields, and a spec name any number of files."""
+    """What may still be read of headers: a file can hold any number of fields, a spec any number of files."""
 
     def __init__(self) -> None:
-        """Begin with what the largest models need several times over."""
+        """Allow several times what the largest models need."""
         self._fields = 2_000_000
         self._text = 1 << 26
 
@@ -33,7 +33,7 @@ class Allowance:
         """
         self._fields -= 1
         if self._fields < 0:
-            message = "it has more fields than are read of a header"
+            message = "its header has more fields than are read"
             raise TooLargeError(message)
 
     def spend_text(self, length: int) -> None:
@@ -61,15 +61,15 @@ class CountedFile:
         return whole(self.stream)
 
     def fields(self, message: Field) -> Iterator[Field]:
-        """Yield the fields of a message; their contents are not read.
+        """Yield the fields of a message, without reading their contents.
 
         Raises:
-            WireError: The bytes are no message.
+            WireError: The bytes are not a message.
         """
         return fields(self.stream, message, self.allowance.spend_field)
 
     def content(self, field: Field) -> bytes:
-        """Return the bytes of a field; none if it is a number."""
+        """Return the bytes of a field, or no bytes if it is a number."""
         if field.kind != LENGTH:
             return b""
         self.allowance.spend_text(field.end - field.start)
@@ -79,7 +79,7 @@ class CountedFile:
         """Return the text in a field.
 
         Raises:
-            UnicodeDecodeError: It is no text.
+            UnicodeDecodeError: It is not UTF-8.
         """
         return self.content(field).decode("utf-8")
 

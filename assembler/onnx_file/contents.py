@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: The metadata entries that hold the digests: of all there is, and of all but the payload of large weights.
+#: The metadata entries that hold the digests: of everything, and of everything but the values of large weights.
 CONTENT, STRUCTURE = "assembler.content", "assembler.structure"
-#: Weights of fewer bytes belong to the structure: they may be shapes and axes, which decide what memory is asked for.
+#: Smaller weights belong to the structure: they may be shapes and axes, which decide how much memory is requested.
 LARGE = 4096
 
 _PREFIX = "assembler."
@@ -32,7 +32,7 @@ _OPSETS, _GRAPH, _PROPERTIES, _FUNCTIONS = 8, 7, 14, 25
 _INITIALIZER = 5
 _DIMS, _TYPE, _FLOATS, _INTS, _STRINGS, _LONGS, _NAME, _RAW, _DOUBLES, _UNSIGNED = 1, 2, 4, 5, 6, 7, 8, 9, 10, 11
 _EXTERNAL_DATA, _LOCATION = 13, 14
-# How int32_data holds what is smaller: the bytes of one value, by the element type.
+# The bytes of one value in `int32_data`, which also holds smaller types, by element type.
 _NARROW = {6: 4, 2: 1, 3: 1, 9: 1, 17: 1, 18: 1, 19: 1, 20: 1, 24: 1, 4: 2, 5: 2, 10: 2, 16: 2}
 
 
@@ -45,8 +45,8 @@ class Weights:
         type: Its element type, by ONNX's number.
         dims: Its sizes.
         small: Its values, where they are not raw bytes.
-        raw: The place of its raw bytes, where there are any.
-        beside: The entries that say where its bytes lie in another file, if they do.
+        raw: The place of its raw bytes, or `None`.
+        beside: The entries that say where in another file its bytes are; empty if they are in this one.
     """
 
     name: str = ""
@@ -87,8 +87,8 @@ class Contents:
         """Return the digest of everything, or of the structure alone.
 
         Raises:
-            WireError: The file is no model, or has weights of a type that is not known here.
-            OSError: It cannot be read, or the file of weights beside it.
+            WireError: The file is not a model, or it has weights of a type that is not known here.
+            OSError: It, or the file of weights beside it, cannot be read.
         """
         digest = hashlib.sha256()
         with self.path.open("rb") as stream:
@@ -140,21 +140,21 @@ class Contents:
         folder = self.path.parent.resolve()
         path = (folder / location).resolve()
         if not location or not path.is_relative_to(folder) or not path.is_file():
-            message = f"there is no file '{location}' of weights beside it"
+            message = f"the file '{location}' of weights beside it is missing"
             raise WireError(message)
         start, length = _number(weights.beside, "offset"), _number(weights.beside, "length")
         if start + length > path.stat().st_size:
-            message = f"the file '{location}' of weights beside it is cut"
+            message = f"the file '{location}' of weights beside it is cut short"
             raise WireError(message)
         with path.open("rb", buffering=0) as data:
             yield from _chunks(data, start, start + length)
 
 
 def read_contents(path: Path) -> Contents:
-    """Read where everything lies in a model file.
+    """Read the places of everything in a model file.
 
     Raises:
-        WireError: It is no model.
+        WireError: It is not a model.
         OSError: It cannot be read.
     """
     found = Contents(path)
@@ -172,7 +172,7 @@ def read_contents(path: Path) -> Contents:
                 graphs += 1
                 _read_graph(stream, entry, found)
     if graphs != 1:
-        message = "it holds no graph, or several"
+        message = "it has no graph, or several"
         raise WireError(message)
     return found
 
@@ -239,7 +239,7 @@ def _opset(stream: BinaryIO, entry: Field) -> str:
 
 
 def _texts(stream: BinaryIO, entry: Field, *numbers: int) -> list[str]:
-    """Return the texts of some fields of a message; the last counts, one that is not there is empty."""
+    """Return the texts of some fields of a message: the last text of a field, or an empty one if it has none."""
     found = {part.number: part for part in [*fields(stream, entry)] if part.kind == LENGTH}
     return [_text(content(stream, found[number])) if number in found else "" for number in numbers]
 
@@ -251,7 +251,7 @@ def _text(data: bytes) -> str:
 def _number(entries: dict[str, str], key: str) -> int:
     text = entries.get(key, "0")
     if not (text.isascii() and text.isdigit() and len(text) < 20):  # noqa: PLR2004 - the digits of 2^63
-        message = f"the {key} of weights beside it is no number"
+        message = f"the {key} of its external weights is not a number"
         raise WireError(message)
     return int(text)
 

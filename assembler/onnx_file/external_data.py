@@ -1,8 +1,8 @@
-"""Finds what an ONNX file keeps in files of external data, without onnx, and judges the names of these files.
+"""Finds the tensors of an ONNX file whose bytes are in other files, without onnx, and checks the names of these files.
 
-A tensor can stand in far more places than among the initializers of the graph: in attributes of nodes, in branches and
-loops, in functions, in sparse tensors. onnx and ONNX Runtime follow the names in some of them, by version, so all count
-here. Field numbers are those of onnx.proto.
+A tensor can be in far more places than among the initializers of the graph: in attributes of nodes, in branches and
+loops, in functions, in sparse tensors. Which of these places onnx and ONNX Runtime look at depends on the version, so
+all of them count here. Field numbers are those of onnx.proto.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 #: TensorProto.external_data, and key and value of its entries.
 _EXTERNAL_DATA, _KEY, _VALUE = 13, 1, 2
-#: As deep as protobuf itself reads messages.
+#: How deep messages may be nested, as in protobuf itself.
 _DEEPEST = 100
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalData:
-    """Where a tensor's bytes stand.
+    """The place of a tensor's bytes in another file.
 
     Attributes:
         location: The file, relative to the model's folder.
@@ -50,11 +50,11 @@ class ExternalData:
         """Return what the entries of a tensor say.
 
         Raises:
-            ValueError: They name no file, or a place that is no number.
+            ValueError: They name no file, or a place in it that is not a number.
         """
         for key in ("offset", "length"):
             if key in entries and not _NUMBER.fullmatch(entries[key]):
-                message = f"the {key} of its external data, {entries[key]!r:.40}, is no number"
+                message = f"the {key} of its external data, {entries[key]!r:.40}, is not a number"
                 raise ValueError(message)
         if "location" not in entries:
             message = "its external data has no location"
@@ -71,7 +71,8 @@ class ExternalData:
 
         Raises:
             OSError: It is not there.
-            ValueError: It is no regular file below the folder, reached by a link, or shorter than the tensor says.
+            ValueError: It is not a regular file below the folder, is reached by a link, or is shorter than the tensor
+                says.
         """
         what = f"the external data {self.location[:200]!r} of {model}"
         if (wrong := self._misnamed()) is not None:
@@ -90,9 +91,9 @@ class ExternalData:
         end = self.offset + (self.length or 0)
         if end > size:
             if self._is_pointer(folder):
-                message = f"{what} is a git-lfs pointer, and not the data: 'git lfs pull' fetches them"
+                message = f"{what} is a git-lfs pointer, and not the data: 'git lfs pull' fetches it"
                 raise ValueError(message)
-            message = f"{what} has {size} bytes, a tensor wants those from {self.offset} to {end}"
+            message = f"{what} has {size} bytes, but a tensor needs those from {self.offset} to {end}"
             raise ValueError(message)
         return size
 
@@ -104,17 +105,17 @@ class ExternalData:
             return False
 
     def _misnamed(self) -> str | None:
-        """Return what is wrong with the location: every system has to take it for one file below the model."""
+        """Return what is wrong with the location, which has to name the same file below the model on every system."""
         drive = re.match(r"[A-Za-z]:", self.location)
         if not self.location or self.location.startswith(("/", "\\")) or drive:
             return "leaves its folder"
         if "\\" in self.location or not self.location.isprintable():
-            return "has a name that not every system reads alike"
+            return "has a name that differs between systems"
         return "leaves its folder" if ".." in self.location.split("/") else None
 
 
 def external_data(stream: BinaryIO, allowance: Allowance) -> list[ExternalData]:
-    """Return the external data of each tensor of an ONNX file that has any.
+    """Return the external data of each tensor that has any.
 
     Raises:
         ValueError: The file is damaged, or an entry is.

@@ -33,14 +33,14 @@ _MOST_PORTS = 4096
 
 @dataclass(frozen=True, slots=True)
 class OnnxHeader:
-    """What the outside sees of an ONNX file.
+    """The ports of an ONNX file, and what it says of itself.
 
     Attributes:
         inputs: The inputs without the initializers, by name, in order. Dynamic dims are variables.
         outputs: The outputs likewise.
-        opset: The version of the default operator domain, or 0 where the file does not say.
+        opset: The version of the default operator domain, or 0 if the file does not say.
         metadata: The file's `metadata_props`.
-        defaults: The inputs that are initializers too, and so need not be fed.
+        defaults: The inputs that are also initializers, and therefore need not be fed.
     """
 
     inputs: Mapping[str, TensorType]
@@ -62,7 +62,7 @@ def read_header(path: Path) -> OnnxHeader:
     """Return the header of an ONNX file.
 
     Raises:
-        SourceError: The file cannot be read (R001), is no ONNX model (R006) or has too large a header (R012).
+        SourceError: The file cannot be read (R001), is not an ONNX model (R006), or has too large a header (R012).
     """
     with problems_of(str(path)), open_regular(path) as stream:
         return header_of(stream, Allowance())
@@ -73,7 +73,7 @@ def header_of(stream: BinaryIO, allowance: Allowance) -> OnnxHeader:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no ONNX model.
+        ValueError: It is not an ONNX model.
     """
     refuse_other_forms(stream)
     return _model(CountedFile(stream, allowance))
@@ -81,7 +81,7 @@ def header_of(stream: BinaryIO, allowance: Allowance) -> OnnxHeader:
 
 @contextmanager
 def problems_of(file: str) -> Iterator[None]:
-    """Say of a file what is wrong with it (R001, R006, R012)."""
+    """Turn errors about a file into problems (R001, R006, R012)."""
     try:
         yield
     except OSError as err:
@@ -91,9 +91,9 @@ def problems_of(file: str) -> Iterator[None]:
 
 
 def header_problem(err: ValueError, file: str) -> Problem:
-    """Return what is wrong with a file whose header is not understood (R006), or too large (R012)."""
+    """Return the problem of a file whose header is damaged (R006) or too large (R012)."""
     if isinstance(err, TooLargeError):
-        return Problem("R012", f"is too large to be looked at: {err}", file=file)
+        return Problem("R012", f"is too large to be examined: {err}", file=file)
     return Problem("R006", f"is not an ONNX model: {err}", hint_of(err), file=file)
 
 

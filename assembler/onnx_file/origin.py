@@ -43,10 +43,10 @@ class Origin:
 
 
 def read_origin(path: Path) -> Origin:
-    """Return what a file says.
+    """Return what a file says of its origin.
 
     Raises:
-        SourceError: The file cannot be read (R001), is no ONNX model (R006) or has too much in it (R012).
+        SourceError: The file cannot be read (R001), is not an ONNX model (R006), or holds too much (R012).
     """
     version, functions, words, opsets, sizes = 0, 0, ["", ""], {}, []
     with problems_of(str(path)), open_regular(path) as stream:

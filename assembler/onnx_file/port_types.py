@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from assembler.onnx_file.wire import Field
 
 _NEGATIVE = 1 << 63
-#: As deep as types may be nested: ONNX Runtime knows an optional of a sequence of maps of tensors.
+#: How deep types may be nested: ONNX Runtime knows an optional of a sequence of maps of tensors.
 _DEEPEST = 8
-#: TensorProto.DataType of onnx.proto, by the names that ONNX gives them in lower case, but for two.
+#: TensorProto.DataType of onnx.proto, under ONNX's names in lower case, but for two.
 _ELEMENT_TYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string",
     9: "bool", 10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128",
@@ -29,7 +29,7 @@ def named_type(file: CountedFile, field: Field) -> tuple[str, TensorType]:
     """Return the name and the type of an input or output, which a ValueInfoProto is.
 
     Raises:
-        ValueError: It is damaged, or its type is nested too deep.
+        ValueError: It is damaged, or its type is nested too deeply.
     """
     name, found = "", TensorType(None, None)
     for part in file.fields(field):
@@ -58,20 +58,20 @@ def _tensor(file: CountedFile, field: Field, name: str) -> TensorType:
             element = _element(part.value)
         elif part.number == 2:  # noqa: PLR2004 - Tensor.shape
             entries = [dim for dim in file.fields(part) if dim.number == 1]
-            file.allowance.spend_text(len(entries) * len(name))  # which names the dims that have none
+            file.allowance.spend_text(len(entries) * len(name))  # a dim without a name gets one from this
             dims = tuple(_dim(file, dim, f"{name}.{axis}") for axis, dim in enumerate(entries))
     return TensorType(element, dims)
 
 
 def _element(number: int) -> str | None:
-    """Return the name of an element type; one of a newer ONNX is told by its number."""
+    """Return the name of an element type. One of a newer ONNX is called by its number."""
     return _ELEMENT_TYPES.get(number, f"element type {number}") if number else None
 
 
 def _container(file: CountedFile, field: Field, depth: int) -> str | None:
-    """Return the name of what a field of a TypeProto says, or `None` if it says nothing of the type."""
+    """Return the name of the type in a field of a TypeProto, or `None` if the field is about something else."""
     if depth == _DEEPEST:
-        message = "a type in it is nested too deep"
+        message = "a type in it is nested too deeply"
         raise TooLargeError(message)
     inside = {part.number: part for part in file.fields(field)}
     if field.number in {_TENSOR, _SPARSE}:
@@ -98,7 +98,7 @@ def _inner(file: CountedFile, field: Field | None, depth: int) -> str:
 def _dim(file: CountedFile, field: Field, default: str) -> Dim:
     for part in file.fields(field):
         if part.number == 1 and 0 <= part.value < _NEGATIVE:
-            return part.value  # exporters write -1, a large number in this encoding, for a dim that is open
+            return part.value  # exporters write -1, which this encoding makes a large number, for an open dim
         if part.number == 2:  # noqa: PLR2004 - Dimension.dim_param
             name = file.text(part)
             return Variable(name or default, told=bool(name))

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 #: How deep graphs may be nested: protobuf reads a hundred nested messages, and each graph takes three.
 DEEPEST_GRAPH = 32
-#: How many fields are looked at: some seconds' worth.
+#: How many fields are looked at, which takes some seconds.
 MOST_FIELDS = 5_000_000
-#: The most elements of a tensor whose bytes lie elsewhere, and of one that stores a few of its elements alone.
+#: The most elements of a tensor whose bytes are in another file, and of a sparse tensor.
 _MOST_EXTERNAL, _MOST_SPARSE = 1 << 40, 1 << 28
-#: So many elements fit a byte at most: onnx packs types of two bits.
+#: The most elements in a byte: onnx packs types of two bits.
 _DENSEST = 4
 _NEGATIVE = 1 << 63
 
@@ -43,7 +43,7 @@ _DIMS, _LOCATION, _EXTERNAL, _SPARSE_DIMS = 1, 14, 1, 3
 def require_bounded(
     path: str | os.PathLike[str], *, most_nodes: int = MOST_NODES, most_called: int = MOST_NODES
 ) -> None:
-    """Walk through an ONNX file and refuse it if it has no bound.
+    """Walk through an ONNX file, and refuse it if it expands without a bound.
 
     Args:
         path: The file.
@@ -147,7 +147,7 @@ def _require_stored(walk: _Walk, tensor: Field) -> None:
 
 
 def _require_narrow(walk: _Walk, tensor: Field) -> None:
-    """Refuse a sparse tensor that is too large to be written out, as ONNX Runtime does with it."""
+    """Refuse a sparse tensor that would be too large as a dense one, which ONNX Runtime makes of it."""
     dims = (
         number for part in walk.fields(tensor) if part.number == _SPARSE_DIMS for number in numbers(walk.data, part)
     )

@@ -26,7 +26,7 @@ _SIGN, _WRAP = 1 << 63, 1 << 64
 
 
 class WireError(ValueError):
-    """The bytes are no such message."""
+    """The bytes are not a protobuf message, or not one of the expected kind."""
 
 
 class Field(NamedTuple):
@@ -58,7 +58,7 @@ def whole(stream: Readable) -> Field:
 def fields(stream: Readable, message: Field, spend: Callable[[], object] | None = None) -> Iterator[Field]:
     """Yield the fields of a message.
 
-    A field that is no message has none: protobuf skips a field whose wire type is not the expected one.
+    A field that is not a message has none: protobuf skips a field whose wire type is not the expected one.
 
     Args:
         stream: The file. It may be read elsewhere between two fields.
@@ -66,7 +66,7 @@ def fields(stream: Readable, message: Field, spend: Callable[[], object] | None 
         spend: Is called before each field, and can raise.
 
     Raises:
-        WireError: The bytes are no message.
+        WireError: The bytes are not a message.
     """
     place, end = (message.start, message.end) if message.kind == LENGTH else (0, 0)
     while place < end:
@@ -87,7 +87,7 @@ def fields(stream: Readable, message: Field, spend: Callable[[], object] | None 
         elif kind in _FIXED:
             stop = start + _FIXED[kind]
         else:
-            error = f"byte {start} begins no protobuf field"
+            error = f"no protobuf field begins at byte {start}"
             raise WireError(error)
         if stop > end or number == 0:
             error = "it is cut short or damaged"
@@ -111,7 +111,7 @@ def numbers(stream: Readable, field: Field) -> list[int]:
     if field.kind == VARINT:
         return [field.value]
     if field.kind != LENGTH:
-        message = "a size in it is no whole number"
+        message = "a size in it is not a whole number"
         raise WireError(message)
     return varints(content(stream, field))
 

@@ -147,4 +147,4 @@ def _require_proportion(source: Source, path: Path, folder: Path, named: Sequenc
     if wanted > _MOST_SHARED * sum(sizes.values()):
         message = f"source '{source.name}': the tensors of {path.name} want {wanted} bytes of external data, "
         message += f"which has {sum(sizes.values())}"
-        raise SourceError(Problem.at(source.mark, "R005", message, "name the same bytes by one tensor"))
+        raise SourceError(Problem.at(source.mark, "R005", message, "export it so that no bytes belong to many tensors"))

@@ -195,7 +195,7 @@ def _require_size(tensor: onnx.TensorProto) -> None:
         return
     size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * math.prod(tensor.dims)
     if size != len(tensor.raw_data):
-        message = f"the external data of '{tensor.name:.60}' has {len(tensor.raw_data)} bytes, its dims want {size}"
+        message = f"the external data of '{tensor.name:.60}' has {len(tensor.raw_data)} bytes, but its dims need {size}"
         raise ValueError(message)
 
 

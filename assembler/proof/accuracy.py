@@ -135,7 +135,7 @@ class GoldReference:
         known = {label[2:] for label in own if label[1:2] == "-"} if self._spans else {*own}
         given = {label for each in self.gold for _, _, label in self._counted(each.labels, gold=True)}
         if not given:
-            hint = "the model gives spans: B-X and I-X begin and continue one" if self._spans else "name other text"
+            hint = "the model predicts spans: B-X begins one, I-X continues it" if self._spans else "name other text"
             raise gold_error(self.spec, f"proof: the gold text {self.spec.proof.gold} has nothing to count", hint)
         unknown = sorted(given - known)
         if unknown:

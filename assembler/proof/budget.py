@@ -138,8 +138,8 @@ def require_budget(spec: Spec, references: References) -> None:
     """
     if not PROFILES[spec.profile].lossy or references.parts is None or not references.tags:
         return
-    message = f"the profile '{spec.profile}' is lossy, and measured by the tags that it changes; the model gives more"
-    hint = "leave outputs other than scores and prediction out, or choose an exact profile"
+    message = f"the profile '{spec.profile}' is measured by the tags that it changes, but the model outputs more"
+    hint = "leave out outputs other than scores and prediction, or choose an exact profile"
     raise SpecError(Problem.at(spec.proof.mark, "W030", message, hint))
 
 

@@ -162,7 +162,7 @@ def missing(spec: Spec, coverage: Coverage) -> tuple[list[str], list[str]]:
         asked = min(default if said is None else said, each.most)
         of = f" of '{each.task}'" if len(coverage.tasks) > 1 and each.task else ""
         if each.count < asked and (said is not None or not each.said_only):
-            refused.append(f"{each.count} {each.what}{of}, where {default if said is None else said} are asked for")
+            refused.append(f"{each.count} {each.what}{of}, where {default if said is None else said} are required")
         elif each.count < default:
             less.append(f"{default} {each.what}{of} ({each.count})")
     return refused, less
@@ -179,7 +179,7 @@ def require_coverage(spec: Spec, against: str, coverage: Coverage) -> None:
         message = f"the comparison with '{against}' covers too little to be called a proof: {'; '.join(refused)}"
         hint = (
             "nothing was written; name more text under 'sentences', or give fixed inputs larger sizes. A smaller "
-            "number under 'at_least' is kept to, and report and file then say that the model is proven on less"
+            "number under 'at_least' is accepted, and the report and the file then say that the model is proven on less"
         )
         mark = spec.proof.at_least_mark if spec.proof.at_least else spec.proof.mark
         raise ParityError(Problem.at(mark, "P005", message, hint))

@@ -65,7 +65,7 @@ def require_dims(mark: Mark, wrong: Iterable[str]) -> None:
     """
     lines = [*dict.fromkeys(wrong)]
     if lines:
-        message = "\n".join(["dims are declared that a run contradicts", *lines[:_MOST_LINES]])
+        message = "\n".join(["a run contradicts declared dims", *lines[:_MOST_LINES]])
         raise ParityError(Problem.at(mark, "P006", message, _HINT))
 
 

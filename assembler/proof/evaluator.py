@@ -120,11 +120,11 @@ class Evaluated:
                 allowed = within * _scale(each.inside(name, array))
                 if not entry.largest <= allowed:
                     if not _all_ours(self.spec):  # which of the two is right of a stranger's operators, we cannot tell
-                        return f"onnx's reference evaluator gives something else: {entry}", True
+                        return f"onnx's reference evaluator computes something else: {entry}", True
                     raise ParityError(_problem(self.spec, [f"  {entry}"], allowed))
                 largest = max(largest, entry.largest)
         allowed_text = f"within {largest:.1e} (allowed {within:.0e})"
-        return f"onnx's reference evaluator gives the same: {self.cases}, {allowed_text}", False
+        return f"onnx's reference evaluator computes the same: {self.cases}, {allowed_text}", False
 
 
 def evaluated(model: Model, metadata: Mapping[str, str], references: References) -> Evaluated:
@@ -159,8 +159,8 @@ def _all_ours(spec: Spec) -> bool:
 
 def _problem(spec: Spec, lines: Sequence[str], within: float | None) -> Problem:
     allowed = "" if within is None else f", allowed is {within:.3g}"
-    message = f"onnx's reference evaluator does not give what ONNX Runtime gives of the same file{allowed}"
-    hint = "nothing was written; other engines would be wrong as well: report it, or take the profile 'cpu'"
+    message = f"onnx's reference evaluator does not compute what ONNX Runtime computes from the same file{allowed}"
+    hint = "nothing was written; other engines would be wrong as well: report it, or use the profile 'cpu'"
     return Problem.at(spec.proof.mark, "P008", "\n".join([message, *lines]), hint)
 
 

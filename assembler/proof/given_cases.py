@@ -100,7 +100,7 @@ def _split(spec: Spec, key: str) -> tuple[str, str]:
     fitting = [name for name in known if key == name or key.endswith(f"/{name}")]
     if not fitting:
         hint = suggest(key.rpartition("/")[2], known, what="inputs and outputs")
-        raise _error(spec, f"the array '{key[:100]}' is for no input and no output", hint)
+        raise _error(spec, f"the array '{key[:100]}' has the name of no input and no output", hint)
     name = max(fitting, key=len)
     return key[: len(key) - len(name)].removesuffix("/"), name
 

@@ -173,7 +173,7 @@ class PartReference:
         ]
         hint = failure_hint(0, max(entry.largest for entry in wrong))
         if self.random:
-            hint = f"nothing was written; {', '.join(self.random)}: what computes something else each time has no proof"
+            hint = f"nothing was written; {', '.join(self.random)}: such a part cannot be proven"
         return Problem.at(self.spec.proof.mark, "P002", "\n".join(lines), hint)
 
 

@@ -60,7 +60,7 @@ def with_parts(
     stepwise = Stepwise(wiring, fragments)
     gaps = wiring_gaps(wiring, sources, references.sentences, stepwise)
     if gaps:
-        lines = ["what reaches the head of a tagger is not what its own embeddings give", *divergence_lines(gaps)]
+        lines = ["the head of a tagger is not fed what its own embeddings compute", *divergence_lines(gaps)]
         raise ParityError(Problem.at(spec.proof.mark, "P002", "\n".join(lines), failure_hint(1, gaps[0].largest)))
     return replace(references, parts=PartReference.of(wiring, sources, references.sentences, stepwise), gold=None)
 

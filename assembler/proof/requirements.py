@@ -20,7 +20,7 @@ def require_comparable(wiring: Wiring, against: str) -> None:
     """
     fed = [edge for edge in embeddings_fed(wiring) if wiring.source_of(edge.node) == against]
     if not fed:
-        message = f"proof: nothing that the stack gives can be compared with '{against}': it has no head of it"
+        message = f"proof: no output of the stack can be compared with '{against}': it has no head of it"
         hint = "leave 'against' out: each part is then compared with its source, run alone"
         raise SpecError(Problem.at(wiring.spec.proof.mark, "W012", message, hint))
     if any(edge.reference.owner in wiring.spec.graph for edge in fed):
@@ -61,4 +61,4 @@ def _unfilled(wiring: Wiring, name: str) -> str:
     }
     if len(wants) > 1:
         return f"the input '{name}' would have to be filled in two ways: {', '.join(sorted(wants))}"
-    return f"neither the wiring nor the spec tells how a host fills the input '{name}'"
+    return f"neither the wiring nor the spec says how a host fills the input '{name}'"

@@ -43,8 +43,8 @@ HARD: tuple[tuple[str, ...], ...] = (
 #: No exact proof covers a character that is repeated this often. The report says so, with the reason.
 _REPEATED = re.compile(r"(\S)\1{15,}")
 REPEATED = (
-    "left out: tokens with one character 16 times in a row or more, for there large language models amplify the last "
-    "bit of float32, in flair too (README, Limits)"
+    "left out: tokens with one character 16 times in a row or more, because there large language models amplify the "
+    "last bit of float32, in flair too (README, Limits)"
 )
 
 #: Words that every tokeniser can split, at least letter by letter.

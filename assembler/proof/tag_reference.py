@@ -195,8 +195,8 @@ class TagReference:
 
     def _problem(self, comparison: Comparison, tolerance: Tolerance, gaps: Sequence[Gap]) -> Problem:
         summary = (
-            f"the model does not give the tags and scores of '{self.against}': {comparison.tags_changed} tags differ, "
-            f"the largest difference of a score is {comparison.largest:.3g}, allowed is {_shown(tolerance)}"
+            f"the model does not reproduce the tags and scores of '{self.against}': {comparison.tags_changed} tags "
+            f"differ, the largest difference of a score is {comparison.largest:.3g}, allowed is {_shown(tolerance)}"
         )
         lines = [summary, *(f"  {difference}" for difference in comparison.worst), *divergence_lines(gaps)]
         hint = failure_hint(comparison.tags_changed, comparison.largest)

@@ -143,7 +143,9 @@ def _with_axes(name: str, type_: TensorType) -> TensorType:
         ModelError: Not even the number of its axes is known (M030).
     """
     if type_.dims is None and type_.is_tensor:
-        message = f"nobody says how many axes the output '{name}' has: its file does not, and no run has shown it"
+        message = (
+            f"the number of axes of the output '{name}' is not known: no file declares it, and no run has shown it"
+        )
         hint = "build it with the proof, whose runs show it, or export it with shapes"
         raise ModelError(Problem("M030", message, hint))
     return type_
@@ -193,5 +195,5 @@ def _needed_tensors(model: onnx.ModelProto) -> set[str]:
         message = (
             f"the graph of an exported subgraph is not understood: {str(err).splitlines()[0] if str(err) else err!r}"
         )
-        raise ModelError(Problem("M005", message, "does the file run in ONNX Runtime by itself?")) from err
+        raise ModelError(Problem("M005", message, "try whether the file runs in ONNX Runtime by itself")) from err
     return {tensor.name for node in surgeon.nodes for tensor in node.outputs if tensor.name}

@@ -42,11 +42,14 @@ def obstacles(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
     for node in all_nodes(graph):
         if node.op_type in _RECURRENT and _reads_backwards(node):
             for engine in ENGINES[:2]:
-                yield engine, f"gives wrong states in silence: '{node.name}' reads backwards by lengths"
+                yield engine, f"computes wrong states without an error: '{node.name}' reads backwards by lengths"
         if node.op_type == "Scan" and _scans_backwards(node):
             yield EVALUATOR, f"refuses '{node.name}', which scans backwards"
         if node.op_type == "DequantizeLinear":
-            yield WEBGPU, f"may give wrong numbers in silence: '{node.name}' dequantises (onnxruntime issue 32578)"
+            yield (
+                WEBGPU,
+                f"may compute wrong numbers: '{node.name}' dequantises, without an error (onnxruntime issue 32578)",
+            )
     for node in graph.node:
         if node.op_type == "Scan" and (names := sorted(_captures(graph, node))):
             yield OPENVINO, f"refuses '{node.name}', whose body reads '{names[0]}' from outside"
@@ -59,7 +62,7 @@ def verdicts(graph: onnx.GraphProto) -> list[tuple[str, ...]]:
         known.setdefault(engine, reason)
     free = "nothing in the file is known to stop it"
     return [
-        ("ONNX Runtime", "is what the file was compared with its source in"),
+        ("ONNX Runtime", "is the engine in which the file was compared with its source"),
         *((name, known.get(name, free)) for name in ENGINES),
     ]
 

@@ -165,7 +165,7 @@ def _types(whole: _Exported) -> dict[str, onnx.ValueInfoProto]:
 def _port(name: str, types: Mapping[str, onnx.ValueInfoProto], model: Path) -> onnx.ValueInfoProto:
     info = types.get(name)
     if info is None or not info.type.WhichOneof("value"):
-        message = f"nobody says what the tensor '{name}' is: its file does not, and ONNX does not infer it"
+        message = f"the type of the tensor '{name}' is not known: it is not declared, and ONNX does not infer it"
         raise ModelError(Problem("M031", message, "cut at another tensor", str(model)))
     return info
 

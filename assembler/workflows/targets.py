@@ -36,7 +36,7 @@ def target_of(output: Path, spec: Spec) -> Path:
         reason = (err.strerror or str(err)) if isinstance(err, OSError) else "no file can have this name"
         raise ModelError(Problem("M009", f"cannot be written: {reason}", _OTHER, str(output))) from err
     if not is_utf8(str(target)):
-        message = "cannot be written: the name is not UTF-8, and ONNX Runtime opens no other"
+        message = "cannot be written: the name is not UTF-8, but ONNX Runtime opens only UTF-8"
         raise ModelError(Problem("M009", message, _OTHER, str(target)))
     return target
 

@@ -120,7 +120,7 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
     tasks = Metadata.read(model_header(path).metadata, str(path)).tasks
     listed = record.get("tasks", [{"task": tasks[0].name if tasks else "", "golden": record.get("golden")}])
     if isinstance(listed, list) and not any(isinstance(entry, dict) and entry.get("golden") for entry in listed):
-        return "it carries no tags to try (it is no tagger); --spec runs its whole proof"
+        return "it carries no tags to try (it is not a tagger); --spec runs its whole proof"
     try:
         allowed = max(float(record.get(key, 0.0)) for key in ("scores_within", "scores_within_by_noise"))
         within = min(allowed, LARGEST_TOLERANCE) + _ROUNDING
@@ -162,7 +162,7 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool,
     comparison = compare(sentences, expected, results, within, by_sentence=by_sentence)
     if not comparison.equal:
         lines = "\n".join(f"  {difference}" for difference in comparison.worst)
-        message = f"on this machine the model does not give {_whose(own=own)} tags and scores\n{lines}"
+        message = f"on this machine the model does not reproduce {_whose(own=own)} tags and scores\n{lines}"
         raise ParityError(Problem("P001", message, _other_machine(path), str(path)))
     return len(sentences)
 
@@ -175,7 +175,7 @@ def _other_machine(path: Path) -> str:
     built = str(versions.get("onnxruntime")) if isinstance(versions, dict) else "an unknown version"
     if built != ort.__version__:
         return f"it was proven with ONNX Runtime {built}, here is {ort.__version__}: try that version"
-    return f"ONNX Runtime is {built}, as it was for the proof; does this processor compute otherwise? build it here"
+    return f"ONNX Runtime is {built}, as for the proof; this processor may compute differently: build the model here"
 
 
 def _prove_again(path: Path, spec: Path, entries: Mapping[str, object], say: Progress, *, trust: bool) -> str:

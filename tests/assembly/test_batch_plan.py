@@ -133,7 +133,7 @@ def test_a_head_that_reads_behind_short_sentences_is_refused(
         return own(emit, layers, tensor, everywhere, name)
 
     monkeypatch.setattr(recurrent, "emit_recurrent", unmasked)
-    with pytest.raises(ParityError, match="P001 the model does not give the tags and scores of 'tagger'") as caught:
+    with pytest.raises(ParityError, match="P001 the model does not reproduce the tags and scores of 'tag") as caught:
         shop.build(shop.spec(folder))
     assert "batches of 1," not in str(caught.value)
     plan = tag_reference.planned

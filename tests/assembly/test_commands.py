@@ -112,7 +112,7 @@ def test_init_of_what_is_no_checkpoint_is_a_problem(tmp_path: Path, cli: Cli) ->
 @pytest.mark.parametrize(
     ("other", "name", "told"),
     [
-        ([], "text.onnx", "text.onnx: R006 is not an ONNX model: byte 1 begins no protobuf field\n"),
+        ([], "text.onnx", "text.onnx: R006 is not an ONNX model: no protobuf field begins at byte 1\n"),
         (["tagger.pt"], "built.onnx", "built.onnx: R006 is an ONNX file; the others are no ONNX files"),
         (
             ["--interface", "text"],
@@ -306,7 +306,7 @@ def test_other_tags_than_the_sources_on_this_machine_are_found(shop: Workshop, f
     changed_record(path, other_label, sealed=True)
     done = cli("verify", path)
     assert done.code == 3
-    assert "P001 on this machine the model does not give the source's tags and scores" in done.err
+    assert "P001 on this machine the model does not reproduce the source's tags and scores" in done.err
     assert f"hint: ONNX Runtime is {onnxruntime.__version__}, as it was for the proof" in done.err
 
 
@@ -345,7 +345,7 @@ def test_other_weights_under_the_specs_name_fail_the_proof(shop: Workshop, folde
     shop.save(shop.tagger(seed=5), folder / "tagger.pt")
     done = cli("verify", path, "--spec", spec)
     assert done.code == 3
-    assert "P001 the model does not give the tags and scores of 'tagger'" in done.err
+    assert "P001 the model does not reproduce the tags and scores of 'tagger'" in done.err
     assert "the first part whose output diverges is 'head'" in done.err
 
 

@@ -134,7 +134,7 @@ def test_specs_that_hold_each_other_are_refused(tmp_path: Path) -> None:
     spec = written(tmp_path, "b.yaml", TWICE.replace("inner.yaml", "a.yaml"))
     (problem,) = check(spec).problems
     assert problem.code == "R015"
-    assert problem.message == "source 'inner': the spec holds itself: b.yaml → a.yaml → b.yaml"
+    assert problem.message == "source 'inner': the spec contains itself: b.yaml → a.yaml → b.yaml"
 
 
 def test_specs_cannot_multiply(tmp_path: Path) -> None:

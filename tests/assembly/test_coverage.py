@@ -57,7 +57,7 @@ def test_a_proof_of_one_token_is_no_proof(folder: Path, cli: Command, shape: str
     done = cli(text_spec(folder, shape), "-o", folder / "m.onnx")
     assert done.code == 3
     assert "P005 the comparison with 'tagger' covers too little to be called a proof: " in done.err
-    assert f"where {LEAST['tokens']} are asked for" in done.err
+    assert f"where {LEAST['tokens']} are required" in done.err
     assert not (folder / "m.onnx").exists()
 
 
@@ -100,11 +100,11 @@ def test_a_smaller_number_than_is_met_lowers_nothing(shop: Workshop, folder: Pat
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("tokens: 100000", r"\d+ tokens, where 100000 are asked for"),
-        ("lengths: 200", r"\d+ lengths, where 200 are asked for"),
-        ("labels: 5", "4 labels, where 5 are asked for"),
-        ("labels: 6", "4 labels, where 6 are asked for"),
-        ("spans: 1", "0 spans, where 1 are asked for"),
+        ("tokens: 100000", r"\d+ tokens, where 100000 are required"),
+        ("lengths: 200", r"\d+ lengths, where 200 are required"),
+        ("labels: 5", "4 labels, where 5 are required"),
+        ("labels: 6", "4 labels, where 6 are required"),
+        ("spans: 1", "0 spans, where 1 are required"),
     ],
 )
 def test_a_spec_can_ask_for_more(shop: Workshop, folder: Path, asked: str, words: str) -> None:

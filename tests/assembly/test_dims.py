@@ -58,7 +58,7 @@ total (float[m, 1] x) => (float[1, 1] y) { y = ReduceSum<keepdims = 1>(x) }
 
 
 def test_a_false_name_of_a_dim_fails_the_proof(shop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(ParityError, match=r"P006 dims are declared that a run contradicts") as caught:
+    with pytest.raises(ParityError, match=r"P006 a run contradicts declared dims") as caught:
         shop.build(stack(tmp_path, "found: n"))
     assert re.search(
         r"'n' is (\d+) by x \[n, 4\], and (?!\1\b)(\d+) in p\.y \[n, 1\], which is \[\2, 1\]", str(caught.value)

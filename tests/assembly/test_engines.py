@@ -229,7 +229,8 @@ def test_a_proof_of_portable_runs_the_evaluator_too(shop: Workshop, folder: Path
         assert result.proven is not None
         [note] = [note for note in result.proven.notes if "evaluator" in note]
         assert re.fullmatch(
-            r"onnx's reference evaluator gives the same: \d sentences of 1 to \d+ tokens, within .* \(allowed 1e-04\)",
+            r"onnx's reference evaluator computes the same: "
+            r"\d sentences of 1 to \d+ tokens, within .* \(allowed 1e-04\)",
             note,
         )
         [engine] = shop.metadata(result.path)["proof"]["engines"]
@@ -242,7 +243,7 @@ def test_a_proof_of_portable_fails_where_the_evaluator_computes_something_else(
 ) -> None:
     """As it does without the pass: the reverse direction then begins at the padding."""
     monkeypatch.setitem(PROFILES, "portable", replace(PROFILES["portable"], passes=lambda: (deduplicate,)))
-    with pytest.raises(ParityError, match=r"P008 onnx's reference evaluator does not give what ONNX Runtime gives"):
+    with pytest.raises(ParityError, match=r"P008 onnx's reference evaluator does not compute what ONNX Runtime"):
         shop.build(shop.spec(folder))
     assert not (folder / "stack.onnx").exists()
 
@@ -304,7 +305,8 @@ def test_a_stack_without_a_tagger_is_evaluated_too(shop: Workshop, tmp_path: Pat
     result = shop.build(shop.spec(tmp_path, OWN))
     assert result.proven is not None
     assert any(
-        note.startswith("onnx's reference evaluator gives the same: 2 sets of inputs") for note in result.proven.notes
+        note.startswith("onnx's reference evaluator computes the same: 2 sets of inputs")
+        for note in result.proven.notes
     )
 
 
@@ -334,7 +336,7 @@ def test_large_numbers_may_differ_by_their_rounding_and_by_no_more(
     by = 1.001  # of a stranger's operators we cannot tell which of the two is right, so that is said
     built = shop.build(shop.spec(tmp_path, OWN))
     assert built.proven is not None
-    differs = "onnx's reference evaluator gives something else: y: differs"
+    differs = "onnx's reference evaluator computes something else: y: differs"
     assert any(note.startswith(differs) for note in built.proven.notes)
     entries = {entry.key: entry.value for entry in onnx.load(built.path).metadata_props}
     assert json.loads(entries["assembler.proof"])["engines"][0]["status"] == "failed"
@@ -342,10 +344,13 @@ def test_large_numbers_may_differ_by_their_rounding_and_by_no_more(
 
 def test_what_stops_an_engine_is_read_from_the_file(shop: Workshop, folder: Path) -> None:
     portable = dict(inspect(shop.build(shop.spec(folder), proof=False).path).engines)
-    compared, free = "is what the file was compared with its source in", "nothing in the file is known to stop it"
+    compared, free = (
+        "is the engine in which the file was compared with its source",
+        "nothing in the file is known to stop it",
+    )
     assert set(portable.values()) == {compared, free}
     cuda = dict(inspect(shop.build(shop.spec(folder), profile="cuda", proof=False).path).engines)
-    assert cuda["OpenVINO"] == "gives wrong states in silence: 'head/lstm_0' reads backwards by lengths"
+    assert cuda["OpenVINO"] == "computes wrong states without an error: 'head/lstm_0' reads backwards by lengths"
     assert cuda["onnxruntime-web on WebGPU"] == "nothing in the file is known to stop it"
 
 

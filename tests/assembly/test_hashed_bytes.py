@@ -319,15 +319,15 @@ def test_data_in_a_folder_below_and_under_two_names_is_found(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("size", "more", "words"),
     [
-        (7, {}, "R006 .*has 7 bytes, its dims want 8"),
-        (9, {}, "R006 .*has 9 bytes, its dims want 8"),
+        (7, {}, "R006 .*has 7 bytes, but its dims need 8"),
+        (9, {}, "R006 .*has 9 bytes, but its dims need 8"),
         (0, {}, "R006"),
-        (8, {"length": "5"}, "R006 .*has 5 bytes, its dims want 8"),
-        (8, {"offset": "3"}, "R006 .*has 5 bytes, its dims want 8"),
-        (8, {"offset": "9"}, "R005 .*has 8 bytes, a tensor wants those from 9 to 9"),
-        (8, {"length": "9"}, "R005 .*has 8 bytes, a tensor wants those from 0 to 9"),
-        (8, {"offset": "x"}, "R006 .*is no number"),
-        (8, {"length": "-8"}, "R006 .*is no number"),
+        (8, {"length": "5"}, "R006 .*has 5 bytes, but its dims need 8"),
+        (8, {"offset": "3"}, "R006 .*has 5 bytes, but its dims need 8"),
+        (8, {"offset": "9"}, "R005 .*has 8 bytes, but a tensor needs those from 9 to 9"),
+        (8, {"length": "9"}, "R005 .*has 8 bytes, but a tensor needs those from 0 to 9"),
+        (8, {"offset": "x"}, "R006 .*is not a number"),
+        (8, {"length": "-8"}, "R006 .*is not a number"),
     ],
 )
 def test_external_data_of_odd_size_is_a_problem(

@@ -136,8 +136,8 @@ def test_a_part_that_divides_by_zero_is_a_problem_and_not_the_end(tmp_path: Path
     assert problem.code == "M025"
     assert problem.line == 3
     assert problem.message == (
-        "the part 'part': the exported subgraph m.onnx: ended its process by SIGFPE (a division by zero, or the like) "
-        "on signal float32[1, 128, 1], step int64[] = 1, length int64[] = 0"
+        "the part 'part': the exported subgraph m.onnx: its process was ended by SIGFPE (a division by zero, or the "
+        "like) on signal float32[1, 128, 1], step int64[] = 1, length int64[] = 0"
     )
     assert problem.hint == "give the inputs of the spec a 'range' that the part can compute with"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "spec.yaml"]
@@ -155,7 +155,7 @@ def test_a_loop_without_end_is_a_problem(tmp_path: Path, monkeypatch: pytest.Mon
         match=r"M026 the part 'part': the exported subgraph m\.onnx: no result after 2 seconds on trips",
     ) as caught:
         assemble(endless(tmp_path), tmp_path / "out.onnx")
-    assert caught.value.problems[0].hint == f"if it honestly takes longer, set {SECONDS} to more seconds"
+    assert caught.value.problems[0].hint == f"if it really needs longer, set {SECONDS} to more seconds"
 
 
 @LINUX
@@ -169,7 +169,7 @@ def test_a_part_that_wants_more_memory_than_there_is_is_a_problem(
     spec = stack(tmp_path, text, n=f"{{type: int64, shape: [1], range: [{elements}, {elements}]}}")
     with pytest.raises(
         ModelError,
-        match=r"M027 the part 'part': the exported subgraph m\.onnx: wants more memory than the 1\.0 GB that it may",
+        match=r"M027 the part 'part': the exported subgraph m\.onnx: needs more memory than the 1\.0 GB that it may",
     ):
         assemble(spec, tmp_path / "out.onnx")
 
@@ -184,7 +184,7 @@ def test_whatever_ends_the_process_is_named(tmp_path: Path, number: signal.Signa
     [expected] = session.run(["y"], feeds)
     assert worker._process is not None
     os.kill(worker._process.pid, number)
-    with pytest.raises(ModelError, match=f"M025 the part 'p': ended its process by {number.name} "):
+    with pytest.raises(ModelError, match=f"M025 the part 'p': its process was ended by {number.name} "):
         session.run(["y"], feeds)
     [again] = session.run(["y"], feeds)
     worker.close()

@@ -324,7 +324,7 @@ def test_a_wrong_pass_is_caught_by_the_proof(shop: Workshop, folder: Path, monke
 
     right = reprojection.folded_weights
     monkeypatch.setattr(reprojection, "folded_weights", wrong)
-    with pytest.raises(ParityError, match="P001 the model does not give the tags and scores of 'tagger'"):
+    with pytest.raises(ParityError, match="P001 the model does not reproduce the tags and scores of 'tagger'"):
         shop.build(shop.spec(folder), profile="cpu")
 
 

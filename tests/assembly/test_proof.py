@@ -66,7 +66,7 @@ def test_a_wrong_gate_order_of_a_gru_is_found(shop: Workshop, tmp_path: Path, mo
     monkeypatch.setitem(recurrent._GATES, "GRU", (0, 1, 2))
     text = refusal(shop, shop.spec(tmp_path))
     assert text.startswith(
-        f"{tmp_path / 'stack.yaml'}:38:18: P001 the model does not give the tags and scores of 'tagger': "
+        f"{tmp_path / 'stack.yaml'}:38:18: P001 the model does not reproduce the tags and scores of 'tagger': "
     )
     assert first_part(text) == "head"
 
@@ -273,7 +273,7 @@ def test_parity_fails_with_exit_code_3_and_a_report(shop: Workshop, folder: Path
     spec = shop.spec(folder, second="0")
     done = cli(spec, "-o", folder / "out.onnx")
     assert (done.code, done.out) == (3, "")
-    assert "P001 the model does not give the tags and scores of 'tagger'" in done.err
+    assert "P001 the model does not reproduce the tags and scores of 'tagger'" in done.err
     assert "the first part whose output diverges is 'backward_words'" in done.err
     assert not (folder / "out.onnx").exists()
     done = cli(spec, "-o", folder / "out.onnx", "--format", "json")
@@ -507,9 +507,7 @@ def test_an_input_that_no_host_could_fill_is_refused(shop: Workshop, folder: Pat
     text = text.replace("embeddings: words.rows", "embeddings: boosted.tensor")
     part = "  boosted: {kind: arithmetic, operator: multiply, inputs: {left: words.rows, right: boost}}\n  head:\n"
     spec.write_text(text.replace("  head:\n", part))
-    with pytest.raises(
-        SpecError, match="W017 neither the wiring nor the spec tells how a host fills the input 'boost'"
-    ):
+    with pytest.raises(SpecError, match="W017 neither the wiring nor the spec says how a host fills the input 'boost'"):
         shop.build(spec)
 
 
@@ -521,7 +519,7 @@ def test_a_reference_that_nothing_would_be_compared_with_is_refused(shop: Worksh
     text = "\n".join(line for line in text.splitlines() if not line.startswith("  lengths:")) + "\n"
     assert end > start
     spec.write_text(text, encoding="utf-8")
-    with pytest.raises(SpecError, match="W012 proof: nothing that the stack gives can be compared with 'tagger'"):
+    with pytest.raises(SpecError, match="W012 proof: no output of the stack can be compared with 'tagger'"):
         shop.build(spec)
     spec.write_text(text[: text.index("proof:")], encoding="utf-8")
     assert shop.build(spec).proven is not None

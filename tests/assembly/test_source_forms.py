@@ -153,7 +153,7 @@ def test_a_model_that_does_not_compute_what_its_reference_does_is_not_written(si
     wrong = changed(site, tmp_path, ARCHIVE, '.T + self.arrays["bias"]', '.T - self.arrays["bias"]')
     run = command(wrong, written(tmp_path), "-o", tmp_path / "m.onnx")
     assert run.returncode == 3
-    assert "P001 the model does not give the tags and scores of 'net'" in run.stderr
+    assert "P001 the model does not reproduce the tags and scores of 'net'" in run.stderr
     assert not (tmp_path / "m.onnx").exists()
 
 
@@ -161,7 +161,7 @@ def test_a_spec_that_wires_other_rows_than_the_reference_has_is_told_where(site:
     other = changed(site, tmp_path, ARCHIVE, "row_of.get(token, len(row_of))", "row_of.get(token, 0)")
     run = command(other, written(tmp_path), "-o", tmp_path / "m.onnx")
     assert run.returncode == 3
-    assert "P001 the model does not give the tags and scores of 'net'" in run.stderr
+    assert "P001 the model does not reproduce the tags and scores of 'net'" in run.stderr
     assert "table.rows: differs by" in run.stderr
 
 

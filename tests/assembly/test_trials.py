@@ -131,7 +131,7 @@ def test_cases_are_run_and_what_they_expect_is_compared(shop: Workshop, tmp_path
         ({"x": np.zeros((1, 2, 32), np.float64)}, "the case: the input 'x' is float32, its array float64"),
         ({"x": np.zeros((2, 32), np.float32)}, "is float32[b, h, w], its array has the shape [2, 32]"),
         ({"a__y": np.zeros((2, 32), np.float32)}, "the case 'a' has no array for the input 'x'"),
-        ({"xs": np.zeros(2, np.float32)}, "the array 'xs' is for no input and no output"),
+        ({"xs": np.zeros(2, np.float32)}, "the array 'xs' has the name of no input and no output"),
         ({"x": np.array([None, {}], object)}, "is no file of arrays"),
     ],
 )

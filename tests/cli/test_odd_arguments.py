@@ -73,7 +73,7 @@ def test_a_model_whose_name_onnx_runtime_cannot_take_is_a_problem(tmp_path: Path
     assert (done.returncode, done.stderr.splitlines()[-2:]) == (
         1,
         [
-            rb"bad\udcff.onnx: M009 cannot be written: the name is not UTF-8, and ONNX Runtime opens no other",
+            rb"bad\udcff.onnx: M009 cannot be written: the name is not UTF-8, but ONNX Runtime opens only UTF-8",
             b"    hint: choose another file with -o",
         ],
     )

@@ -279,18 +279,18 @@ def external(location: str, **more: str) -> TensorProto:
         ("/etc/passwd", {}, "leaves its folder"),
         ("", {}, "leaves its folder"),
         ("C:\\secret", {}, "leaves its folder"),
-        ("sub\\..\\secret", {}, "not every system reads alike"),
+        ("sub\\..\\secret", {}, "differs between systems"),
         ("link", {}, "link on the way"),
         ("inner", {}, "link on the way"),
         ("door/secret", {}, "link on the way"),
         ("pipe", {}, "it is no regular file"),
         ("sub", {}, "Is a directory"),
         ("x" * 300, {}, "File name too long"),
-        ("words.txt", {"offset": "100"}, "has 2 bytes, a tensor wants those from 100 to 100"),
-        ("words.txt", {"length": "8"}, "has 2 bytes, a tensor wants those from 0 to 8"),
-        ("words.txt", {"offset": "-1"}, "the offset of its external data, '-1', is no number"),
-        ("words.txt", {"length": "1e3"}, "the length of its external data, '1e3', is no number"),
-        ("words.txt", {"offset": "9" * 40}, "is no number"),
+        ("words.txt", {"offset": "100"}, "has 2 bytes, but a tensor needs those from 100 to 100"),
+        ("words.txt", {"length": "8"}, "has 2 bytes, but a tensor needs those from 0 to 8"),
+        ("words.txt", {"offset": "-1"}, "the offset of its external data, '-1', is not a number"),
+        ("words.txt", {"length": "1e3"}, "the length of its external data, '1e3', is not a number"),
+        ("words.txt", {"offset": "9" * 40}, "is not a number"),
     ],
 )
 def test_external_data_is_judged_wherever_a_model_names_it(
@@ -341,7 +341,7 @@ def test_a_header_without_end_is_refused(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("assembler.onnx_subgraphs.peeking.Allowance", lambda: few)
     (wrong,) = check(written(folder)).problems
     assert wrong.code == "R012"
-    assert wrong.message.endswith("is too large to be looked at: it has more fields than are read of a header")
+    assert wrong.message.endswith("is too large to be examined: its header has more fields than are read")
 
 
 def test_a_file_is_read_once_for_all_parts_that_name_it(folder: Path, opened: list[str]) -> None:

@@ -207,5 +207,5 @@ def test_what_protobuf_would_skip_is_not_skipped(tmp_path: Path) -> None:
     """A group, which no ONNX file has, could hide the rest of a file from a reader that gives up at it."""
     path = tmp_path / "m.onnx"
     path.write_bytes(b"\xfb\x07\xfc\x07" + doubling(26).SerializeToString())
-    with pytest.raises(ModelError, match="M011 ONNX Runtime cannot load this model: byte 2 begins no protobuf field"):
+    with pytest.raises(ModelError, match=r"M011 ONNX Runtime cannot load .*: no protobuf field begins at byte 2"):
         Tagger(path)

@@ -193,7 +193,7 @@ def test_a_second_head_that_is_wrong_is_found(
         known.build(part, emit)
 
     monkeypatch.setitem(registry._installed(), "tagger_head", dataclasses.replace(known, build=build))
-    with pytest.raises(ParityError, match=r"P001 the model does not give the tags and scores of 'tagger2'") as caught:
+    with pytest.raises(ParityError, match=r"P001 the model does not reproduce the tags and scores of 'tag") as caught:
         assemble(written(bench.folder, *pair), bench.folder / "both.onnx")
     assert "the first part whose output diverges is 'pos_head'" in str(caught.value)
     assert not (bench.folder / "both.onnx").exists()

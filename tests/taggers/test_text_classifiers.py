@@ -166,7 +166,7 @@ def test_a_wrong_pooling_is_found(bench: Bench) -> None:
     text = write_spec(str(bench.folder / "classifier.pt"), bench.folder)
     spec = bench.folder / "classifier.yaml"
     spec.write_text(text.replace("pooling: max", "pooling: min"), encoding="utf-8")
-    with pytest.raises(ParityError, match="P001 the model does not give the tags and scores of 'tagger'") as caught:
+    with pytest.raises(ParityError, match="P001 the model does not reproduce the tags and scores of 'tag") as caught:
         assemble(spec, bench.folder / "classifier.onnx")
     assert "batches of 1, class 0 of" in str(caught.value)
     assert not (bench.folder / "classifier.onnx").exists()

@@ -82,10 +82,10 @@ def test_external_data_that_is_a_pointer_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.data").write_bytes(POINTER)
     (problem,) = check(stack(tmp_path)).problems
     assert problem.code == "R005"
-    assert "'a.data' of a.onnx is a git-lfs pointer, and not the data: 'git lfs pull' fetches them" in problem.message
+    assert "'a.data' of a.onnx is a git-lfs pointer, and not the data: 'git lfs pull' fetches it" in problem.message
     (tmp_path / "a.data").write_bytes(b"short")
     (problem,) = check(tmp_path / "stack.yaml").problems
-    assert "has 5 bytes, a tensor wants those from 0 to 4000" in problem.message
+    assert "has 5 bytes, but a tensor needs those from 0 to 4000" in problem.message
 
 
 def test_a_model_whose_first_bytes_are_like_those_of_another_format_is_read(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_type_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
         inner = helper.make_sequence_type_proto(inner)
     port = helper.make_value_info("x", inner)
     onnx.save(helper.make_model(helper.make_graph([], "g", [port], [])), tmp_path / "a.onnx")
-    with pytest.raises(SourceError, match=r"R012 is too large to be looked at: a type in it is nested too deep"):
+    with pytest.raises(SourceError, match=r"R012 is too large to be examined: a type in it is nested too deeply"):
         read_header(tmp_path / "a.onnx")
 
 
