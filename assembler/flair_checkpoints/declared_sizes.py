@@ -76,3 +76,19 @@ def length_of(sized: object) -> int:
     """Return the length of a dictionary or a vocabulary, and 0 for anything else, which flair will refuse."""
     items = getattr(sized, "idx2item", sized)
     return len(items) if isinstance(items, list | dict | str) else 0
+
+
+def recurrent_needs(
+    name: str,
+    layers: tuple[str, object],
+    features: tuple[tuple[str, object], ...],
+    output: tuple[tuple[str, object], ...],
+) -> Iterator[Need]:
+    """Yield the weights that torch's recurrent modules make; of two directions, the first."""
+    hidden, count = output[-1], layers[1]
+    if not isinstance(count, int):
+        yield Need(f"{name}.weight_hh_l0", (layers,))
+        return
+    for layer in range(count):
+        yield Need(f"{name}.weight_ih_l{layer}", (hidden, *(output if layer else features)))
+        yield Need(f"{name}.weight_hh_l{layer}", (hidden, hidden))

@@ -1,38 +1,23 @@
 """Loads flair checkpoints: the weights of each part as arrays, and the loaded model as the reference.
 
 Everything is read from the loaded object, never from the checkpoint or the spec. For example, `with_whitespace` and the
-order of the embeddings do not survive flair's own save and load. DA is flair 0.15.1's data.py, TK its
-embeddings/token.py.
+order of the embeddings do not survive flair's own save and load.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flair.data import Sentence
-from flair.embeddings import (
-    DocumentLMEmbeddings,
-    DocumentPoolEmbeddings,
-    FlairEmbeddings,
-    TokenEmbeddings,
-    TransformerWordEmbeddings,
-)
-from flair.models import SequenceTagger, TextClassifier, TokenClassifier
 
-from assembler.flair_checkpoints.acceptance import stacked
-from assembler.flair_checkpoints.decoding import decode, read_spans
-from assembler.flair_checkpoints.documents import document_weights, text_head_weights, token_head_weights
-from assembler.flair_checkpoints.embeddings import can_read_token, embedding_weights
-from assembler.flair_checkpoints.encoder import has_positions_for
-from assembler.flair_checkpoints.extraction import (
-    char_lm_weights,
-    crf_weights,
-    head_weights,
-)
-from assembler.flair_checkpoints.loading import load_labeller, load_language_model, stored_tasks
+from assembler.flair_checkpoints.char_language_model import char_lm_weights, load_language_model
+from assembler.flair_checkpoints.document_embeddings import document_registry
+from assembler.flair_checkpoints.embeddings.embedding_stack import by_name, can_read, embed
+from assembler.flair_checkpoints.embeddings.registry import reader_of as embedding_reader_of
 from assembler.flair_checkpoints.location import fetch
-from assembler.flair_checkpoints.prediction import classify, embed, predict, predict_tokens
+from assembler.flair_checkpoints.models.model_registry import load_labeller, reader_of, stored_tasks
+from assembler.flair_checkpoints.models.text_classifier import documents_of
 from assembler.flair_checkpoints.running import flair_at_work, kernels_off, other_threads, quiet_flair
 from assembler.flair_checkpoints.trust import load_checkpoint
 from assembler.forms.opened import Joined
@@ -44,10 +29,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from flair.embeddings import TokenEmbeddings
     from flair.models import LanguageModel
 
     from assembler.core.arrays import Array
-    from assembler.flair_checkpoints.loading import Labeller
+    from assembler.flair_checkpoints.models.model_reader import ModelReader
+    from assembler.flair_checkpoints.models.model_registry import Labeller
     from assembler.forms.opened import Classified, Tagged
     from assembler.forms.source import Source
     from assembler.weights.decisions import SentenceLabels, TokenLabels
@@ -93,39 +80,35 @@ class FlairSource:
         return next((model for model in self.models() if f"{path}.".startswith(f"{model.prefix}.")), None)
 
     @property
+    def reader(self) -> ModelReader[Any]:
+        """What is known of the class of its model.
+
+        Raises:
+            TypeError: It is a language model, or several tasks.
+        """
+        return reader_of(self._labeller())
+
+    def _labeller(self) -> Labeller:
+        if self.tagger is None:
+            raise TypeError(self.prefix)
+        return self.tagger
+
+    @property
     def embeddings(self) -> list[TokenEmbeddings]:
         """The tagger's embeddings by their place in its stack."""
-        return [] if self.tagger is None else stacked(self.tagger)
+        return [] if self.tagger is None else self.reader.members(self.tagger)
 
     def can_read(self, sentence: Sequence[str]) -> bool:
-        """Return whether flair itself can tag a sentence.
-
-        OneHotEmbeddings and HashEmbeddings encode tokens as UTF-8 and fail on half a surrogate pair (DA 92, TK 1245).
-        So do the tokeniser of an encoder and BytePairEmbeddings, which also fail on tokens without pieces, such as a
-        zero-width space (TK 1474). A language model on untokenised text strips white space after the last token, and
-        then looks for states after the text, or before it, which depend on the rest of the batch (TK 838). An encoder
-        that neither cuts nor splits fails on more subtokens than it has positions.
-        """
-        encoders = (each for each in self.embeddings if isinstance(each, TransformerWordEmbeddings))
-        untokenized = any(isinstance(each, FlairEmbeddings) and not each.tokenized_lm for each in self.embeddings)
-        if untokenized and any(token != token.rstrip() for token in sentence[-1:]):
-            return False
-        if not all(can_read_token(embedding, token) for embedding in self.embeddings for token in sentence):
-            return False
-        return all(has_positions_for(encoder, sentence) for encoder in encoders)
+        """Return whether flair itself can tag a sentence."""
+        return can_read(self.embeddings, sentence)
 
     def reads_neighbours(self) -> bool:
         """Return whether the output for a sentence depends on the sentences around it."""
         return any(getattr(embedding, "context_length", 0) for embedding in self.embeddings)
 
     def order(self) -> list[int]:
-        """Return the places of the embeddings in the order in which flair joins them.
-
-        flair sorts by name, not by place (data.py 315-322): "10-x" comes before "2-x", and the unprefixed names of old
-        checkpoints put backward before forward.
-        """
-        names = [embedding.name for embedding in self.embeddings]
-        return sorted(range(len(names)), key=names.__getitem__)
+        """Return the places of the embeddings in the order in which flair joins them."""
+        return by_name(self.embeddings)
 
     def joined(self) -> Joined | None:
         """Return in which order flair joins the embeddings."""
@@ -142,9 +125,7 @@ class FlairSource:
             return [path for model in self.tasks.values() for path in model.paths()]
         if self.tagger is None:
             return [self.prefix]
-        parts = [*(f"embeddings.{index}" for index in range(len(self.embeddings))), "head"]
-        parts += ["crf"] if isinstance(self.tagger, SequenceTagger) and self.tagger.use_crf else []
-        parts += ["document"] if document_weights(self.tagger) is not None else []
+        parts = [*(f"embeddings.{index}" for index in range(len(self.embeddings))), *self.reader.parts(self.tagger)]
         return [f"{self.prefix}.{part}" for part in parts]
 
     def weights(self, path: str) -> Weights | None:
@@ -158,38 +139,28 @@ class FlairSource:
         if self.language_model is not None:
             return char_lm_weights(self.language_model, with_whitespace=True, lowercase=False)
         part = path.removeprefix(f"{self.prefix}.")
-        if part == "head":
-            return self.head()
-        if part == "document":
-            return document_weights(self.tagger)
-        if part == "crf" and isinstance(self.tagger, SequenceTagger):
-            return crf_weights(self.tagger)
-        return embedding_weights(self.embeddings[int(part.rpartition(".")[2])])
+        if part.startswith("embeddings."):
+            embedding = self.embeddings[int(part.rpartition(".")[2])]
+            return embedding_reader_of(embedding).weights(embedding)
+        return self.reader.parts(self._labeller())[part]()
+
+    def of_sentences(self) -> bool:
+        """Return whether it labels sentences; otherwise tokens."""
+        return self.tagger is not None and self.reader.of_sentences
 
     def pools_each(self) -> bool:
         """Return whether the documents of a classifier are pooled from each embedding alone."""
-        return isinstance(self.tagger, TextClassifier) and isinstance(self.tagger.embeddings, DocumentLMEmbeddings)
+        document = documents_of(self._labeller())
+        return document_registry.reader_of(document).pools_each
 
-    def poolings(self) -> list[str] | None:
-        """Return how a TextClassifier pools its tokens, embedding by embedding if `pools_each`; otherwise `None`."""
-        if not isinstance(self.tagger, TextClassifier):
-            return None
-        document = self.tagger.embeddings
-        if isinstance(document, DocumentPoolEmbeddings):
-            return [document.pooling]
-        if isinstance(document, DocumentLMEmbeddings):  # embeddings/document.py 505-520
-            return ["last" if self.embeddings[place].is_forward_lm else "first" for place in self.order()]
-        return []
+    def poolings(self) -> list[str]:
+        """Return how a classifier of sentences pools its tokens, embedding by embedding if `pools_each`."""
+        document = documents_of(self._labeller())
+        return document_registry.reader_of(document).poolings(document)
 
     def head(self) -> TaggerHeadWeights | TextHeadWeights:
         """Return the head of the model, which knows its labels."""
-        if isinstance(self.tagger, SequenceTagger):
-            return head_weights(self.tagger)
-        if isinstance(self.tagger, TokenClassifier):
-            return token_head_weights(self.tagger)
-        if isinstance(self.tagger, TextClassifier):
-            return text_head_weights(self.tagger)
-        raise TypeError(self.prefix)
+        return self.reader.head(self._labeller())
 
     def predict(self, sentences: Sequence[Sequence[str]], batch_size: int, *, exact_sums: bool = False) -> list[Tagged]:
         """Return flair's own labels and scores of each token, in the order of the sentences.
@@ -200,31 +171,21 @@ class FlairSource:
             exact_sums: Whether the sums of a CRF are made in float64; it changes nothing for a model without one.
         """
         with quiet_flair(self.device), flair_at_work(self.source, "tag with this checkpoint"):
-            if isinstance(self.tagger, SequenceTagger):
-                return predict(self.tagger, sentences, batch_size, exact_sums=exact_sums)
-            if isinstance(self.tagger, TokenClassifier):
-                return predict_tokens(self.tagger, sentences, batch_size)
-        raise TypeError(self.prefix)
+            return self.reader.predict(self._labeller(), sentences, batch_size, exact_sums=exact_sums)
 
     def classify(self, sentences: Sequence[Sequence[str]], batch_size: int) -> list[Classified]:
         """Return flair's own labels of each sentence, and the probabilities of all classes."""
-        if not isinstance(self.tagger, TextClassifier):
-            raise TypeError(self.prefix)
         with quiet_flair(self.device), flair_at_work(self.source, "classify with this checkpoint"):
-            return classify(self.tagger, sentences, batch_size)
+            return self.reader.classify(self._labeller(), sentences, batch_size)
 
     def decoded(self, emissions: Array, lengths: Array) -> list[Tagged]:
         """Return flair's own labels and scores for given emissions."""
-        if not isinstance(self.tagger, SequenceTagger | TokenClassifier):
-            raise TypeError(self.prefix)
         with quiet_flair(), flair_at_work(self.source, "decode emissions with this checkpoint"):
-            return decode(self.tagger, emissions, lengths)
+            return self.reader.decode(self._labeller(), emissions, lengths)
 
     def spans(self, labels: Sequence[str], scores: Sequence[float]) -> list[tuple[int, int, str, float]]:
         """Return the spans that flair itself reads from labels."""
-        if not isinstance(self.tagger, SequenceTagger | TokenClassifier):
-            raise TypeError(self.prefix)
-        return read_spans(self.tagger, labels, scores)
+        return self.reader.spans(self._labeller(), labels, scores)
 
     def unsteady(self) -> Iterator[AbstractContextManager[None]]:
         """Yield blocks in which torch adds up in another order: without the kernels of oneDNN, with other threads."""
@@ -233,10 +194,9 @@ class FlairSource:
 
     def run_predict(self, sentences: Sequence[Sequence[str]], batch_size: int) -> None:
         """Call flair's own `predict`, for measuring."""
-        if self.tagger is None:
-            raise TypeError(self.source.name)
+        labeller: Any = self._labeller()
         with quiet_flair(self.device):
-            self.tagger.predict([Sentence(list(tokens)) for tokens in sentences], mini_batch_size=batch_size)
+            labeller.predict([Sentence(list(tokens)) for tokens in sentences], mini_batch_size=batch_size)
 
     def embedded(self, sentences: Sequence[Sequence[str]]) -> tuple[Array, list[int]]:
         """Return the tagger's own embeddings, and the width of each in the order in which flair joins them.

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
 from assembler.flair_checkpoints.trust import damaged
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flair.data import Dictionary
 
     from assembler.forms.source import Source
@@ -47,6 +51,22 @@ def _check_items(source: Source, what: str, items: list[object]) -> None:
             item.decode("utf-8")
         except UnicodeDecodeError as err:
             raise damaged(source, f"{what} holds {_shown(item)}, which is no UTF-8") from err
+
+
+def items_by_id(looked_up: Mapping[str, int], rows: int, what: str) -> tuple[str, ...]:
+    """Return the items by id, an empty text where there is none. The item with id 0 is treated like an unknown one.
+
+    Raises:
+        SourceError: Two items have one id, or an id has no row (R005), which a list cannot represent.
+    """
+    items = [""] * rows
+    for item, number in looked_up.items():
+        if not 0 <= number < rows or (number and items[number]):
+            other = f"like '{items[number]}'" if 0 <= number < rows else f"but there are {rows} rows"
+            message = f"{what} of the model gives '{item}' the id {number}, {other}"
+            raise SourceError(Problem("R005", message, "the dictionary was changed after the model was made"))
+        items[number] = items[number] or item
+    return tuple(items)
 
 
 def is_id(value: object) -> bool:

@@ -25,8 +25,8 @@ def document_lines(
         words: Joins the embeddings, if they are joined token by token.
     """
     weights = model.weights(f"{model.prefix}.document")
-    poolings = model.poolings() or []
-    if len(poolings) == len(order) and model.pools_each():
+    poolings = model.poolings()
+    if model.pools_each():
         return _ends(base, order, poolings)
     fed, lines = words(), []
     node = f"{base}document"

@@ -61,7 +61,7 @@ def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
 def _description(models: Sequence[FlairSource]) -> str:
     types = dict.fromkeys(model.head().label_type for model in models)
     kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
-    of_sentences = [model.poolings() is not None for model in models]
+    of_sentences = [model.of_sentences() for model in models]
     what = "Labels of sentences," if all(of_sentences) else "Tags and labels" if any(of_sentences) else "Tags"
     whose = "models give" if len(models) > 1 else "classifier gives" if all(of_sentences) else "tagger gives"
     return f"{what} of the {kind}, as flair's own {whose} them."
@@ -84,7 +84,7 @@ def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
 
 def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further) -> None:
     """Add the parts of a model after its embeddings."""
-    if model.poolings() is not None:
+    if model.of_sentences():
         lines, fed = document_lines(base, model, order, lambda: _words(stack, base, order))
         stack.lines += lines
         stack.lines += [f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]

@@ -66,7 +66,7 @@ def test_every_tag_of_a_corpus_is_flairs_own(shop: Workshop, source: SequenceTag
 
 
 def test_the_reference_of_the_proof_is_what_flairs_predict_gives(shop: Workshop, source: SequenceTagger) -> None:
-    from assembler.flair_checkpoints.prediction import predict
+    from assembler.flair_checkpoints.models.sequence_tagger import predict
 
     sentences = forms(shared_file(shop, "corpora/de-gsd-dev.conllu"))[:200]
     reference = predict(source, sentences, 32)

@@ -73,7 +73,7 @@ def test_every_label_of_a_corpus_is_flairs_own(
 ) -> None:
     from flair.models import SequenceTagger
 
-    from assembler.flair_checkpoints.prediction import predict
+    from assembler.flair_checkpoints.models.sequence_tagger import predict
 
     checkpoint = shared_file(shop, f"models/{name}.pt")
     sentences = tokens_of(shared_file(shop, f"corpora/{corpus}"))

@@ -14,15 +14,19 @@ import sys
 import tarfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from assembler import assemble
 from assembler.core.errors import SourceError
 from assembler.core.problems import Mark
-from assembler.flair_checkpoints import stored_state
+from assembler.flair_checkpoints import char_language_model
+from assembler.flair_checkpoints.document_embeddings import document_registry
+from assembler.flair_checkpoints.embeddings.registry import reader_of
 from assembler.flair_checkpoints.form import open_flair_source
+from assembler.flair_checkpoints.models.linear_classifier import KEYS as CLASSIFIER_KEYS
+from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
 from assembler.flair_checkpoints.running import flair_at_work
 from assembler.forms.source import Setting, Source
 from assembler.initialisation import write_spec
@@ -308,34 +312,34 @@ def test_what_else_a_state_holds_is_not_given_to_flair(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("embedding", "known"),
+    ("embedding", "find"),
     [
-        *((each, stored_state._EMBEDDINGS) for each in stack().embeddings),
-        (DocumentPoolEmbeddings([HashEmbeddings(3, 2)]), stored_state._DOCUMENTS),
-        (DocumentRNNEmbeddings([HashEmbeddings(3, 2)]), stored_state._DOCUMENTS),
-        (DocumentLMEmbeddings([FlairEmbeddings(language_model())]), stored_state._DOCUMENTS),
+        *((each, reader_of) for each in stack().embeddings),
+        (DocumentPoolEmbeddings([HashEmbeddings(3, 2)]), document_registry.reader_of),
+        (DocumentRNNEmbeddings([HashEmbeddings(3, 2)]), document_registry.reader_of),
+        (DocumentLMEmbeddings([FlairEmbeddings(language_model())]), document_registry.reader_of),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_the_known_keys_are_those_that_flair_writes(embedding: Embeddings, known: dict[str, dict[str, object]]) -> None:
+def test_the_known_keys_are_those_that_flair_writes(embedding: Embeddings, find: Callable[..., Any]) -> None:
     params = embedding.save_embeddings(use_state_dict=False)
     expected = set(params) - {"__cls__", "embeddings", "flair_embeddings"}
-    assert set(known[params["__cls__"]]) - {"with_whitespace", "has_decoder"} == expected
+    assert set(find(embedding).keys) - {"with_whitespace", "has_decoder"} == expected
     for key, value in params.items():
         if key in expected:
-            assert known[params["__cls__"]][key][1](value), key
+            assert find(embedding).keys[key][1](value), key
     if "model_params" in params:
-        assert set(params["model_params"]) == set(stored_state._LANGUAGE_MODEL) - {"recurrent_type"}
+        assert set(params["model_params"]) == set(char_language_model.KEYS) - {"recurrent_type"}
 
 
 def test_the_known_keys_of_models_are_those_that_flair_writes() -> None:
     made = tagger()._get_state_dict()
-    assert set(made) - {"__cls__", "state_dict", "embeddings"} == set(stored_state._TAGGER)
+    assert set(made) - {"__cls__", "state_dict", "embeddings"} == set(SequenceTaggerReader.keys)
     words = TokenClassifier(HashEmbeddings(3, 2), labels(), "pos")._get_state_dict()
     pooled = DocumentPoolEmbeddings([HashEmbeddings(3, 2)])
     texts = TextClassifier(pooled, label_dictionary=labels(), label_type="x")._get_state_dict()
     others = {"__cls__", "state_dict", "embeddings", "document_embeddings"}
-    assert (set(words) | set(texts)) - others == set(stored_state._CLASSIFIER)
+    assert (set(words) | set(texts)) - others == set(CLASSIFIER_KEYS)
 
 
 def stranger(model: object, cls: object = "TransformerDocumentEmbeddings", **options: object) -> bytes:

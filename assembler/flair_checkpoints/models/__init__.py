@@ -1,0 +1,1 @@
+"""The models of flair that can be assembled: one reader for each class, in a module of its own."""
