@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from flair.data import Dictionary
 
+from assembler.flair.copying import changed, copy_file
 from assembler.flair.predicting import Asked, predict
 from assembler.flair.refusals import WithoutTorch, refuse
 from assembler.flair.stored_vectors import OnnxEmbeddings
@@ -180,6 +181,24 @@ class Assembled(WithoutTorch):
         result = super().evaluate(*args, **{**options, "return_loss": False})  # type: ignore[misc]
         result.scores["loss"] = nan  # flair writes 0.0, which would be a perfect one
         return result
+
+    def save(self, model_file: str | os.PathLike[str], checkpoint: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Copy the model's file; flair loads it by any name (`load_hook.py`).
+
+        Args:
+            model_file: The copy. A file that is there is replaced, in one step.
+            checkpoint: Ignored, as flair ignores it.
+
+        Raises:
+            NotImplementedError: Something was set since it was loaded, which the file does not hold; or its weights are
+                in further files.
+            OSError: The file cannot be read, or the copy not be written.
+        """
+        copy_file(self._path, model_file, self._changed())
+
+    def _changed(self) -> list[str]:
+        """Return the names of what was set since it was loaded, by flair's users, and is not in the file."""
+        return changed(self.__dict__, type(self)(self._runner, self._task.name).__dict__)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to load it again: by its file, with what was set since."""

@@ -1,6 +1,6 @@
 """Lets flair's own `load` take assembled models: `Classifier.load("x.onnx")`, `SequenceTagger.load("x.onnx")`.
 
-`flair.nn.Model.load` is replaced by one that looks at the name first, and calls flair's for all but `.onnx` files.
+`flair.nn.Model.load` is replaced by one that looks at the file first, and calls flair's for all but ONNX files.
 flair (0.15.1, nn/model.py 142-187) asks the subclasses of an abstract class for a name, which would need no
 replacement. But it drops the errors of their `load`, so that of a damaged file it would say `Could not find any model`.
 And `SequenceTagger.load` and the like ask no subclass.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from assembler.flair.assembled import Assembled
 
 _SUFFIX = ".onnx"
+_IR_VERSION = b"\x08"
 _MARK = "_takes_assembled_models"
 
 
@@ -34,13 +36,24 @@ def let_flair_load() -> None:
         return
 
     def load(cls: type[Model[Any]], model_path: str | os.PathLike[str] | dict[str, Any]) -> Any:  # noqa: ANN401
-        """Load a model of flair, or an assembled one if the name ends in `.onnx`."""
-        if isinstance(model_path, str | os.PathLike) and os.fspath(model_path).lower().endswith(_SUFFIX):
+        """Load a model of flair, or an assembled one if the file is an ONNX file."""
+        if isinstance(model_path, str | os.PathLike) and _is_onnx(model_path):
             return loaded(cls, Path(model_path))
         return flairs.__func__(cls, model_path)  # type: ignore[attr-defined]
 
     setattr(load, _MARK, True)
     Model.load = classmethod(load)  # type: ignore[method-assign, assignment]
+
+
+def _is_onnx(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is an ONNX file: by its suffix, or by its beginning, for `save` takes any name."""
+    if os.fspath(path).lower().endswith(_SUFFIX):
+        return True
+    with suppress(OSError, ValueError):
+        if Path(path).is_file():
+            with Path(path).open("rb") as stream:
+                return stream.read(1) == _IR_VERSION  # no pickle and no archive begins so
+    return False
 
 
 def loaded(cls: type[Model[Any]], path: Path) -> Assembled:

@@ -12,6 +12,7 @@ from flair.models import MultitaskModel
 
 from assembler.flair.adapters import adapter_of
 from assembler.flair.assembled import Assembled
+from assembler.flair.copying import changed
 from assembler.flair.predicting import Asked, predict
 from assembler.flair.refusals import refuse
 
@@ -105,6 +106,10 @@ class OnnxMultitaskModel(Assembled, MultitaskModel):
     def _write(self, sentence: Sentence, found: Outcome, asked: Asked) -> None:
         """Never called: the adapters of the tasks write."""
         raise NotImplementedError
+
+    def _changed(self) -> list[str]:
+        own = changed(self.__dict__, type(self)(self._runner).__dict__)
+        return own + [f"{name}.{each}" for name, model in self.tasks.items() for each in model._changed()]  # noqa: SLF001
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to load it again: its file once, with what was set on it and on its tasks."""

@@ -47,11 +47,7 @@ class WithoutTorch(Settled):
         """Refuse: an assembled model cannot be trained."""
         refuse(True, "training")  # noqa: FBT003
 
-    def save(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - flair's own
-        """Refuse: the file is there already."""
-        refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003
-
     def _get_state_dict(self) -> dict[str, Any]:
-        """Refuse: that is what a checkpoint holds."""
-        refuse(True, "a checkpoint; the model is the .onnx file")  # noqa: FBT003
+        """Refuse: that is what a checkpoint of flair holds."""
+        refuse(True, "a checkpoint in torch; `save` copies the .onnx file")  # noqa: FBT003
         return {}

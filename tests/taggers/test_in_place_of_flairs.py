@@ -9,6 +9,7 @@ import pickle
 import warnings
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
 import torch
 from flair.data import Dictionary, FlairDataset, Sentence
@@ -271,6 +272,40 @@ def test_a_pickle_of_a_file_that_was_replaced_is_refused(bench: Bench) -> None:
     path.unlink()
     with pytest.raises(ModelError, match="M010"):
         pickle.loads(pickled)  # noqa: S301 - our own
+
+
+def test_saving_copies_the_file_unless_something_was_set(bench: Bench) -> None:
+    path = built(bench, bench.tagger(), Further())
+    loaded, copied = Classifier.load(path), bench.folder / "final-model.pt"
+    copied.write_text("an older file")
+    loaded.save(copied, checkpoint=True)
+    assert copied.read_bytes() == path.read_bytes()
+    assert type(SequenceTagger.load(copied)) is OnnxSequenceTagger
+    loaded.save(path)  # itself
+    loaded.note = "a user's own"
+    loaded.tag_type = "mine"
+    with pytest.raises(NotImplementedError, match="does not hold what was set since loading: 'tag_type'; set it in fl"):
+        loaded.save(bench.folder / "other.onnx")
+    assert not (bench.folder / "other.onnx").exists()
+
+
+def test_what_was_set_on_one_of_several_tasks_is_not_lost_in_a_copy(
+    bench: Bench, multi: tuple[MultitaskModel, Path]
+) -> None:
+    several = Classifier.load(multi[1])
+    several.save(bench.folder / "copy.onnx")
+    assert list(Classifier.load(bench.folder / "copy.onnx").tasks) == list(several.tasks)
+    several.tasks["mood"].multi_label_threshold = 0.1
+    with pytest.raises(NotImplementedError, match=r"set since loading: 'mood\.multi_label_threshold'"):
+        several.save(bench.folder / "other.onnx")
+
+
+def test_a_file_whose_weights_are_beside_it_is_not_copied_alone(bench: Bench) -> None:
+    path = built(bench, bench.tagger(), Further())
+    model = onnx.load(path)
+    onnx.save_model(model, path, save_as_external_data=True, location="weights.bin", size_threshold=200)
+    with pytest.raises(NotImplementedError, match="are in files beside it; copy all of them by hand"):
+        OnnxSequenceTagger.load(path, verify=False).save(bench.folder / "other.onnx")
 
 
 def test_a_class_of_flair_that_the_file_is_not_is_named(bench: Bench, tmp_path: Path) -> None:
