@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients client-tools engines fuzz mutants conformance docs format clean
+.PHONY: demo test lint types tests clients client-tools engines fuzz kills mutants conformance docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -41,6 +41,10 @@ client-tools:
 # A million damaged and hostile checkpoints; some thousand are part of `make tests`.
 fuzz: $(READY)
 	$(BIN)/python tools/fuzz_checkpoints.py --inputs 1000000
+
+# 500 builds, each killed at another moment; twenty are part of `make tests`.
+kills: $(READY)
+	KILLS=500 $(BIN)/pytest -q tests/assembly/test_atomic_output.py -k killed_build_leaves
 
 # OpenVINO beside ONNX Runtime on every kind of head and interface; it stands in a folder of its own, for no test needs it.
 engines: $(READY)

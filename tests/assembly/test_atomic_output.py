@@ -46,6 +46,10 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+#: How many builds are killed, each at another moment; `make kills` kills more.
+KILLS = int(os.environ.get("KILLS", "20"))
+
+
 @pytest.fixture
 def older(shop: Workshop, tmp_path: Path) -> Path:
     """Return a valid model of the demo, built otherwise, alone in a folder."""
@@ -57,11 +61,11 @@ def older(shop: Workshop, tmp_path: Path) -> Path:
 
 def test_a_killed_build_leaves_the_older_file_or_the_new_one(shop: Workshop, older: Path) -> None:
     before = digest(older)
-    first, *runs = interrupted(shop, older.parent, "SIGKILL", 50)
+    first, *runs = interrupted(shop, older.parent, "SIGKILL", KILLS)
     assert first["outcome"] == ["exit", 0]
     after = first["files"]["model.onnx"]
     assert after != before
-    assert [run["outcome"] for run in runs].count(["signal", 9]) == 50
+    assert [run["outcome"] for run in runs].count(["signal", 9]) == KILLS
     assert all(run["outcome"] in (["signal", 9], ["exit", 0]) for run in runs)
     left = {run["files"]["model.onnx"] for run in runs}
     assert left <= {before, after}
