@@ -233,11 +233,11 @@ def test_each_task_labels_flairs_own_sentences(pair: tuple[Path, Path], bench: B
         OnnxSequenceTagger.load(path, task="upos")
 
 
-def test_the_page_about_hosts_shows_how_each_task_is_used_inside_flair(
+def test_the_page_about_flair_shows_how_several_tasks_are_used(
     pair: tuple[Path, Path], bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"```python\n(from flair\.data import Sentence\n.*?)```", page, re.DOTALL)
+    page = (ROOT / "docs" / "inside-flair.md").read_text(encoding="utf-8")
+    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "both.onnx" in block]
     assemble(written(bench.folder, *pair), bench.folder / "both.onnx")
     monkeypatch.chdir(bench.folder)
     names: dict[str, object] = {}
@@ -247,7 +247,7 @@ def test_the_page_about_hosts_shows_how_each_task_is_used_inside_flair(
     for checkpoint in pair:
         SequenceTagger.load(checkpoint).predict(tagged)
     assert capsys.readouterr().out.splitlines() == [
-        "ner pos",
+        "ner pos pos",
         str(tagged.get_spans("ner")),
         str([token.get_label("pos").value for token in tagged]),
     ]
