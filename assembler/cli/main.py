@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "Try a model again: its file, its contents, its tags.",
     "tag": "Tag text with a model.",
     "inspect": "Show what is in a model.",
+    "convert": "Write a checkpoint of older flair as plain data.",
     "extract": "Cut a part out of an ONNX model.",
     "graph": "Draw the parts of a spec and their typed edges.",
     "page": "Write a page that tags text in the browser.",

@@ -6,14 +6,17 @@ import re
 from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
-from assembler.core.problems import Known, Problem
+from assembler.core.problems import Known, Mark, Problem
 from assembler.flair_checkpoints.location import SUFFIXES, is_name, lacking
 from assembler.forms.form import Misnamed, SourceForm
+from assembler.forms.source import Source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from assembler.core.problems import Guesses
     from assembler.flair_checkpoints.source import FlairSource
-    from assembler.forms.source import Setting, Source
+    from assembler.forms.source import Setting
 
 #: What a source can hold: a tagger, several tasks, or a language model, which is named by its source alone.
 _PATH = re.compile(r"[^.]+(\.tasks\.[^.]+)?(\.(embeddings\.(0|[1-9][0-9]*)|head|crf|document))?", re.ASCII)
@@ -44,12 +47,22 @@ def open_flair_source(source: Source, setting: Setting) -> FlairSource:
     try:
         from assembler.flair_checkpoints.source import open_flair
     except ModuleNotFoundError as err:
-        if err.name is None or err.name.partition(".")[0] not in {"flair", "torch"}:
-            raise
-        message = f"source '{source.name}': reading a flair checkpoint needs the package '{err.name}'"
-        hint = "install this package with its extra 'flair': pip install '.[flair]'"
-        raise SourceError(Problem.at(source.mark, "R008", message, hint)) from err
+        raise lacking_package(source, err) from err
     return open_flair(source, setting.folder, trust=setting.trust)
+
+
+def named(path: Path) -> Source:
+    """Return the source of a file that no spec names."""
+    return Source("checkpoint", "flair", str(path), None, Mark(str(path), 1, 1))
+
+
+def lacking_package(source: Source, err: ModuleNotFoundError) -> Exception:
+    """Return the problem of a package that reading checkpoints needs (R008), or the error itself for any other."""
+    if err.name is None or err.name.partition(".")[0] not in {"flair", "torch"}:
+        return err
+    message = f"source '{source.name}': reading a flair checkpoint needs the package '{err.name}'"
+    hint = "install this package with its extra 'flair': pip install '.[flair]'"
+    return SourceError(Problem.at(source.mark, "R008", message, hint))
 
 
 FORM = SourceForm(

@@ -7,9 +7,7 @@ request for one of its tools.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,13 +15,13 @@ import numpy as np
 
 from assembler.isolation.frames import Frame
 from assembler.isolation.model_runs import run_session
+from assembler.isolation.self_limits import die_with, limit_memory
 from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _FATAL_ONLY = 4  # failures are answers; ONNX Runtime would print them as well
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: What ONNX Runtime, C++ and numpy say when memory runs out.
 _OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "failed to allocate", "unable to allocate", "requested bytes")
 
@@ -56,31 +54,6 @@ def _streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(null, 0)
     os.dup2(null, 1)
     return requests, answers
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, in whatever way."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.name == "posix" and os.getppid() != parent:  # the parent ended before the call
-        sys.exit(0)
-    # the parent handles Ctrl-C and SIGTERM, and ends this process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def limit_memory(extra: int) -> None:
-    """Limit the memory of this process to so many bytes beyond what it has, and switch its core dumps off."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with open("/proc/self/statm", "rb") as stream:  # noqa: PTH123 - the kernel's
-            taken = int(stream.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + extra, taken + extra))
 
 
 def answer(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:

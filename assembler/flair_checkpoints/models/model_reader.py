@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from assembler.flair_checkpoints.declared_sizes import check_sizes
 from assembler.flair_checkpoints.embeddings import embedding_stack
+from assembler.flair_checkpoints.kept_names import give_names
 from assembler.flair_checkpoints.running import flair_at_work
 from assembler.flair_checkpoints.stored_dictionary import check_dictionary, is_text
 from assembler.flair_checkpoints.stored_values import LABELS, known_values, stored_weights
@@ -59,7 +60,7 @@ class ModelReader(ABC, Generic[Model]):
             SourceError: It has an option that cannot be assembled (R005), or is damaged (R006).
         """
         self.check_stored(source, state)
-        stored = state.get(self.embedded)
+        stored, given = state.get(self.embedded), state
         if isinstance(stored, dict):  # otherwise an object, which --trust allowed, and which already has its weights
             check_sizes(source, state.get("state_dict"), self.needs(state, stored))
             state = {
@@ -70,6 +71,7 @@ class ModelReader(ABC, Generic[Model]):
         with flair_at_work(source, "load this checkpoint"):
             loaded: Any = self.cls.load(state)  # type: ignore[arg-type]
         model: Model = loaded
+        give_names(source, given, self.members(model))
         self.check(source, model)
         return model
 

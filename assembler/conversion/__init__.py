@@ -1,0 +1,1 @@
+"""Makes plain checkpoints of object pickles, which a confined process reads."""
