@@ -1,19 +1,20 @@
 """Assembles the models of onnx's own backend tests, and says what became of each: `make conformance`.
 
-Each model that ONNX Runtime runs, and whose expected outputs it gives, becomes a part: alone, and twice in one stack.
-What the assembled file gives for the test's inputs is compared with ONNX Runtime on the model itself, bit by bit. Then
-it is built once more with the default proof.
+Each model that ONNX Runtime runs, and whose expected outputs it gives, becomes a part: alone, before a second model that
+takes its outputs, and twice in one stack. What the assembled file gives for the test's inputs is compared with ONNX
+Runtime on the models themselves, bit by bit. Then it is built once more with the default proof.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +30,15 @@ from assembler.runtime.engine import ort
 from assembler.workflows.assembly import assemble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 HEAD = """# Conformance
 
 onnx comes with tests for backends: small models, each with inputs and what it should give. Here each model that ONNX Runtime
 runs, and whose expected outputs it gives, becomes a part. What the assembled file gives for the test's inputs is compared with
-ONNX Runtime on the model itself, bit by bit: with the part alone, and with the part twice in one stack. Then it is built once
-more with the default proof, which knows nothing of the test's inputs.
+ONNX Runtime on the models themselves, bit by bit: with the part alone, before a second model, and twice in one stack. The second
+model is that of another test that takes the outputs of the first, or else gives them unchanged. Then the part is built once more
+with the default proof, which knows nothing of the test's inputs.
 
 `make conformance OLDER=DATA` makes this page, where `DATA` is the folder `onnx/backend/test/data` of an older onnx's wheel, or
 nothing. This one is of onnx {onnx} and ONNX Runtime {runtime},
@@ -63,8 +65,10 @@ class Outcome:
 
     name: str
     alone: str
+    chained: str = ""
     twice: str = ""
     proof: str = ""
+    second: str = ""
     why: str = ""
 
 
@@ -143,7 +147,7 @@ def close(given: Any, wanted: Any, case: Case) -> bool:  # noqa: ANN401 - arrays
     return bool(np.allclose(given.astype(np.float64), wanted.astype(np.float64), case.rtol, case.atol, equal_nan=True))
 
 
-def outcome(case: Case, folder: Path) -> Outcome | None:
+def outcome(case: Case, folder: Path, seconds: Seconds) -> Outcome | None:
     """Assemble a case in every way; `None` where ONNX Runtime alone does not run it, or gives something else."""
     path = folder / "model.onnx"
     onnx.save(case.model, path)
@@ -159,26 +163,103 @@ def outcome(case: Case, folder: Path) -> Outcome | None:
     if not all(close(got, wanted, case) for got, wanted in zip(alone.values(), case.outputs, strict=False)):
         return None
     found = Outcome(case.name, "")
-    found.alone, found.why = _built(folder, [path], feeds, alone)
-    found.twice, _ = _built(folder, [path, path], feeds, alone)
-    found.proof, why = _proven(folder, path)
+    second, following, found.second = seconds.of(case.model, alone, folder)
+    found.alone, found.why = _built(folder, str, feeds, [*alone.values()])
+    found.chained, why = _built(folder, second, feeds, [*alone.values(), *following])
     found.why = found.why or why
+    found.twice, _ = _built(folder, parallel, feeds, [*alone.values()] * 2)
+    found.proof, why = _proven(folder)
+    found.why = found.why or why
+    seconds.add(case)
     return found
 
 
-def _spec(folder: Path, paths: Sequence[Path]) -> Path:
-    spec = folder / "stack.yaml"
-    spec.write_text(exported_spec(paths, folder, "stack"), encoding="utf-8")
-    return spec
+class Seconds:
+    """The models that can come after another: those of tests with one input, and one that gives all unchanged."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._known: dict[str, list[onnx.ModelProto]] = {}
+
+    def add(self, case: Case) -> None:
+        """Keep the model of a test that takes one tensor."""
+        graph = case.model.graph
+        if len(graph.input) == 1 and graph.output and not graph.initializer and len(case.model.functions) == 0:
+            self._known.setdefault(_key(case.model, graph.input[0]), []).insert(0, case.model)
+
+    def of(
+        self, model: onnx.ModelProto, alone: Mapping[str, Any], folder: Path
+    ) -> tuple[Callable[[str], str], list[Any], str]:
+        """Write a second model, and return how a spec gets it, what it gives after the first, and what it is."""
+        first = model.graph.output[0]
+        fitting = self._known.get(_key(model, first), []) if len(model.graph.output) == 1 else []
+        path = folder / "second.onnx"
+        for second in fitting[:_MOST_SECONDS]:
+            onnx.save(second, path)
+            given = _given(path, {second.graph.input[0].name: alone[first.name]})
+            if given is not None:
+                # the next test takes another one
+                fitting.append(fitting.pop(fitting.index(second)))
+                return chained({second.graph.input[0].name: first.name}, second), given, second.graph.name
+        second = unchanged(model)
+        onnx.save(second, path)
+        ports = {f"in_{number}": port.name for number, port in enumerate(model.graph.output)}
+        return chained(ports, second), [*alone.values()], "unchanged"
 
 
-def _built(folder: Path, paths: Sequence[Path], feeds: Mapping[str, Any], alone: Mapping[str, Any]) -> tuple[str, str]:
-    """Build without a proof; of two parts that are fed alike, both must give what the model gives."""
+#: The most models of other tests that are tried after one.
+_MOST_SECONDS = 4
+
+
+def _key(model: onnx.ModelProto, port: onnx.ValueInfoProto) -> str:
+    """Return what two models must agree in: the type and the sizes of a port, and the versions of the operators."""
+    versions = sorted((entry.domain, entry.version) for entry in model.opset_import)
+    return f"{port.type.SerializeToString(deterministic=True)!r} {versions}"
+
+
+def _given(path: Path, feeds: Mapping[str, Any]) -> list[Any] | None:
+    """Return what ONNX Runtime gives, or `None` where it does not run the model."""
+    try:
+        return [*run_all(open_session(path, "the second model"), feeds, "the second model").values()]
+    except (AssemblerError, TypeError, ValueError, KeyError, RuntimeError):
+        return None
+
+
+def unchanged(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model that gives the outputs of another unchanged."""
+    inputs: list[onnx.ValueInfoProto] = []
+    outputs: list[onnx.ValueInfoProto] = []
+    nodes: list[onnx.NodeProto] = []
+    for number, port in enumerate(model.graph.output):
+        for ports, name in ((inputs, f"in_{number}"), (outputs, f"out_{number}")):
+            ports.append(onnx.ValueInfoProto(name=name, type=port.type))
+        nodes.append(onnx.helper.make_node("Identity", [f"in_{number}"], [f"out_{number}"]))
+    graph = onnx.helper.make_graph(nodes, "unchanged", inputs, outputs)
+    return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def chained(ports: Mapping[str, str], second: onnx.ModelProto) -> Callable[[str], str]:
+    """Return what adds a second part to a spec: `ports` tells which output of the first feeds each of its inputs."""
+
+    def change(text: str) -> str:
+        feeds = ", ".join(f"{json.dumps(name)}: {json.dumps(f'model.{output}')}" for name, output in ports.items())
+        part = f"graph:\n  second: {{kind: onnx, weights: second, inputs: {{{feeds}}}}}\n"
+        names = [port.name for port in second.graph.output]
+        outputs = "".join(f"  {json.dumps(f'chained {name}')}: {json.dumps(f'second.{name}')}\n" for name in names)
+        text = text.replace("sources:\n", "sources:\n  second: {onnx: second.onnx}\n", 1)
+        return text.replace("graph:\n", part, 1) + outputs
+
+    return change
+
+
+def _built(
+    folder: Path, change: Callable[[str], str], feeds: Mapping[str, Any], wanted: Sequence[Any]
+) -> tuple[str, str]:
+    """Build a changed spec without a proof; its outputs must be what the models give."""
     target = folder / "stack.onnx"
     target.unlink(missing_ok=True)
     try:
-        text = exported_spec(paths[:1], folder, "stack")
-        text = parallel(text) if len(paths) > 1 else text
+        text = change(exported_spec([folder / "model.onnx"], folder, "stack"))
         (folder / "stack.yaml").write_text(text, encoding="utf-8")
         assemble(folder / "stack.yaml", target, proof=False)
         given = run_all(open_session(target, "the stack"), _renamed(feeds, target), "the stack")
@@ -186,10 +267,7 @@ def _built(folder: Path, paths: Sequence[Path], feeds: Mapping[str, Any], alone:
         return err.problems[0].code, str(err).partition("\n")[0][:300]
     except Exception as err:  # noqa: BLE001 - a bug is counted, and the others go on
         return "crashed", f"{type(err).__name__}: {err}"
-    values = [*given.values()]
-    wanted = [*alone.values()]
-    chunks = [values[start : start + len(wanted)] for start in range(0, len(values), len(wanted))] if wanted else []
-    if len(values) % max(len(wanted), 1) or not all(all(map(same, chunk, wanted)) for chunk in chunks):
+    if len(given) != len(wanted) or not all(map(same, given.values(), wanted)):
         return "wrong", f"outputs differ: {[*given]}"
     return "exact", ""
 
@@ -214,9 +292,11 @@ def _renamed(feeds: Mapping[str, Any], target: Path) -> dict[str, Any]:
     return dict(zip(names, feeds.values(), strict=False))
 
 
-def _proven(folder: Path, path: Path) -> tuple[str, str]:
+def _proven(folder: Path) -> tuple[str, str]:
+    spec = folder / "stack.yaml"
     try:
-        assemble(_spec(folder, [path]), folder / "stack.onnx")
+        spec.write_text(exported_spec([folder / "model.onnx"], folder, "stack"), encoding="utf-8")
+        assemble(spec, folder / "stack.onnx")
     except AssemblerError as err:
         return err.problems[0].code, str(err).partition("\n")[0][:300]
     except Exception as err:  # noqa: BLE001 - a bug is counted, and the others go on
@@ -244,7 +324,12 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """Yield the lines of the table, and of what was refused."""
     yield "| | models | exact, or proven | wrong | crashed | refused, by code |"
     yield "|---|---|---|---|---|---|"
-    ways = {"alone": "built alone", "twice": "built twice in one stack", "proof": "proven with the default proof"}
+    ways = {
+        "alone": "built alone",
+        "chained": "built before a second model",
+        "twice": "built twice in one stack",
+        "proof": "proven with the default proof",
+    }
     for way, words in ways.items():
         counts = Counter(getattr(each, way) for each in outcomes)
         good = counts.pop("exact", 0) + counts.pop("proven", 0)
@@ -253,12 +338,65 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
         share = f"{good} ({good / max(len(outcomes), 1):.1%})"
         yield f"| {words} | {len(outcomes)} | {share} | {wrong} | {crashed} | {refused} |"
     yield ""
+    others = sum(each.second != "unchanged" for each in outcomes)
+    yield f"The second model is that of another test for {others} models, and gives all unchanged for the others."
+    yield ""
     few = 6
     for code in sorted({getattr(each, way) for each in outcomes for way in ways} - {"exact", "proven"}):
-        names = sorted({each.name for each in outcomes if code in (each.alone, each.twice, each.proof)})
+        names = sorted({each.name for each in outcomes if code in {getattr(each, way) for way in ways}})
         shown = ", ".join(f"`{name}`" for name in names[:few])
         shown += f" and {len(names) - few} more" if len(names) > few else ""
         yield f"- **{code}**: {REASONS.get(code, 'see docs/problems.md')}. {shown}."
+
+
+def all_outcomes(cases: Sequence[Case], kept: Path | None) -> Iterator[Outcome | None]:
+    """Yield the outcome of each case; of those that have the same model and inputs, only the first is tried.
+
+    Args:
+        cases: The cases.
+        kept: A file of a line of JSON for each outcome, to which they are added; those in it are not tried again.
+    """
+    known = {}
+    if kept is not None and kept.is_file():
+        lines = (json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines())
+        known = {entry["name"]: entry["found"] for entry in lines}
+    seconds, same_cases = Seconds(), dict[str, Outcome | None]()
+    with tempfile.TemporaryDirectory() as folder, isolated():
+        for number, case in enumerate(cases):
+            key = _digest(case)
+            if case.name in known:
+                entry = known[case.name]
+                found = None if entry is None else Outcome(**entry)
+                if found is not None and key not in same_cases:
+                    seconds.add(case)
+            elif key in same_cases:
+                twin = same_cases[key]
+                found = None if twin is None else replace(twin, name=case.name)
+            else:
+                found = outcome(case, Path(folder), seconds)
+            same_cases.setdefault(key, found)
+            if kept is not None and case.name not in known:
+                with kept.open("a", encoding="utf-8") as stream:
+                    entry = None if found is None else asdict(found)
+                    stream.write(f"{json.dumps({'name': case.name, 'found': entry})}\n")
+            if number % 50 == 0:
+                print(f"{number} of {len(cases)}", file=sys.stderr, flush=True)
+            yield found
+
+
+def _digest(case: Case) -> str:
+    """Return what two cases have in common that are one: the operators and the values."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(case.model)
+    proto.ClearField("producer_version")
+    values = repr([_plain(value) for value in case.inputs])
+    return hashlib.sha256(proto.SerializeToString(deterministic=True) + values.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - arrays, or lists of them
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return (value.shape, value.dtype.str, value.tolist()) if isinstance(value, np.ndarray) else value
 
 
 def main() -> None:
@@ -267,7 +405,7 @@ def main() -> None:
     parser.add_argument("--older", type=Path, help="the folder `onnx/backend/test/data` of another version's wheel")
     parser.add_argument("--only", default="", help="cases whose names have this in them")
     parser.add_argument("--every", type=int, default=1, help="only each n-th case")
-    parser.add_argument("--json", type=Path, help="write each outcome here")
+    parser.add_argument("--json", type=Path, help="keep each outcome here; a run that was stopped goes on from it")
     parser.add_argument("--page", type=Path, help="write the page here, such as docs/conformance.md")
     arguments = parser.parse_args()
     cases = [*installed_cases()]
@@ -276,16 +414,7 @@ def main() -> None:
         older = [case for folder in folders for case in folder_case(folder)]
         cases += [Case(f"{each.name} (older)", each.model, each.inputs, each.outputs) for each in older]
     cases = [case for case in cases if arguments.only in case.name][:: arguments.every]
-    outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as name, isolated():
-        for number, case in enumerate(cases):
-            found = outcome(case, Path(name))
-            if found is not None:
-                outcomes.append(found)
-            if number % 50 == 0:
-                print(f"{number} of {len(cases)}: {len(outcomes)} run alone", file=sys.stderr, flush=True)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps([asdict(each) for each in outcomes], indent=1), encoding="utf-8")
+    outcomes = [found for found in all_outcomes(cases, arguments.json) if found is not None]
     lines = [*table(outcomes)]
     print("\n".join(lines))
     if arguments.page is not None:

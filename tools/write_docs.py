@@ -161,7 +161,8 @@ def _table(properties: Json, required: object) -> list[str]:
         notes = [schema["description"]]
         notes += ["Required."] if name in needed else []
         notes += [f"Default: `{_yaml(schema['default'])}`."] if "default" in schema else []
-        notes += [f"One of: {', '.join(f'`{value}`' for value in schema['enum'])}."] if "enum" in schema else []
+        listed = [f"`{value}`" for value in schema.get("enum", ()) if "(" not in str(value)]
+        notes += [f"One of: {', '.join(listed)}."] if listed else []
         rows.append(f"| `{name}` | {' '.join(notes)} | `{_yaml(schema['examples'][0])}` |")
     return [*rows, ""]
 

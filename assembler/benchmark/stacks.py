@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assembler.benchmark.hardware import Peak, describe, system_load
 from assembler.benchmark.measured_model import Given
 from assembler.benchmark.measuring import built
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from assembler.benchmark.part_runs import Run
     from assembler.benchmark.results import Machine
-    from assembler.core.arrays import RuntimeValues
+    from assembler.core.arrays import RuntimeValue, RuntimeValues
     from assembler.core.values import Value
     from assembler.proof.trial_cases import Trial
     from assembler.sources.opening import OpenSources
@@ -186,11 +188,18 @@ def _cases(wiring: Wiring, sources: OpenSources, stepwise: Stepwise) -> tuple[li
     trials = try_parts(wiring, sources, text.sentences, stepwise, counted=False)
     found: dict[tuple[tuple[int, ...], ...], tuple[str, Trial]] = {}
     for trial in trials.cases:
-        sizes = tuple(array.shape for array in trial.inputs.values())
-        named = ", ".join(f"{name} {list(array.shape)}" for name, array in trial.inputs.items())
+        sizes = tuple(_shape(value) for value in trial.inputs.values())
+        named = ", ".join(f"{name} {list(size)}" for name, size in zip(trial.inputs, sizes, strict=True))
         name = named if "dynamic dims" in trial.name or "random values" in trial.name else trial.name
         found.setdefault(sizes, (name, trial))
     return list(found.values())[:_MOST_CASES], trials.notes
+
+
+def _shape(value: RuntimeValue) -> tuple[int, ...]:
+    """Return the shape of a tensor, or the number of tensors that a sequence holds, and the sizes of the first."""
+    if isinstance(value, list | tuple):
+        return (len(value), *(_shape(value[0]) if value else ()))
+    return value.shape if isinstance(value, np.ndarray) else ()
 
 
 def _size(path: Path) -> int:

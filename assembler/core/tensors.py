@@ -51,6 +51,14 @@ PLAIN_DTYPES = (
 DTYPES = (
     *PLAIN_DTYPES, "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "int4", "uint4",
 )  # fmt: skip
+#: What an input of a model can be: a tensor, and of numpy's element types a sequence, an optional or both. Of the other
+#: element types ONNX Runtime has no sequences.
+INPUT_TYPES = (
+    *DTYPES,
+    *(f"sequence({name})" for name in PLAIN_DTYPES),
+    *(f"optional({name})" for name in PLAIN_DTYPES),
+    *(f"optional(sequence({name}))" for name in PLAIN_DTYPES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class TensorType:
     Attributes:
         dtype: One of `DTYPES`, another element type of ONNX, `sequence(float32)`, `map(int64, float32)`,
             `optional(float32)`, `sparse(float32)` or a nesting of these; `None` for any.
-        dims: One `Dim` per axis, or `None` if not even the rank is known.
+        dims: One `Dim` per axis, or `None` if not even the rank is known. Of a sequence or an optional, those of each
+            tensor in it.
     """
 
     dtype: str | None
@@ -80,6 +89,11 @@ class TensorType:
     def is_tensor(self) -> bool:
         """Whether it is a tensor, as far as is known."""
         return self.dtype is None or "(" not in self.dtype
+
+    @property
+    def element(self) -> str | None:
+        """The element type of the tensor, or of the tensors in it; `None` where it is not known."""
+        return None if self.dtype is None else self.dtype.rpartition("(")[2].rstrip(")")
 
     @property
     def rank(self) -> int | None:

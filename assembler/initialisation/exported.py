@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assembler.core.errors import ModelError
 from assembler.core.name_rules import NAME
 from assembler.core.problems import Problem
-from assembler.core.tensors import DTYPES, TensorType, Variable
+from assembler.core.tensors import INPUT_TYPES, TensorType, Variable
 from assembler.initialisation.naming import joined_name, quoted, stack_name
 from assembler.onnx_file.header import OnnxHeader, read_header
 
@@ -130,7 +130,7 @@ class _Joined:
 
     def _input(self, file: _File, port: str, type_: TensorType) -> str:
         """Return the name of the model's input that feeds a port; files that use the same name share it."""
-        if type_.dtype not in DTYPES:
+        if type_.dtype not in INPUT_TYPES:
             message = f"the input '{port}' is {type_.dtype or 'of a type'} that a spec cannot name"
             raise ModelError(Problem("M005", message, "convert it inside the exported file", file.location))
         known = self.inputs.get(port)
@@ -176,6 +176,9 @@ def _input_lines(inputs: Mapping[str, tuple[TensorType, list[str]]]) -> list[str
     lines = ["inputs:"]
     for name, (type_, ports) in inputs.items():
         shared = f"  # shared by {' and '.join(ports)}" if len(ports) > 1 else ""
+        if not type_.is_tensor:
+            lines.append(f"  {quoted(name)}: {{type: {type_.dtype}}}{shared}")
+            continue
         unknown = "  # the file does not say how many axes it has: is it a single number?" if type_.dims is None else ""
         lines.append(f"  {quoted(name)}: {{type: {type_.dtype}, shape: {_shape(name, type_)}}}{shared}{unknown}")
     return [*lines, ""]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assembler.core.element_types import beyond_numpy, element_type, number_of, packed, packed_size, unpacked
+from assembler.isolation.given_values import given_value
 from assembler.runtime.engine import ort
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Runt
     """Return the outputs called `names`.
 
     Raises:
-        TypeError: An output is of a type that numpy lacks, and a text, a sequence, a map or an optional is fed. Such
-            outputs can be read only if all inputs are tensors of numbers.
+        TypeError: An output is of a type that numpy lacks, and a map is fed, of which nothing makes a value that such a
+            run takes.
     """
     fed = {name: _fed(value) for name, value in feeds.items()}
     elements = {port.name: _element(port.type) for port in session.get_outputs()}
@@ -32,7 +33,12 @@ def run_session(session: ort.InferenceSession, names: Sequence[str], feeds: Runt
     if plain:
         found.update(zip(plain, session.run(plain, fed), strict=True))
     if odd:
-        values = {name: _ort_value(name, value, elements[odd[0]]) for name, value in fed.items()}
+        types = {port.name: port.type for port in session.get_inputs()}
+        values = {
+            name: _ort_value(name, value, types.get(name, ""), elements[odd[0]])
+            for name, value in fed.items()
+            if value is not None
+        }
         given = session.run_with_ort_values(odd, values)
         found.update({name: _read(value, elements[name]) for name, value in zip(odd, given, strict=True)})
     return {name: _plain(found[name]) for name in names}
@@ -54,12 +60,14 @@ def _fed(value: RuntimeValue) -> Any:  # noqa: ANN401 - what ONNX Runtime takes
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(packed(value), number_of(name))
 
 
-def _ort_value(name: str, value: Any, wanted: str) -> ort.OrtValue:  # noqa: ANN401 - what ONNX Runtime takes
+def _ort_value(name: str, value: Any, type_: str, wanted: str) -> ort.OrtValue:  # noqa: ANN401 - what it takes
     if isinstance(value, ort.OrtValue):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         return ort.OrtValue.ortvalue_from_numpy(value)
-    message = f"outputs of {wanted} cannot be read, because the input '{name}' is not a tensor of numbers"
+    if isinstance(value, np.ndarray | list):
+        return given_value(value, type_)
+    message = f"outputs of {wanted} cannot be read, because the input '{name}' is a map"
     raise TypeError(message)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from assembler.core.arrays import Array, Arrays, RuntimeValue, RuntimeValues
+    from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
 
 #: A model that is open here, or in a separate process.
 OpenSession: TypeAlias = ort.InferenceSession | IsolatedSession
@@ -67,7 +67,7 @@ def open_session(model: Path | bytes, what: str) -> OpenSession:
         raise ModelError(Problem("M006", message, file=None if isinstance(model, bytes) else str(model))) from err
 
 
-def run(session: OpenSession, inputs: Arrays, what: str) -> dict[str, Array]:
+def run(session: OpenSession, inputs: RuntimeValues, what: str) -> dict[str, Array]:
     """Run a session and return its outputs that are tensors, by name.
 
     Raises:

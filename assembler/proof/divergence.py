@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from assembler.core.arrays import Array, Arrays, RuntimeValue, RuntimeValues
+    from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.sources.opening import OpenSources
     from assembler.spec.stack_spec import Reference
     from assembler.wiring.graph import Wiring
@@ -58,7 +58,7 @@ def diverging_parts(path: Path, wiring: Wiring, sources: OpenSources, sentences:
 
 
 def _model_gaps(
-    path: Path, wiring: Wiring, cases: Sequence[tuple[Arrays, RuntimeValues]], stepwise: Stepwise, within: float
+    path: Path, wiring: Wiring, cases: Sequence[tuple[RuntimeValues, RuntimeValues]], stepwise: Stepwise, within: float
 ) -> list[Gap]:
     tensors = tensor_names(wiring, stepwise.fragments)
     for inputs, values in cases:

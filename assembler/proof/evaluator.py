@@ -30,7 +30,7 @@ from assembler.runtime.shapes import FixedShapes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
+    from assembler.core.arrays import RuntimeValue, RuntimeValues
     from assembler.core.values import Value
     from assembler.onnx_model.model import Model
     from assembler.onnx_model.sessions import OpenSession
@@ -66,7 +66,7 @@ class _Run:
         per_token: The outputs that have a value for each token.
     """
 
-    feeds: Mapping[str, Array]
+    feeds: RuntimeValues
     outputs: RuntimeValues
     counts: Sequence[int] | None
     per_token: frozenset[str]
@@ -205,7 +205,7 @@ def _with_texts(value: RuntimeValue) -> RuntimeValue:
 
 def _inputs(
     model: Model, metadata: Mapping[str, str], references: References
-) -> Iterator[tuple[Mapping[str, Array], set[str] | None, Sequence[int] | None, frozenset[str]]]:
+) -> Iterator[tuple[RuntimeValues, set[str] | None, Sequence[int] | None, frozenset[str]]]:
     """Yield inputs, the outputs to compare (`None` for all), the counts of tokens, and the outputs by token."""
     if not references.tags:
         cases = references.parts.tensors if references.parts is not None else ()
@@ -230,12 +230,16 @@ def _inputs(
         yield feeds, known if shapes.sizes else wanted, counts, tokens
 
 
-def _plain(spec: Spec, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def _plain(spec: Spec, inputs: RuntimeValues) -> RuntimeValues:
     """Return inputs whose random floats are of a usual size: of large ones every sum has another rounding."""
-    return {
-        name: array.clip(-_USUAL, _USUAL) if array.dtype.name in _FLOATS and spec.inputs[name].range is None else array
-        for name, array in inputs.items()
-    }
+    return {name: _usual(value) if spec.inputs[name].range is None else value for name, value in inputs.items()}
+
+
+def _usual(value: RuntimeValue) -> RuntimeValue:
+    if isinstance(value, list | tuple):
+        return [_usual(each) for each in value]
+    floats = isinstance(value, np.ndarray) and value.dtype.name in _FLOATS
+    return value.clip(-_USUAL, _USUAL) if floats and isinstance(value, np.ndarray) else value
 
 
 def _scale(value: RuntimeValue) -> float:

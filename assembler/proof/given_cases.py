@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,12 +18,14 @@ from assembler.spec.files import open_named, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.core.arrays import Array
+    from assembler.core.arrays import Array, RuntimeValue, RuntimeValues
     from assembler.core.tensors import TensorType
-    from assembler.spec.stack_spec import Spec
+    from assembler.spec.stack_spec import Input, Spec
 
 #: The most bytes that a file of cases may have, and the most arrays in it.
 _MOST_BYTES, _MOST_ARRAYS = 1 << 30, 4096
+#: The place of a tensor in a sequence, at the end of an array's name.
+_PLACE = re.compile(r"\[\d+\]$")
 #: What reading a damaged archive or array can raise.
 _DAMAGED = (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError)
 
@@ -33,12 +36,12 @@ class GivenCase:
 
     Attributes:
         name: What it is called; empty for the only one.
-        inputs: An array for each input.
+        inputs: An array for each input; a list of them for a sequence.
         expected: Arrays for some outputs, or none.
     """
 
     name: str
-    inputs: Mapping[str, Array]
+    inputs: RuntimeValues
     expected: Mapping[str, Array]
 
     @property
@@ -98,6 +101,11 @@ def _split(spec: Spec, key: str) -> tuple[str, str]:
     """Return the case and the input or output that an array is for: public names may have slashes themselves."""
     known = [*spec.inputs, *spec.outputs]
     fitting = [name for name in known if key == name or key.endswith(f"/{name}")]
+    place = _PLACE.search(key)
+    if not fitting and place is not None:
+        case, name = _split(spec, key[: place.start()])
+        if name in spec.inputs and not spec.inputs[name].type.is_tensor:
+            return case, f"{name}{place[0]}"
     if not fitting:
         hint = suggest(key.rpartition("/")[2], known, what="inputs and outputs")
         raise _error(spec, f"the array '{key[:100]}' has the name of no input and no output", hint)
@@ -107,12 +115,27 @@ def _split(spec: Spec, key: str) -> tuple[str, str]:
 
 def _case(spec: Spec, name: str, given: Mapping[str, Array]) -> GivenCase:
     where = GivenCase(name, {}, {}).words
-    missing = [each for each in spec.inputs if each not in given]
-    if missing:
-        raise _error(spec, f"{where} has no array for the input '{missing[0]}'", "give one for each input")
-    inputs = {each: _typed(spec, f"{where}: the input '{each}'", entry.type, given[each])
-              for each, entry in spec.inputs.items()}  # fmt: skip
+    inputs = {each: _given(spec, where, entry, given) for each, entry in spec.inputs.items()}
     return GivenCase(name, inputs, {each: _plain(given[each]) for each in spec.outputs if each in given})
+
+
+def _given(spec: Spec, where: str, entry: Input, given: Mapping[str, Array]) -> RuntimeValue:
+    """Return the value of an input: an array, or a list of the arrays of a sequence; nothing for an optional."""
+    what, kind = f"{where}: the input '{entry.name}'", str(entry.type.dtype)
+    if "sequence(" in kind:
+        count = sum(name.startswith(f"{entry.name}[") and name[len(entry.name) :].count("[") == 1 for name in given)
+        names = [f"{entry.name}[{place}]" for place in range(count)]
+        lacking = next((each for each in names if each not in given), None if names else f"{entry.name}[0]")
+        if lacking is None:
+            return [_typed(spec, f"{where}: the input '{each}'", entry.type, given[each]) for each in names]
+        if names or not kind.startswith("optional("):
+            raise _error(spec, f"{where} has no array '{lacking}'", f"'{entry.name}' is {kind}: number its tensors")
+        return None
+    if entry.name in given:
+        return _typed(spec, what, entry.type, given[entry.name])
+    if kind.startswith("optional("):
+        return None
+    raise _error(spec, f"{where} has no array for the input '{entry.name}'", "give one for each input")
 
 
 def _plain(array: Array) -> Array:
@@ -122,13 +145,15 @@ def _plain(array: Array) -> Array:
 def _typed(spec: Spec, what: str, type_: TensorType, array: Array) -> Array:
     """Return an array for an input, if it fits."""
     plain = _plain(array)
-    if plain.dtype.kind == "V" and beyond_numpy(type_.dtype or ""):  # numpy keeps their bytes, not their names
-        wanted = numpy_type(type_.dtype or "")
+    if plain.dtype.kind == "V" and beyond_numpy(type_.element or ""):  # numpy keeps their bytes, not their names
+        wanted = numpy_type(type_.element or "")
         plain = plain.view(wanted) if plain.itemsize == wanted.itemsize else plain
     dtype = element_type(plain)
-    if dtype != type_.dtype:
-        raise _error(spec, f"{what} is {type_.dtype}, its array {dtype}", f"save it as {type_.dtype}")
-    dims = type_.dims or ()
+    if dtype != type_.element:
+        raise _error(spec, f"{what} is {type_.dtype}, its array {dtype}", f"save it as {type_.element}")
+    if type_.dims is None:
+        return plain
+    dims = type_.dims
     fits = len(dims) == plain.ndim and all(
         not isinstance(dim, int) or dim == size for dim, size in zip(dims, plain.shape, strict=False)
     )

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from assembler.core.arrays import Array
+    from assembler.core.arrays import Array, RuntimeValues
     from assembler.core.tensors import TensorType
     from assembler.spec.stack_spec import Spec
 
@@ -22,7 +22,7 @@ _FEW = 8
 _MOST_DECLARED = 24
 
 
-def likely_values(spec: Spec, outputs: Sequence[TensorType], inputs: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+def likely_values(spec: Spec, outputs: Sequence[TensorType], inputs: RuntimeValues) -> Iterator[dict[str, Array]]:
     """Yield values for the inputs that are counts, axes, places, shapes or scales; the others stay as they are.
 
     Where a file declares outputs of fixed sizes, these follow from some input more often than not: a shape is that of
@@ -34,15 +34,16 @@ def likely_values(spec: Spec, outputs: Sequence[TensorType], inputs: Mapping[str
         inputs: Random values for all inputs.
     """
     told = spec.proof.trials.inputs
+    tensors = {name: value for name, value in inputs.items() if isinstance(value, np.ndarray)}
     free = {
         name: array
-        for name, array in inputs.items()
+        for name, array in tensors.items()
         if name not in told and spec.inputs[name].range is None and _is_count(array)
     }
     if not free:
         return
     sizes = [dims for type_ in outputs if (dims := _fixed(type_))]
-    yield from islice(_declared(free, inputs, sizes), _MOST_DECLARED)
+    yield from islice(_declared(free, tensors, sizes), _MOST_DECLARED)
     yield {name: np.arange(array.size).astype(array.dtype).reshape(array.shape) for name, array in free.items()}
     for whole in _WHOLE:
         yield {name: np.full_like(array, max(whole, 0) if array.dtype.kind == "u" else whole)

@@ -62,7 +62,7 @@ class PartReference:
     """
 
     spec: Spec
-    tensors: Sequence[tuple[str, Mapping[str, Array], RuntimeValues]]
+    tensors: Sequence[tuple[str, RuntimeValues, RuntimeValues]]
     notes: tuple[str, ...] = ()
     random: tuple[str, ...] = ()
     whole: str | None = None

@@ -6,24 +6,21 @@ import hashlib
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from assembler.core.element_types import numpy_type
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem
 from assembler.passes.profiles import PROFILES
+from assembler.proof.drawn_values import drawn_value
 from assembler.proof.text_inputs import declared_shapes
 from assembler.runtime.context import in_context
 from assembler.runtime.shapes import MOST_VALUES, FixedShapes
-from assembler.wiring.trial_checks import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from assembler.core.arrays import Array
+    from assembler.core.arrays import Array, RuntimeValue
     from assembler.runtime.fill.rule import Encoded
     from assembler.runtime.interface import Interface
-    from assembler.spec.stack_spec import Drawn, Input, Spec
+    from assembler.spec.stack_spec import Input, Spec
 
 #: Sizes for dynamic dims that no sentence fixes: the smallest, an odd one, a larger one.
 _SIZES = (1, 5, 33)
@@ -31,6 +28,8 @@ _SIZES = (1, 5, 33)
 _EDGES = (0.0, -0.0, 1.0, -1.0, 1e-30, 1e4)
 #: As many numbers a text of one word takes the memory of.
 _TEXT = 16
+#: The most tensors of a sequence that is drawn.
+_TENSORS = 3
 
 
 def require_room(spec: Spec) -> None:
@@ -59,7 +58,8 @@ def _require_few(values: Mapping[str, int], spec: Spec) -> None:
 
 def _cost(entry: Input, shape: tuple[int, ...]) -> int:
     """Return how many values an input has; a text counts as several, because it takes as much memory."""
-    return math.prod(shape) * (_TEXT if entry.type.dtype == "string" else 1)
+    tensors = 1 if entry.type.is_tensor else _TENSORS
+    return tensors * math.prod(shape) * (_TEXT if entry.type.element == "string" else 1)
 
 
 def proof_inputs(
@@ -68,7 +68,7 @@ def proof_inputs(
     sentences: Sequence[Sequence[str]],
     first: int = 0,
     count: int | None = None,
-) -> Iterator[tuple[str, dict[str, Array]]]:
+) -> Iterator[tuple[str, dict[str, RuntimeValue]]]:
     """Yield named sets of inputs: several batch shapes for text, several sizes for everything else.
 
     If there are so many dims that a size would need too much memory, a smaller one is used. Sizes in the spec are used
@@ -99,7 +99,7 @@ def proof_inputs(
         yield _case(spec, arrays, dims, most, case)
 
 
-def sized_inputs(spec: Spec, sizes: Mapping[str, int], case: int) -> dict[str, Array]:
+def sized_inputs(spec: Spec, sizes: Mapping[str, int], case: int) -> dict[str, RuntimeValue]:
     """Return random values for inputs none of which is filled from text, with a size for each dim.
 
     Raises:
@@ -110,7 +110,7 @@ def sized_inputs(spec: Spec, sizes: Mapping[str, int], case: int) -> dict[str, A
 
 def _case(
     spec: Spec, arrays: dict[str, Array], dims: Mapping[str, int], most: int, case: int
-) -> tuple[str, dict[str, Array]]:
+) -> tuple[str, dict[str, RuntimeValue]]:
     """Return a set of inputs with its name: what is filled from text, and random values for the others."""
     free = {name: entry for name, entry in spec.inputs.items() if name not in arrays}
     sizes = range(most, 1, -1)
@@ -118,10 +118,10 @@ def _case(
     _require_few(_values(free, dims, size), spec)
     # one value of 1e4 leaves the rounding of int8 no step for the others, and overflows half precision
     edges = () if PROFILES[spec.profile].lossy else _EDGES
-    filled = dict(arrays)
+    filled: dict[str, RuntimeValue] = dict(arrays)
     for name, entry in free.items():
         shape = _shape(entry, dims, size)
-        filled[name] = _random(entry, shape, case, spec.proof.trials.inputs.get(name), edges)
+        filled[name] = drawn_value(entry, shape, case, spec.proof.trials.inputs.get(name), edges)
     told = [name for name in spec.proof.trials.sizes if name in dims]
     words = ", ".join(f"{name} {dims[name]}" for name in told) or f"dynamic dims of {size}"
     if not any(isinstance(dim, str) for entry in spec.inputs.values() for dim in entry.type.dims or ()):
@@ -151,26 +151,3 @@ def _shape(entry: Input, dims: Mapping[str, int], size: int) -> tuple[int, ...]:
             own = int(hashlib.sha256(str(dim).encode()).hexdigest(), 16) % 4
             sizes.append(dims.get(str(dim), size if size == 1 else size + own))
     return tuple(sizes)
-
-
-def _random(entry: Input, shape: tuple[int, ...], case: int, drawn: Drawn | None, edges: tuple[float, ...]) -> Array:
-    """Return values that are the same on every day, seeded by the input's name; `edges` are put among them."""
-    seed = int(hashlib.sha256(f"{entry.name}:{case}".encode()).hexdigest()[:16], 16)
-    draw = np.random.default_rng(seed)
-    dtype = entry.type.dtype or "float32"
-    if drawn is not None and drawn.values is not None:
-        return (
-            np.array(drawn.values).astype(numpy_type(dtype))[draw.integers(0, len(drawn.values), shape)].reshape(shape)
-        )
-    said = (drawn.range if drawn is not None else None) or entry.range
-    low, high = said or (0, 1)
-    if dtype == "string":
-        numbers = draw.integers(int(low), int(high), shape, endpoint=True)
-        return np.array([f"text {value}" for value in numbers.flat], object).reshape(shape)
-    if "float" in dtype:
-        values = draw.uniform(low, high, shape) if said else draw.standard_normal(shape)
-        if not said:
-            values.flat[: len(edges)] = edges[: values.size]
-        return values.clip(*bounds(dtype)).astype(numpy_type(dtype))
-    width = np.uint64 if dtype == "uint64" else np.int64
-    return draw.integers(int(low), int(high), shape, dtype=width, endpoint=True).astype(numpy_type(dtype))

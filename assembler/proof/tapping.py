@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from assembler.core.arrays import Arrays, RuntimeValue
+    from assembler.core.arrays import RuntimeValue, RuntimeValues
     from assembler.wiring.graph import Wiring
 
 
-def tapped_outputs(path: Path, wiring: Wiring, tensors: Mapping[str, str], inputs: Arrays) -> dict[str, RuntimeValue]:
+def tapped_outputs(
+    path: Path, wiring: Wiring, tensors: Mapping[str, str], inputs: RuntimeValues
+) -> dict[str, RuntimeValue]:
     """Return what flows between the parts of a written model.
 
     Args:

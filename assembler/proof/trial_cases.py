@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from assembler.core.errors import ModelError, SpecError
 from assembler.passes.profiles import PROFILES
@@ -26,7 +26,7 @@ from assembler.proof.whole_model import whole_model
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from assembler.core.arrays import Array, Arrays, RuntimeValues
+    from assembler.core.arrays import Arrays, RuntimeValue, RuntimeValues
     from assembler.sources.opening import OpenSources
     from assembler.spec.stack_spec import Spec
     from assembler.surgery.stepwise import Stepwise
@@ -57,7 +57,7 @@ class Trial:
     """
 
     name: str
-    inputs: Arrays
+    inputs: RuntimeValues
     values: RuntimeValues
     expected: Arrays
     whole: RuntimeValues
@@ -85,14 +85,14 @@ class Runs:
     stepwise: Stepwise
     whole: Weights | None
 
-    def trial(self, name: str, inputs: Arrays, expected: Arrays | None = None) -> Trial:
+    def trial(self, name: str, inputs: RuntimeValues, expected: Arrays | None = None) -> Trial:
         """Run them.
 
         Raises:
             ModelError: One does not run on the inputs (M007, M025 to M027, M029).
         """
         values = {**inputs, **dict(self.stepwise.run(inputs))}
-        given = None if self.whole is None else self.whole.run(inputs)
+        given = None if self.whole is None else self.whole.run(cast("Arrays", inputs))
         return Trial(name, inputs, values, expected or {}, given or {})
 
 
@@ -189,7 +189,7 @@ def _looked_for(wiring: Wiring, runs: Runs) -> tuple[list[Trial], tuple[str, ...
     return found, notes
 
 
-def _guesses(wiring: Wiring, examples: Sequence[int]) -> Iterator[tuple[str, dict[str, Array]]]:
+def _guesses(wiring: Wiring, examples: Sequence[int]) -> Iterator[tuple[str, dict[str, RuntimeValue]]]:
     """Yield inputs of other sizes, then some of those with likely values for shapes, counts, axes and scales."""
     spec = wiring.spec
     outputs = [wiring.tensors[output.reference.text] for output in spec.outputs.values()]

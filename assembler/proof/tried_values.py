@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from assembler.core.arrays import Array, Arrays
+    from assembler.core.arrays import RuntimeValue, RuntimeValues
     from assembler.wiring.graph import Wiring
 
 
-def with_tried(wiring: Wiring, inputs: Arrays, case: int) -> dict[str, Array]:
+def with_tried(wiring: Wiring, inputs: RuntimeValues, case: int) -> dict[str, RuntimeValue]:
     """Return inputs with the values that their ports declare to be tried, unless the spec sets its own.
 
     Args:
@@ -21,8 +21,9 @@ def with_tried(wiring: Wiring, inputs: Arrays, case: int) -> dict[str, Array]:
     """
     spec, found = wiring.spec, dict(inputs)
     for number, (name, tries) in enumerate(_tried(wiring).items()):
-        if name not in spec.proof.trials.inputs and spec.inputs[name].range is None:
-            found[name] = np.full_like(inputs[name], tries[(case + number) % len(tries)])
+        array = inputs[name]
+        if isinstance(array, np.ndarray) and name not in spec.proof.trials.inputs and spec.inputs[name].range is None:
+            found[name] = np.full_like(array, tries[(case + number) % len(tries)])
     return found
 
 

@@ -114,11 +114,11 @@ def _source(document: Document, name: str, value: Value) -> Source:
 
 def _input(document: Document, name: str, value: Value) -> Input:
     entries = _mapping(value)
-    shape = cast("list[str | int]", entries["shape"])
+    shape = cast("list[str | int] | None", entries.get("shape"))
     bounds = cast("list[int] | None", entries.get("range"))
     return Input(
         name=name,
-        type=TensorType(str(entries["type"]), tuple(shape)),
+        type=TensorType(str(entries["type"]), None if shape is None else tuple(shape)),
         fill=_optional_text(entries.get("fill")),
         range=(bounds[0], bounds[1]) if bounds else None,
         mark=document.key_mark(("inputs", name)),

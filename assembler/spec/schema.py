@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from assembler.core.name_rules import LARGEST_SIZE, NAME, PUBLIC
-from assembler.core.tensors import DTYPES
+from assembler.core.tensors import INPUT_TYPES
 from assembler.interface.fill_rules import RULES
 from assembler.passes.profiles import PROFILES
 from assembler.spec.limits import DEFAULT_OPSET, DEFAULT_PROFILE, OPSETS, VERSION
@@ -131,17 +131,23 @@ def _input() -> dict[str, Value]:
         "type": "object",
         "description": "One named dynamic input.",
         "examples": [{"type": "int64", "shape": ["characters", "sentences"]}],
-        "required": ["type", "shape"],
+        "required": ["type"],
+        "if": {"properties": {"type": {"type": "string", "pattern": r"\("}}},
+        "else": {"required": ["shape"], "properties": {"shape": {"description": "Its dims.", "examples": [["n", 4]]}}},
         "additionalProperties": False,
         "patternProperties": dict(FREE),
         "properties": {
-            "type": {"enum": list(DTYPES), "description": "Its element type.", "examples": ["int64"]},
+            "type": {
+                "enum": list(INPUT_TYPES),
+                "description": "Its element type; or `sequence(…)`, `optional(…)` or `optional(sequence(…))` of one.",
+                "examples": ["int64"],
+            },
             "shape": {
                 "type": "array",
                 "maxItems": 8,
                 "items": {"type": ["string", "integer"], "pattern": NAME, "minimum": 0, "maximum": LARGEST_SIZE},
                 "description": "Its dims: a name for a dynamic one, a number for a fixed one. Dims of one name have "
-                "one size.",
+                "one size. Of a sequence or an optional, those of each tensor in it; they may be left out.",
                 "examples": [["characters", "sentences"]],
             },
             "fill": {

@@ -95,7 +95,7 @@ def trials_schema() -> dict[str, Value]:
             "minLength": 1,
             "description": "A file of arrays that `numpy.savez` has written, relative to this file: an array for each "
             "input, by its name, and the expected arrays for outputs. Several cases have their names as prefixes: "
-            "`first/image`, `second/image`.",
+            "`first/image`, `second/image`. The tensors of a sequence are numbered: `boxes[0]`, `boxes[1]`.",
             "examples": ["samples/cases.npz"],
         },
     }

@@ -30,6 +30,8 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
 
 #: How many keys the path of a source has.
 _SOURCE = 2
+#: How many values of a list are shown.
+_MOST_LISTED = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,9 @@ def _rule(error: ValidationError) -> str:  # noqa: PLR0911 - one return for each
     if error.validator == "const":
         return f"got {got}, expected {_show(rule)}"
     if error.validator == "enum":
-        return f"got {got}, expected one of {', '.join(str(item) for item in cast('list[Value]', rule))}"
+        known = [str(item) for item in cast("list[Value]", rule)]
+        more = ", …" if len(known) > _MOST_LISTED else ""
+        return f"got {got}, expected one of {', '.join(known[:_MOST_LISTED])}{more}"
     if error.validator == "pattern":
         return f"got {got}, which does not fit the pattern {str(rule).replace(LINE_END, '')}"
     if error.validator in {"minimum", "maximum", "exclusiveMinimum"}:

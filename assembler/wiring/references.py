@@ -104,11 +104,11 @@ def _ranges(spec: Spec) -> Iterator[Problem]:
             message = f"{name}: the range begins at {entry.range[0]}, above its end, {entry.range[1]}"
             yield Problem.at(mark, "W020", message, "write [least, greatest]")
             continue
-        low, high = bounds(entry.type.dtype or "float32")
+        low, high = bounds(entry.type.element or "float32")
         for value in entry.range:
             if not low <= value <= high:
                 message = f"{name}: the range holds {value}, which no {entry.type.dtype} can be"
-                hint = "the numbers of random text are of int64" if entry.type.dtype == "string" else None
+                hint = "the numbers of random text are of int64" if entry.type.element == "string" else None
                 yield Problem.at(mark, "W020", message, hint)
                 break
 

@@ -39,7 +39,7 @@ def trials_problems(spec: Spec, guesses: Guesses) -> Iterator[Problem]:
             hint = guesses.suggest(name, known, what="inputs")
             yield Problem.at(mark, "W001", f"proof: there is no input '{name}'", hint)
             continue
-        dtype = spec.inputs[name].type.dtype or "float32"
+        dtype = spec.inputs[name].type.element or "float32"
         if drawn.range is not None and drawn.values is not None:
             yield Problem.at(mark, "W020", f"proof: '{name}' has a range and values", "give one of them")
         if drawn.range is not None and drawn.range[0] > drawn.range[1]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from assembler.core.tensors import DTYPES, Variable
+from assembler.core.tensors import INPUT_TYPES, Variable
 from assembler.onnx_file.origin import read_origin
 from assembler.onnx_model.skeleton import read_skeleton
 from assembler.workflows.engines import foreign_operators, verdicts
@@ -95,7 +95,7 @@ def _rows(ports: Mapping[str, TensorType]) -> list[tuple[str, ...]]:
 
 def _parts(path: Path, header: OnnxHeader) -> Iterator[str]:
     """Yield how a stack could use a file, and the obstacles."""
-    odd = [name for name, type_ in header.inputs.items() if type_.dtype not in DTYPES]
+    odd = [name for name, type_ in header.inputs.items() if type_.dtype not in INPUT_TYPES]
     if odd:
         yield f"no model of its own: a spec cannot name the type of the input '{odd[0]}'; another part can feed it"
     else:

@@ -183,15 +183,20 @@ def test_what_onnx_runtime_has_no_values_of_is_refused_by_name(shop: Workshop, t
         shop.build(spec)
 
 
-def test_an_output_beyond_numpy_beside_a_text_is_refused_by_name(shop: Workshop, tmp_path: Path) -> None:
-    graph = """(string[n] x) => (bfloat16[n] y) {
-        number = Cast<to = 1>(x)
-        y = Cast<to = 16>(number)
-    }"""
+@pytest.mark.parametrize("fed", ["string[n] x", "seq(string[n]) x"])
+def test_an_output_beyond_numpy_is_read_beside_a_text(shop: Workshop, tmp_path: Path, fed: str) -> None:
+    first = (
+        "one = Identity(x)" if fed.startswith("string") else "at = Constant<value_int = 0>() one = SequenceAt(x, at)"
+    )
+    graph = f"({fed}) => (bfloat16[n] y) {{ {first} number = Cast<to = 1>(one) y = Cast<to = 16>(number) }}"
     more = 'proof: {inputs: {x: {values: ["1", "2.5"]}}}\n'
-    spec = stack(tmp_path, {"a": (graph, "x: x")}, "y: a.y", "x: {type: string, shape: [n]}", more)
-    with pytest.raises(ModelError, match=r"M007 .*outputs of bfloat16 cannot be read where the input 'x' is no tensor"):
-        shop.build(spec)
+    type_ = "string" if fed.startswith("string") else "sequence(string)"
+    spec = stack(tmp_path, {"a": (graph, "x: x")}, "y: a.y", f"x: {{type: {type_}, shape: [n]}}", more)
+    texts = np.array(["1", "2.5", "-3"], object)
+    y = proven(shop, spec, x=texts if fed.startswith("string") else [texts])["y"]
+    assert isinstance(y, np.ndarray)
+    assert y.dtype == numpy_type("bfloat16")
+    assert y.astype(np.float32).tolist() == [1, 2.5, -3]
 
 
 def test_a_sequence_that_the_model_gives_otherwise_fails_the_proof(
