@@ -16,7 +16,10 @@ from flair.models import MultitaskModel, SequenceTagger
 from assembler import assemble, verify
 from assembler.cli.main import main
 from assembler.core.errors import ModelError, ParityError, SourceError
+from assembler.core.problems import Mark
 from assembler.flair import OnnxSequenceTagger
+from assembler.flair_checkpoints.models.model_registry import load_labeller
+from assembler.forms.source import Source
 from assembler.initialisation import write_spec
 from assembler.parts import registry
 from assembler.runtime import Tagger, TextClassifier
@@ -311,3 +314,24 @@ def test_a_second_tagger_on_trained_language_models_tags_a_corpus(bench: Bench) 
         expected = flair_results(tagger, sentences)
         for (labels, _), result in zip(expected, results, strict=True):
             assert [label for label, _ in labels] == list(result.tasks[task].labels)
+
+
+def test_a_class_made_from_one_that_is_read_is_refused(bench: Bench) -> None:
+    class Loud(SequenceTagger):
+        """Its `predict` may do anything."""
+
+    tagger = bench.tagger()
+    tagger.__class__ = Loud
+    with pytest.raises(SourceError, match=r"R005 source 'tagger': the checkpoint is a Loud\n") as caught:
+        load_labeller(Source("tagger", "flair", "tagger.pt", None, Mark("spec.yaml", 1, 1)), tagger)
+    assert caught.value.problems[0].hint is not None
+    assert caught.value.problems[0].hint.startswith("SequenceTagger, TokenClassifier, TextClassifier, MultitaskModel")
+
+
+def test_the_parts_of_a_task_are_not_called_as_those_of_embeddings(bench: Bench) -> None:
+    tagger = bench.tagger()
+    names = ["table", "forward2", "words"]
+    MultitaskModel([tagger, *(second_on(tagger) for _ in names[1:])], names).save(bench.folder / "multi.pt")
+    spec = written(bench.folder, bench.folder / "multi.pt")
+    heads = [node.name for node in load_spec(spec).graph.values() if node.kind == "tagger_head"]
+    assert heads == ["task_table_head", "task_forward2_head", "words_head"]

@@ -9,7 +9,7 @@ import torch
 from flair.data import Dictionary, Sentence
 from flair.embeddings import FlairEmbeddings, StackedEmbeddings
 from flair.models import TokenClassifier
-from flair.nn import PrototypicalDecoder
+from flair.nn import Classifier, PrototypicalDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,3 +151,18 @@ def test_a_decoder_of_its_own_is_refused(bench: Bench) -> None:
         write_spec(str(bench.folder / "classifier.pt"), bench.folder)
     with pytest.raises(SourceError, match=r"R005 .*: the classifier has a decoder of its own"):
         write_spec(str(bench.folder / "classifier.pt"), bench.folder, trust=True)
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated class:DeprecationWarning")
+def test_a_checkpoint_under_the_old_name_of_the_class_is_read(bench: Bench) -> None:
+    model, path = assembled(bench, classifier(bench, ("N", "V", "O"), spans=False))
+    old = bench.folder / "old.pt"
+    torch.save({**model._get_state_dict(), "__cls__": "WordTagger"}, old, pickle_protocol=4)
+    spec = bench.folder / "old.yaml"
+    spec.write_text(write_spec(str(old), bench.folder), encoding="utf-8")
+    found = Tagger(assemble(spec, bench.folder / "old.onnx").path).tag(HARD)
+    own = [Sentence(list(words)) for words in HARD]
+    Classifier.load(old).predict(own)
+    for sentence, result in zip(own, found, strict=True):
+        assert [token.get_label("ner", zero_tag_value="O").value for token in sentence] == list(result.labels)
+    assert found == Tagger(path).tag(HARD)

@@ -39,7 +39,7 @@ class ModelReader(ABC, Generic[Model]):
 
     Attributes:
         cls: The class of loaded models.
-        names: The names under which they are stored.
+        names: The names under which they are stored: its own, then those that it had before.
         called: What errors call such a model.
         embedded: The key of its embeddings in a state.
         keys: The other keys that flair writes for it, with the sort of each value.

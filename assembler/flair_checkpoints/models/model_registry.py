@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from flair.models import MultitaskModel
+from flair.nn import Model
 
 from assembler.core.name_rules import NAME
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _READERS: tuple[Reader, ...] = (SequenceTaggerReader(), TokenClassifierReader(), TextClassifierReader())
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 _MOST_TASKS, _LONGEST_NAME = 64, 60
-_HINT = f"{', '.join(_STORED)}, MultitaskModel and LanguageModel can be assembled"
+_HINT = f"{', '.join(reader.names[0] for reader in _READERS)}, MultitaskModel and LanguageModel can be assembled"
 
 
 def load_labeller(source: Source, state: object) -> Labeller:
@@ -45,11 +46,13 @@ def load_labeller(source: Source, state: object) -> Labeller:
         if isinstance(reader, SequenceTaggerReader) and "tag_dictionary" not in state:
             raise refuse(source, "the checkpoint is neither a SequenceTagger nor a LanguageModel", _HINT)
         return reader.load(source, state)  # type: ignore[no-any-return]
-    for reader in _READERS:
-        if isinstance(state, reader.cls):
-            reader.check(source, state)
-            return state.eval()  # type: ignore[no-any-return]
-    raise refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
+    reader = _STORED.get(type(state).__name__)
+    if reader is None or not isinstance(state, reader.cls):  # a class made from one of them may predict otherwise
+        if isinstance(state, Model):
+            raise refuse(source, f"the checkpoint is a {type(state).__name__}", _HINT)
+        raise refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
+    reader.check(source, state)
+    return state.eval()  # type: ignore[no-any-return]
 
 
 def reader_of(model: Labeller) -> Reader:

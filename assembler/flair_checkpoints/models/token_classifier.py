@@ -36,7 +36,7 @@ class TokenClassifierReader(LinearClassifierReader[TokenClassifier]):
     """Reads `TokenClassifier`."""
 
     cls = TokenClassifier
-    names = ("TokenClassifier",)
+    names = ("TokenClassifier", "WordTagger")  # what it was called until 0.12.2 (WT 231)
 
     def needs(self, state: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[Need]:
         """Yield the weights of the embeddings and of the decoder (NN 590)."""
