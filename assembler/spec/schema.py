@@ -133,7 +133,10 @@ def _input() -> dict[str, Value]:
         "examples": [{"type": "int64", "shape": ["characters", "sentences"]}],
         "required": ["type"],
         "if": {"properties": {"type": {"type": "string", "pattern": r"\("}}},
-        "else": {"required": ["shape"], "properties": {"shape": {"description": "Its dims.", "examples": [["n", 4]]}}},
+        "else": {
+            "required": ["shape"],
+            "properties": {"shape": {"description": "Its dims.", "examples": [["characters", "sentences"]]}},
+        },
         "additionalProperties": False,
         "patternProperties": dict(FREE),
         "properties": {
