@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from assembler.core.tensors import TensorType, Variable
+from assembler.core.tensors import TensorType
 from assembler.parts.kind import Cases, Complaint, Kind, PartView, Port, Ports
 from assembler.parts.merged_ports import merged
 from assembler.parts.nested_graph import fragment_of, header_of, lifted
-from assembler.parts.onnx_subgraph import opened
+from assembler.parts.port_dims import DIMS, bound_dims, by_place, opened, renamed, told_dims, unknown_dims
 from assembler.weights.several import SeveralWeights
 
 if TYPE_CHECKING:
@@ -30,14 +31,16 @@ def ports(part: PartView) -> Ports:
     if both is None:
         return Ports(None, None)
     condition = Port(_CONDITION, TensorType("bool", ()), tries=(0, 1))
-    bound = {dim for type_ in both.inputs.values() for dim in type_.dims or () if isinstance(dim, Variable)}
+    names = told_dims(part.parameters)
+    inputs, defaults = renamed(both.inputs, names), renamed(both.defaults, names)
+    outputs, bound = renamed(both.outputs, names), bound_dims(inputs)
     return Ports(
         (
             condition,
-            *(Port(name, type_, any_value=True) for name, type_ in both.inputs.items()),
-            *(Port(name, type_, optional=True, any_value=True) for name, type_ in both.defaults.items()),
+            *(Port(name, type_, any_value=True) for name, type_ in inputs.items()),
+            *(Port(name, type_, optional=True, any_value=True) for name, type_ in defaults.items()),
         ),
-        tuple(Port(name, opened(type_, bound)) for name, type_ in both.outputs.items()),
+        tuple(Port(name, opened(type_, bound)) for name, type_ in outputs.items()),
     )
 
 
@@ -45,7 +48,10 @@ def _merged(part: PartView) -> Merged | None:
     if not isinstance(part.weights, SeveralWeights):
         return None
     first, second = (header_of(part.weights.parts[key]) for key in (_THEN, _ELSE))
-    return None if first is None or second is None else merged(first, second)
+    if first is None or second is None:
+        return None
+    both = merged(first, second)
+    return replace(both, outputs={name: by_place(name, type_) for name, type_ in both.outputs.items()})
 
 
 def check(part: PartView) -> Iterator[Complaint]:
@@ -60,6 +66,7 @@ def check(part: PartView) -> Iterator[Complaint]:
         yield Complaint((_THEN,), message, "export it with another name")
     if not both.outputs:
         yield Complaint((_ELSE,), "the two graphs have no output in common", "export both with outputs of one name")
+    yield from unknown_dims(told_dims(part.parameters), {**both.inputs, **both.defaults}, both.outputs)
 
 
 def build(part: PartView, emit: Emitter) -> None:
@@ -127,7 +134,9 @@ KIND = Kind(
     parameters={
         _THEN: branch("The source whose graph runs where the condition is true.", "with_past"),
         _ELSE: branch("The source whose graph runs where it is false.", "first_step"),
+        "dims": DIMS,
     },
+    new_dims=("dims",),
     required=(_THEN, _ELSE),
     sources=(_THEN, _ELSE),
     takes=frozenset({"graph", "stack"}),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from assembler.parts.kind import Kind
-from assembler.parts.onnx_subgraph import DIMS, build, check, ports
+from assembler.parts.onnx_subgraph import build, check, ports
+from assembler.parts.port_dims import DIMS
 
 KIND = Kind(
     name="spec",

@@ -12,7 +12,7 @@ from assembler.parts.loop_steps import zeros
 from assembler.parts.nested_graph import fragment_of, lifted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from assembler.core.tensors import TensorType
     from assembler.onnx_model.emitter import Body, Emitter
@@ -63,7 +63,11 @@ class _Loop:
             emit.output(name, self._back(real, plan.header.outputs[name], name))
 
     def count(self) -> None:
-        """Emit a loop of so many steps, or fewer where an output of the graph ends it."""
+        """Emit a loop of so many steps, or fewer where an output of the graph ends it.
+
+        Of no step, ONNX gives rows whose unknown sizes are 0. So where rows are collected, one step is taken then, and
+        what it gives is taken out.
+        """
         emit, plan = self.emit, self.plan
         going = emit.initializer(self._called("going"), np.asarray(True))  # noqa: FBT003 - the value of a tensor
         body, initial = emit.body(self.name), self._initial()
@@ -78,11 +82,41 @@ class _Loop:
         self._states(body, given)
         self._rows(body, given)
         count = len(initial) + len(plan.collect)
-        found = emit.ops("Loop", [emit.input(STEPS), going, *initial.values()], self.name, count, body=body.graph())
-        for name, tensor in zip(initial, found, strict=False):
+        steps = emit.input(STEPS)
+        most = emit.op("Max", [steps, self._number("least", 1)], self._called("most")) if plan.collect else steps
+        found = emit.ops("Loop", [most, going, *initial.values()], self.name, count, body=body.graph())
+        last = self._begun(initial, found[: len(initial)], steps) if plan.collect else found
+        for name, tensor in zip(initial, last, strict=False):
             emit.output(name, tensor)
+        if not plan.collect:
+            return
+        zero = self._integers("zero", 0)
+        taken = emit.op("Max", [steps, self._number("none", 0)], self._called("taken"))
+        end = emit.op("Unsqueeze", [taken, zero], self._called("end"))
         for name, tensor in zip(plan.collect, found[len(initial) :], strict=True):
-            emit.output(name, self._back(tensor, plan.header.outputs[name], name))
+            real = emit.op("Slice", [tensor, zero, end, zero], self._called("real", name))
+            emit.output(name, self._back(real, plan.header.outputs[name], name))
+
+    def _begun(self, initial: Mapping[str, str], last: Sequence[str], steps: str) -> list[str]:
+        """Return the last value of each state, which is its first where there is no step."""
+        if not initial:
+            return []
+        emit = self.emit
+        any_ = emit.op("Greater", [steps, self._number("none", 0)], self._called("begun"))
+        bodies = {}
+        for key, tensors in (("then", last), ("else", [*initial.values()])):
+            bodies[key] = emit.body(self._called(key))
+            for name, tensor in zip(initial, tensors, strict=True):
+                type_ = self.plan.header.inputs[name]
+                value = bodies[key].op("Identity", [tensor], f"value/{name}")
+                bodies[key].result(value, str(type_.dtype), None)
+        graphs = {f"{key}_branch": body.graph() for key, body in bodies.items()}
+        return emit.ops("If", [any_], self._called("picked"), len(initial), **graphs)
+
+    def _number(self, what: str, value: int) -> str:
+        """Return a whole number, which is made once."""
+        name = self._called(f"number/{what}")
+        return name if self.emit.names.is_taken(name) else self.emit.initializer(name, np.asarray(value, np.int64))
 
     def _called(self, what: str, port: str = "") -> str:
         """Return the name of what is around the body; nothing else in the part has it."""

@@ -10,7 +10,6 @@ from assembler.parts.loop_plan import STEPS, Plan
 
 if TYPE_CHECKING:
     from assembler.core.arrays import Array, Arrays
-    from assembler.core.tensors import TensorType
     from assembler.weights.protocol import Weights
 
 
@@ -48,17 +47,10 @@ def zeros(plan: Plan, state: str) -> Array:
 
 
 def _nothing(plan: Plan, weights: Weights, fed: Arrays, inputs: Arrays) -> dict[str, Array]:
-    """Return what is collected in no step: of frames, a step on zeros tells its shape."""
-    if not plan.scan:
-        return {name: _stacked(_of_fixed_sizes(plan.header.outputs[name]), plan) for name in plan.collect}
+    """Return what is collected in no step: a step tells its shape, of frames one on zeros."""
     slices = {name: np.zeros(np.delete(inputs[name].shape, plan.axis), inputs[name].dtype) for name in plan.scan}
     given = _step(weights, {**fed, **slices})
     return {name: _stacked(given[name], plan) for name in plan.collect}
-
-
-def _of_fixed_sizes(type_: TensorType) -> Array:
-    sizes = [dim if isinstance(dim, int) else 0 for dim in type_.dims or ()]
-    return np.zeros(sizes, object if type_.dtype == "string" else type_.dtype)
 
 
 def _stacked(row: Array, plan: Plan) -> Array:

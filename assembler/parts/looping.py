@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from assembler.core.tensors import TensorType, Variable
+from assembler.core.tensors import TensorType
 from assembler.parts.kind import Cases, Complaint, Kind, PartView, Port, Ports
 from assembler.parts.loop_plan import STEPS, Plan, complaints
-from assembler.parts.onnx_subgraph import opened
+from assembler.parts.port_dims import DIMS, bound_dims, by_place, opened, renamed, told_dims, unknown_dims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,23 +24,35 @@ def ports(part: PartView) -> Ports:
     plan = Plan.of(part)
     if plan is None or any(True for _ in complaints(plan)):
         return Ports(None, None)
+    names, defaults = told_dims(part.parameters), plan.header.defaults
+    fed, given = (renamed(types, names) for types in _types(plan))
+    ports = [] if plan.scan else [Port(STEPS, TensorType("int64", ()), tries=(3, 1, 0))]
+    for name, type_ in fed.items():
+        optional = name in defaults or (name in plan.states and plan.is_zero(name))
+        ports.append(Port(name, type_, optional=optional))
+    bound = bound_dims(fed)
+    return Ports(tuple(ports), tuple(Port(name, opened(type_, bound)) for name, type_ in given.items()))
+
+
+def _types(plan: Plan) -> tuple[dict[str, TensorType], dict[str, TensorType]]:
+    """Return the types of what the part is fed and of what it gives."""
     header = plan.header
-    inputs = [] if plan.scan else [Port(STEPS, TensorType("int64", ()), tries=(3, 1, 2))]
-    for name, type_ in header.inputs.items():
-        optional = name in plan.states and plan.is_zero(name)
-        inputs.append(Port(name, plan.stacked(type_) if name in plan.scan else type_, optional=optional))
-    inputs += [Port(name, type_, optional=True) for name, type_ in header.defaults.items()]
-    bound = {dim for port in inputs for dim in port.type.dims or () if isinstance(dim, Variable)}
-    outputs = {name: plan.final(name) for name in plan.states}
-    outputs |= {name: plan.stacked(header.outputs[name]) for name in plan.collect}
-    return Ports(tuple(inputs), tuple(Port(name, opened(type_, bound)) for name, type_ in outputs.items()))
+    fed = {name: plan.stacked(type_) if name in plan.scan else type_ for name, type_ in header.inputs.items()}
+    given = {name: plan.final(name) for name in plan.states}
+    given |= {name: plan.stacked(header.outputs[name]) for name in plan.collect}
+    fed, given = ({name: by_place(name, type_) for name, type_ in types.items()} for types in (fed, given))
+    return {**fed, **header.defaults}, given
 
 
 def check(part: PartView) -> Iterator[Complaint]:
     """Complain of ports that the graph does not have, and of states that do not fit."""
     plan = Plan.of(part)
-    if plan is not None:
-        yield from complaints(plan)
+    if plan is None:
+        return
+    found = [*complaints(plan)]
+    yield from found
+    if not found:
+        yield from unknown_dims(told_dims(part.parameters), *_types(plan))
 
 
 def build(part: PartView, emit: Emitter) -> None:
@@ -121,7 +133,9 @@ KIND = Kind(
             "There are never more than the port 'steps' says.",
             "examples": ["going"],
         },
+        "dims": DIMS,
     },
+    new_dims=("dims",),
     weights=True,
     takes=frozenset({"graph", "stack"}),
     foreign=True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from assembler.parts.onnx_subgraph import dims_of
+from assembler.parts.port_dims import dims_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from assembler.proof.divergence import wiring_gaps
 from assembler.proof.part_reference import PartReference
 from assembler.proof.reporting import divergence_lines, failure_hint
 from assembler.proof.requirements import require_comparable
-from assembler.surgery.stepwise import Stepwise
+from assembler.surgery.stepwise import Stepwise, ways
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +28,13 @@ _OF_PARTS = frozenset({"class_probabilities", "embeddings"})
 
 
 def needs_parts(wiring: Wiring, sources: OpenSources) -> bool:
-    """Return whether the stack has outputs that no loaded model computes: beyond tags and scores, or all of them."""
+    """Return whether the parts are run: for outputs that no loaded model computes, and to see which ways they take.
+
+    Loaded models compute tags and scores. Of a part that computes in several ways, they do not say which one they took.
+    """
     tasks = _proven_tasks(wiring, sources)
     given = {name for each in tasks for what, name in each.task.outputs.items() if what not in _OF_PARTS}
-    return not tasks or not set(wiring.spec.outputs) <= given
+    return not tasks or not set(wiring.spec.outputs) <= given or any(ways(wiring))
 
 
 def with_parts(

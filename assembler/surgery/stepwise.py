@@ -41,12 +41,28 @@ class HasParts(Protocol):
         """Its parts, each to be run alone."""
 
 
+def inner_stacks(weights: Weights | None) -> Iterator[Stepwise]:
+    """Yield the stacks that are the weights of a part."""
+    for each in weights.parts.values() if isinstance(weights, SeveralWeights) else [weights]:
+        if isinstance(each, HasParts):
+            yield each.stepwise
+
+
+def ways(wiring: Wiring) -> Iterator[str]:
+    """Yield the parts that compute in several ways, such as branches, in the stack or in one that is a part of it."""
+    for node in wiring.order:
+        if wiring.kind(node).cases is not None:
+            yield node
+        for inner in inner_stacks(wiring.views[node].weights):
+            yield from ways(inner.wiring)
+
+
 class Stepwise:
     """The parts of a stack, each to be run alone."""
 
     def __init__(self, wiring: Wiring, fragments: Mapping[str, Fragment]) -> None:
         """Keep the parts; models of glue are opened when they are first run."""
-        self._wiring = wiring
+        self.wiring = wiring
         self.fragments = fragments
         self._met: dict[str, set[str]] = {}
         self._sessions: dict[str, ort.InferenceSession | IsolatedSession] = {}
@@ -54,19 +70,19 @@ class Stepwise:
     def run(self, inputs: RuntimeValues) -> Iterator[tuple[str, RuntimeValue]]:
         """Yield every value between the parts as `node.port`, in the order of the wiring."""
         values: dict[str, RuntimeValue] = dict(inputs)
-        for node in self._wiring.order:
+        for node in self.wiring.order:
             fed: dict[str, list[RuntimeValue]] = {}
-            for edge in self._wiring.edges[node]:
+            for edge in self.wiring.edges[node]:
                 fed.setdefault(edge.port, []).append(values[edge.reference.text])
             for port, value in self.part(node, fed).items():
                 values[f"{node}.{port}"] = value
                 yield f"{node}.{port}", value
 
     def _source_of(self, node: str) -> Source:
-        return self._wiring.spec.sources[self._wiring.spec.graph[node].paths[0].source]
+        return self.wiring.spec.sources[self.wiring.spec.graph[node].paths[0].source]
 
     def _by_source(self, node: str, weights: Weights, fed: Arrays) -> RuntimeValues | None:
-        kind, view = self._wiring.kind(node), self._wiring.views[node]
+        kind, view = self.wiring.kind(node), self.wiring.views[node]
         given = weights.run(fed) if kind.run is None else kind.run(view, fed)
         if kind.cases is not None and given is not None:
             self._met.setdefault(node, set()).add(kind.cases.of(view, fed, given))
@@ -74,17 +90,15 @@ class Stepwise:
 
     def unmet(self) -> Iterator[Problem]:
         """Yield a problem (P005) for each part of which the runs have not met all that a proof must meet."""
-        for node in self._wiring.order:
-            cases, view = self._wiring.kind(node).cases, self._wiring.views[node]
+        for node in self.wiring.order:
+            cases, view = self.wiring.kind(node).cases, self.wiring.views[node]
             for case in cases.wanted if cases is not None else ():
                 if cases is not None and case not in self._met.get(node, ()):
                     message = f"the comparison covers too little to be called a proof: '{node}' has met no {case}"
-                    mark = self._wiring.spec.graph[node].mark
+                    mark = self.wiring.spec.graph[node].mark
                     yield Problem.at(mark, "P005", message, f"nothing was written; {cases.hint}")
-            parts = view.weights.parts.values() if isinstance(view.weights, SeveralWeights) else [view.weights]
-            for inner in parts:
-                if isinstance(inner, HasParts):
-                    yield from inner.stepwise.unmet()
+            for inner in inner_stacks(view.weights):
+                yield from inner.unmet()
 
     def part(self, node: str, fed: Mapping[str, list[RuntimeValue]]) -> RuntimeValues:
         """Run one part.
@@ -92,7 +106,7 @@ class Stepwise:
         Raises:
             ModelError: It does not run on what it is fed (M007, M025 to M027, M029).
         """
-        weights = self._wiring.views[node].weights
+        weights = self.wiring.views[node].weights
         if weights is not None:
             try:
                 with reading(self._source_of(node), passing=_MISFITS):
@@ -109,7 +123,7 @@ class Stepwise:
             if given is not None:
                 return given
         if node not in self._sessions:
-            model = single_part(self._wiring, node, self.fragments[node])
+            model = single_part(self.wiring, node, self.fragments[node])
             self._sessions[node] = open_session(model, f"the part '{node}' alone")
         tensors = self.fragments[node].inputs
         flat = {
