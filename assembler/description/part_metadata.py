@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.onnx_file.header import OnnxHeader
+from assembler.surgery.stepwise import inner_stacks
 from assembler.weights.several import SeveralWeights
 
 if TYPE_CHECKING:
@@ -51,10 +52,17 @@ def describe_part_metadata(weights: Mapping[str, Weights]) -> dict[str, Value]:
 
 
 def _all(weights: Mapping[str, Weights]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield the metadata of each file, by its part; of a part with several files by part and parameter."""
+    """Yield the metadata of each file, by its part.
+
+    Of a part with several files it is by part and parameter, of a part that is a stack by that part and the part in it.
+    """
     for part, own in weights.items():
         files = own.parts if isinstance(own, SeveralWeights) else {"": own}
         for parameter, each in files.items():
+            name = f"{part}.{parameter}" if parameter else part
             header = getattr(each, "header", None)
             if isinstance(header, OnnxHeader) and header.metadata:
-                yield f"{part}.{parameter}" if parameter else part, header.metadata
+                yield name, header.metadata
+            for inner in inner_stacks(each):
+                for below, metadata in _all(inner.weights()):
+                    yield f"{name}.{below}", metadata

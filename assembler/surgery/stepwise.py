@@ -67,6 +67,11 @@ class Stepwise:
         self._met: dict[str, set[str]] = {}
         self._sessions: dict[str, ort.InferenceSession | IsolatedSession] = {}
 
+    def weights(self) -> dict[str, Weights]:
+        """Return the weights of each part that has some."""
+        found = {node: self.wiring.views[node].weights for node in self.wiring.order}
+        return {node: weights for node, weights in found.items() if weights is not None}
+
     def run(self, inputs: RuntimeValues) -> Iterator[tuple[str, RuntimeValue]]:
         """Yield every value between the parts as `node.port`, in the order of the wiring."""
         values: dict[str, RuntimeValue] = dict(inputs)

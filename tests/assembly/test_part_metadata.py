@@ -118,3 +118,27 @@ def test_inspect_shows_the_entries_of_parts_on_one_line_each(shop: Workshop, tmp
         ["one", "names", "first\\nsecond"],
         ["one", "stride", "32"],
     ]
+
+
+def test_parts_within_specs_keep_theirs_under_the_path_of_their_names(shop: Workshop, tmp_path: Path) -> None:
+    exported(tmp_path / "one.onnx", author="first")
+    exported(tmp_path / "two.onnx", author="second")
+    inputs = "inputs: {x: {type: float32, shape: [n]}}\n"
+    parts = {
+        "inner": "one: {kind: onnx, weights: one, inputs: {x: x}}",
+        "outer": "held: {kind: spec, weights: inner, inputs: {x: x}}",
+        "chosen": "p: {kind: if, then: outer, else: two, inputs: {condition: c, x: x}}",
+    }
+    sources = {"inner": "one: {onnx: one.onnx}", "outer": "inner: {spec: inner.yaml}"}
+    sources["chosen"] = "outer: {spec: outer.yaml}, two: {onnx: two.onnx}"
+    for name, part in parts.items():
+        fed = inputs.replace("}}\n", "}, c: {type: bool, shape: []}}\n") if name == "chosen" else inputs
+        text = f"version: 1\nname: {name}\nsources: {{{sources[name]}}}\n{fed}graph: {{{part}}}\n"
+        last = part.partition(":")[0]
+        (tmp_path / f"{name}.yaml").write_text(f"{text}outputs: {{y: {last}.y}}\n", encoding="utf-8")
+    path = shop.build(tmp_path / "chosen.yaml").path
+    assert record(path) == {
+        "p.then.held.one": {"entries": {"author": "first"}},
+        "p.else": {"entries": {"author": "second"}},
+    }
+    assert ("p.then.held.one", "author", "first") in inspect(path).part_metadata
