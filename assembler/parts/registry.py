@@ -25,7 +25,7 @@ _BUILT_IN = (
     "char_lm", "transformer", "subtoken_pooling", "embedding", "piece_embedding", "gather", "concat", "tagger_head",
     "crf", "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
     "inner_spec", "branches", "looping",
-    "text_tokens", "text_characters", "text_indices", "labels", "spans",
+    "text_tokens", "text_plain", "text_characters", "text_indices", "text_embedding", "labels", "spans",
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant", "operator",
 )  # fmt: skip
 

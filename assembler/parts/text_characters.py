@@ -8,28 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType, Variable
-from assembler.parts.kind import Complaint, Kind, PartView, Port, Ports
+from assembler.parts.kind import Kind, PartView, Port, Ports
 from assembler.weights.language_models import characters_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from assembler.core.arrays import Array
-    from assembler.interface.language_model_inputs import Characters
     from assembler.onnx_model.emitter import Emitter
 
 _SENTENCES, _CHARACTERS = Variable("sentences"), Variable("text_characters")
 _INT64 = "int64"
-#: Characters are looked up in pages of this many code points, so that a table is as small as its alphabet.
-_PAGE = 256
 _SURROGATES = range(0xD800, 0xE000)
-#: Why a language model that reads lower-cased text is refused.
-LOWERCASE = (
-    "reads lower-cased text, which no table of characters gives: 'İ' becomes two characters, "
-    "and 'Σ' another one at the end of a word"
-)
-#: Why a language model that reads untokenised text is refused.
-UNTOKENISED = "reads untokenised text (tokenized_lm=False), whose spaces a text of tokens does not have"
 
 
 def ports(_part: PartView) -> Ports:
@@ -38,39 +27,26 @@ def ports(_part: PartView) -> Ports:
         inputs=(
             Port("text", TensorType(_INT64, (_SENTENCES, _CHARACTERS))),
             Port("sizes", TensorType(_INT64, (_SENTENCES,))),
+            Port("extents", TensorType(_INT64, (_SENTENCES,)), optional=True),
         ),
         outputs=(
             Port("characters", TensorType(_INT64, (Variable("lm_characters"), _SENTENCES))),
             Port("lengths", TensorType(_INT64, (_SENTENCES,))),
+            Port("read", TensorType(_INT64, (_SENTENCES,)), on_request=True),
         ),
     )
 
 
-def check(part: PartView) -> Iterator[Complaint]:
-    """Complain of a language model that does not read the characters of its tokens as they are."""
-    if part.weights is None:
-        return
-    from assembler.weights.language_models import CharacterWeights
-
-    if isinstance(part.weights, CharacterWeights):
-        for reason in reasons(part.weights.characters):
-            yield Complaint(("weights",), f"the language model {reason}", "use the interface of indices")
-
-
-def reasons(about: Characters) -> Iterator[str]:
-    """Yield the reasons why no part of a graph can compute a language model's input from a text."""
-    if about.lowercase:
-        yield LOWERCASE
-    if not about.tokenized:
-        yield UNTOKENISED
-
-
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit the reversal of a backward model, the look-up, the markers and the padding (flair's TK 804-810, LM 117-140).
+    """Emit the lower case, the reversal, the look-up, the markers and the padding (flair's TK 795-810, LM 117-140).
+
+    A text whose tokens are counted beyond its end goes on with padding, which is that of spaces.
 
     Raises:
         TypeError: The weights are not those of a language model.
     """
+    from assembler.parts.code_tables import emit_numbers
+    from assembler.parts.lower_case import emit_lower_case
     from assembler.weights.language_models import CharacterWeights
 
     weights = part.weights
@@ -78,51 +54,44 @@ def build(part: PartView, emit: Emitter) -> None:
         raise TypeError(weights)
     about = weights.characters
     text, sizes = emit.input("text"), emit.input("sizes")
+    if about.lowercase:
+        lowered = emit_lower_case(emit, text, sizes)
+        text, sizes = lowered.text, lowered.sizes
     if about.direction == "backward":
         text = emit.op("ReverseSequence", [text, sizes], "reversed", batch_axis=0, time_axis=1)
     known = {item: number for number, item in enumerate(about.dictionary) if len(item) == 1}
     start, end = ([known.get(item, 0) for item in marker] for marker in (about.start_marker, about.end_marker))
-    ids = _looked_up(emit, about.dictionary, text)
-    framed = _ended(emit, ids, sizes, end, about.padding)
+    ids = emit_numbers(emit, text, _code_points(about.dictionary))
+    read, extents = sizes, emit.inputs("extents")
+    if extents:
+        sizes = emit.op("Max", [sizes, extents[0]], "extended")
+        ids = _wider(emit, ids, sizes)
+    framed = _ended(emit, ids, read, end, about.padding)
     if start:
         framed = _started(emit, framed, sizes, start)
     emit.output("characters", emit.op("Transpose", [framed], "characters", perm=[1, 0]))
     markers = emit.number("markers", len(start) + len(end), _INT64)
     emit.output("lengths", emit.op("Add", [sizes, markers], "lengths"))
+    emit.output("read", emit.op("Identity", [read], "read"))
 
 
-def _looked_up(emit: Emitter, dictionary: Sequence[str], text: str) -> str:
-    """Return the id of each character: that of its page's row, 0 for a character that the dictionary lacks."""
-    pages, rows = _pages(dictionary)
-    size = emit.number("page_size", _PAGE, _INT64)
-    least, most = emit.number("least", 0, _INT64), emit.number("most", len(pages) * _PAGE - 1, _INT64)
-    known = emit.op("Min", [emit.op("Max", [text, least], "not_below"), most], "not_above")
-    page = emit.op("Div", [known, size], "page")
-    within = emit.op("Sub", [known, emit.op("Mul", [page, size], "page_start")], "within")
-    row = emit.op("Gather", [emit.initializer("pages", pages), page], "row", axis=0)
-    place = emit.op("Add", [emit.op("Mul", [row, size], "row_start"), within], "place")
-    found = emit.op("Gather", [emit.initializer("ids", rows), place], "found", axis=0)
-    return emit.op("Cast", [found], "known_ids", to=7)
+def _code_points(dictionary: Sequence[str]) -> dict[int, int]:
+    """Return the id of each code point of a dictionary.
 
-
-def _pages(dictionary: Sequence[str]) -> tuple[Array, Array]:
-    """Return the number of each page's row, int64, and the ids of all rows one after another, int32.
-
-    Row 0 holds no characters. The last page is beyond all characters, and is used for every code point after it. As in
-    the runtime, only items of one code point can match, and halves of surrogate pairs cannot. Of two equal items the
-    later wins. U+0000, which pads texts, is looked up at 0x110000, the first number that is not a code point.
+    As in the runtime, only items of one code point can match, and halves of surrogate pairs cannot. Of two equal items
+    the later wins. U+0000, which pads texts, is looked up at 0x110000, the first number that is not a code point.
     """
-    import numpy as np
-
     ids = {ord(item) or 0x110000: number for number, item in enumerate(dictionary) if len(item) == 1}
-    known = {code: number for code, number in ids.items() if code not in _SURROGATES}
-    used = sorted({code // _PAGE for code in known})
-    pages = np.zeros(max(used, default=-1) + 2, np.int64)
-    pages[used] = np.arange(1, len(used) + 1)
-    rows = np.zeros((len(used) + 1) * _PAGE, np.int32)
-    for code, number in known.items():
-        rows[pages[code // _PAGE] * _PAGE + code % _PAGE] = number
-    return pages, rows
+    return {code: number for code, number in ids.items() if code not in _SURROGATES}
+
+
+def _wider(emit: Emitter, ids: str, sizes: str) -> str:
+    """Return ids with at least as many columns as the largest of some sizes."""
+    width = emit.op("Gather", [emit.op("Shape", [ids], "ids_shape"), emit.integers("ids_at", [1])], "ids_width", axis=0)
+    most = emit.op("Reshape", [emit.reduce_max(sizes, 0, "longest"), emit.integers("one_size", [1])], "longest_size")
+    room = emit.op("Max", [emit.op("Sub", [most, width], "lacking"), emit.integers("no_room", [0])], "lacking_or_0")
+    pads = emit.op("Concat", [emit.integers("wide_front", [0, 0, 0]), room], "wide_pads", axis=0)
+    return emit.op("Pad", [ids, pads], "wide_ids")
 
 
 def _ended(emit: Emitter, ids: str, sizes: str, end: Sequence[int], padding: int) -> str:
@@ -152,12 +121,12 @@ def _started(emit: Emitter, framed: str, sizes: str, start: Sequence[int]) -> st
 
 KIND = Kind(
     name="text_characters",
-    summary="The inputs of a character language model, from the `text` and `sizes` of a part of kind `text_tokens`: "
-    "reversed for a backward model, as ids of its dictionary (0 for other characters), between its markers, padded. "
-    "Its weights are those of the language model, from which it takes the dictionary and the markers.",
+    summary="The inputs of a character language model, from the `text` and `sizes` of a part of kind `text_tokens`, "
+    "or for one that reads untokenised text from those and the `extents` of one of kind `text_plain`: in lower case "
+    "where it reads that, reversed for a backward model, as ids of its dictionary (0 for other characters), between "
+    "its markers, padded. Its weights are those of the language model. `read` are the characters between the markers.",
     ports=ports,
     build=build,
-    check=check,
     weights=True,
     takes="char_lm",
     view=characters_of,

@@ -27,6 +27,7 @@ def ports(_part: PartView) -> Ports:
             Port("ends", per_token),
             Port("sizes", per_sentence),
             Port("counts", per_sentence),
+            Port("read", per_sentence, optional=True),
         ),
         outputs=(Port("indices", per_token),),
     )
@@ -35,7 +36,8 @@ def ports(_part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit `position * sentences + sentence`, sentence-major (flair's TK 819-842).
 
-    After a sentence's last token the position is 0. For an empty batch `text_tokens` makes one sentence that its counts
+    After a sentence's last token the position is 0. In untokenised text a position below 0 counts from the end of the
+    text with its markers. For an empty batch `text_tokens` makes one sentence that its counts
     lack.
 
     Raises:
@@ -57,6 +59,8 @@ def build(part: PartView, emit: Emitter) -> None:
         places = emit.op("Reshape", [emit.input("ends"), rows], "ends")
     offset = len(about.start_marker) - (0 if about.with_whitespace else 1)
     positions = emit.op("Add", [places, emit.number("offset", offset, _INT64)], "positions")
+    if not about.tokenized:
+        positions = _from_the_end(emit, positions, len(about.start_marker) + len(about.end_marker))
     shape = emit.op("Shape", [places], "shape")
     sentences, tokens = (
         emit.op("Gather", [shape, emit.number(f"{name}/axis", axis, _INT64)], name, axis=0)
@@ -72,6 +76,15 @@ def build(part: PartView, emit: Emitter) -> None:
     emit.output("indices", emit.op("Reshape", [indices, emit.integers("flat", [-1])], "indices"))
 
 
+def _from_the_end(emit: Emitter, positions: str, markers: int) -> str:
+    """Return positions, those below 0 counted from the end of the text that the model reads."""
+    read = next(iter(emit.inputs("read")), emit.input("sizes"))
+    whole = emit.op("Add", [read, emit.number("markers", markers, _INT64)], "whole")
+    column = emit.op("Unsqueeze", [whole, emit.integers("whole_axis", [1])], "whole_column")
+    below = emit.op("Less", [positions, emit.number("begin", 0, _INT64)], "below")
+    return emit.op("Where", [below, emit.op("Add", [positions, column], "from_end"), positions], "from_either_end")
+
+
 def _counts(emit: Emitter, sizes: str) -> str:
     """Return the counts, with a 0 for the sentence that an empty batch gets."""
     given = emit.input("counts")
@@ -83,8 +96,9 @@ def _counts(emit: Emitter, sizes: str) -> str:
 KIND = Kind(
     name="text_indices",
     summary="For each token the state of a character language model that represents it, from what a part of kind "
-    "`text_tokens` gives: `position * sentences + sentence`. Its weights are those of the language model, of which it "
-    "takes the direction and the markers.",
+    "`text_tokens` gives, or for a model that reads untokenised text one of kind `text_plain`: `position * sentences + "
+    "sentence`. Its weights are those of the language model, of which it takes the direction and the markers. `read` "
+    "are the characters that the model reads where lower case gives them another number.",
     ports=ports,
     build=build,
     weights=True,

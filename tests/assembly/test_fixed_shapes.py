@@ -58,6 +58,6 @@ def test_a_text_that_has_no_room_is_counted_with_the_spaces_between_its_tokens(
 ) -> None:
     tagger = Tagger(shop.build(fixed(checkpoint, tmp_path, sentences=1, text=True), proof=False).path)
     assert len(tagger.tag([["a" * 30, "b" * 29]])[0].labels) == 2
-    message = r"M019 a sentence has 61 characters, one space between two tokens included; the model takes 60"
+    message = r"M019 a sentence has 61 characters, spaces between tokens included; the model takes 60"
     with pytest.raises(ModelError, match=message):
         tagger.tag([["a" * 30, "b" * 30]])

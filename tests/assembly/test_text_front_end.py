@@ -14,6 +14,7 @@ from assembler.interface.language_model_inputs import Characters
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface
 from assembler.runtime.text import encode_text
+from assembler.runtime.token import Token
 from assembler.spec.reading import parse_spec
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
@@ -53,7 +54,21 @@ INPUTS = [
     {"name": "characterLengths", "fill": "character_lengths", "language_model": "lm"},
     {"name": "lengths", "fill": "token_lengths"},
 ]
+PLAIN = """\
+  plain:
+    kind: text_plain
+    inputs: {text: text, starts: tokens.starts, ends: tokens.ends, lengths: tokens.lengths}
+  before:
+    kind: text_characters
+    weights: tagger.embeddings.0
+    inputs: {text: plain.text, sizes: plain.sizes, extents: plain.extents}
+  where:
+    kind: text_indices
+    weights: tagger.embeddings.0
+    inputs: {starts: plain.starts, ends: plain.ends, sizes: plain.sizes, counts: tokens.counts, read: before.read}
+"""
 ITEMS = ("<unk>", "\n", " ", *"abcdäß.", "\t", "\u0301", "\ud83d", "你", "😀", "\U0010ffff", "a", "\0", "ab")
+CASES = ("<unk>", "\n", " ", *"aiA\u0307σςΣäÄß\u0301.😀\u00a0")
 MAKES = {
     "forward": Characters(ITEMS, "forward", "\n", " ", with_whitespace=True, lowercase=False, padding=2),
     "backward": Characters(ITEMS, "backward", "\n", " ", with_whitespace=True, lowercase=False, padding=2),
@@ -61,12 +76,24 @@ MAKES = {
     "long markers": Characters(ITEMS, "backward", "\nb?", " a", with_whitespace=False, lowercase=False, padding=7),
     "no items": Characters((), "backward", "\n", " ", with_whitespace=True, lowercase=False, padding=0),
     "no space": Characters(tuple("abc"), "forward", "\n", " ", with_whitespace=True, lowercase=False, padding=0),
+    "lower": Characters(CASES, "forward", "\n", " ", with_whitespace=True, lowercase=True, padding=2),
+    "lower, backward": Characters(CASES, "backward", "\nA", " ", with_whitespace=False, lowercase=True, padding=2),
+    "untokenised": Characters(
+        ITEMS, "forward", "", " ", with_whitespace=False, lowercase=False, padding=2, tokenized=False
+    ),
+    "untokenised, backward": Characters(
+        CASES, "backward", "\n", " ", with_whitespace=True, lowercase=True, padding=2, tokenized=False
+    ),
 }
 
 
 def front_end(about: Characters, opset: int = 17) -> Front:
     weights = CharacterWeights(about)
-    wiring = wire(parse_spec(SPEC.format(opset=opset), "front.yaml"), {"before": weights, "where": weights})
+    text = SPEC.format(opset=opset)
+    if not about.tokenized:
+        begin, end = text.index("  before:"), text.index("outputs:")
+        text = text[:begin] + PLAIN + text[end:]
+    wiring = wire(parse_spec(text, "front.yaml"), {"before": weights, "where": weights})
     model = join(wiring, emit_parts(wiring))
     for tensor in model.proto.graph.initializer:
         if tensor.name in model.weights:
@@ -91,6 +118,7 @@ def interface_of(about: Characters) -> Interface:
                 "with_whitespace": about.with_whitespace,
                 "lowercase": about.lowercase,
                 "padding": about.padding,
+                "tokenized": about.tokenized,
             }
         },
     }
@@ -103,13 +131,15 @@ def fronts() -> dict[str, tuple[Front, Interface]]:
 
 
 def letters() -> st.SearchStrategy[str]:
-    return st.characters(exclude_characters=" ", exclude_categories=()) | st.sampled_from("abä😀你\0\ud83d\u0301")
+    return st.characters(exclude_characters=" ", exclude_categories=()) | st.sampled_from(
+        "abä😀你\0\ud83d\u0301İΣAσ'\u0307\u00a0"
+    )
 
 
 def sentences() -> st.SearchStrategy[list[list[str]]]:
-    return st.lists(
-        st.lists(st.text(letters(), min_size=1, max_size=6), min_size=1, max_size=7), min_size=1, max_size=5
-    )
+    words = st.text(letters(), min_size=1, max_size=6)
+    tokens = words | st.builds(Token, words, st.sampled_from([0, 1, 2, 3]))
+    return st.lists(st.lists(tokens, min_size=1, max_size=7), min_size=1, max_size=5)
 
 
 @pytest.mark.parametrize("make", MAKES)
@@ -118,7 +148,7 @@ def test_the_graph_encodes_as_the_run_time_does(
     fronts: dict[str, tuple[Front, Interface]], make: str, batch: list[list[str]]
 ) -> None:
     front, interface = fronts[make]
-    outputs = front(encode_text(batch))
+    outputs = front(encode_text(batch, spaced="untokenised" in make))
     for name, expected in encode(interface, batch).items():
         assert outputs[name].dtype == expected.dtype
         np.testing.assert_array_equal(outputs[name], expected, err_msg=name)

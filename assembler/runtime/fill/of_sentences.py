@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from assembler.runtime.fill.rule import Input, OfTokens
-from assembler.runtime.text import encode_text
+from assembler.runtime.text import encode_text, separators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,16 +60,31 @@ class Striping(OfTokens):
 
 @dataclass(frozen=True, slots=True)
 class Text(Input):
-    """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0."""
+    """An input of code points of tokens joined by single spaces, int32 `[sentences, characters]`, padded with 0.
+
+    Attributes:
+        spaced: Whether tokens are joined by the spaces that follow them instead, as a language model on untokenised
+            text reads them.
+    """
 
     rule: ClassVar[str] = "text"
-    counted: ClassVar[Mapping[str, str]] = {"characters": ", one space between two tokens included"}
+    counted: ClassVar[Mapping[str, str]] = {"characters": ", spaces between tokens included"}
+    spaced: bool = False
+
+    @classmethod
+    def of(cls, entry: InputEntry, known: Described) -> Self:
+        """Return the input of an entry of the metadata."""
+        return cls(entry.name, any(not model.tokenized for model in known.models.values()))
 
     def fill(self, batch: Batch) -> NDArray[np.int32]:
         """Return the code points."""
         words = [each.tokens for each in batch.sentences]
-        return encode_text(words, batch.sizes.get((self.subject, "characters"), 0))
+        return encode_text(words, batch.sizes.get((self.subject, "characters"), 0), spaced=self.spaced)
 
     def room(self, batch: Batch) -> Iterator[tuple[Axis, NDArray[np.int64]]]:
-        """Yield the characters, with a space between two tokens."""
-        yield (self.subject, "characters"), batch.widths.sum(axis=1) + batch.counts - 1
+        """Yield the characters, with what is between two tokens."""
+        between = batch.counts - 1
+        if self.spaced:
+            gaps = (sum(map(len, separators(each.tokens))) for each in batch.sentences)
+            between = np.fromiter(gaps, np.int64, len(batch.sentences))
+        yield (self.subject, "characters"), batch.widths.sum(axis=1) + between
