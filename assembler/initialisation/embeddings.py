@@ -11,7 +11,7 @@ from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from assembler.flair_checkpoints.source import FlairSource
     from assembler.weights.protocol import Weights
@@ -55,8 +55,15 @@ class Embeddings:
         return self.orders[model.prefix]
 
 
-def embeddings(models: Sequence[FlairSource]) -> Embeddings:
-    """Name the embeddings: by the usual names for a pair of both directions, by numbers if these are needed."""
+def embeddings(
+    models: Sequence[FlairSource], written: Callable[[list[tuple[int, Weights]]], list[Embedding]] | None = None
+) -> Embeddings:
+    """Name the embeddings: by the usual names for a pair of both directions, by numbers if these are needed.
+
+    Args:
+        models: The models.
+        written: Writes the parts of embeddings, given by their places; by default those that a host feeds with indices.
+    """
     found: list[Weights] = []
     paths: list[str] = []
     places: dict[str, list[int]] = {}
@@ -75,7 +82,7 @@ def embeddings(models: Sequence[FlairSource]) -> Embeddings:
                 paths.append(path)
             own.append(known[mark])
         places[model.prefix] = [own[place] for place in model.order()]
-    parts = [_with_path(part, paths[part.place]) for part in _named(list(enumerate(found)))]
+    parts = [_with_path(part, paths[part.place]) for part in (written or _named)(list(enumerate(found)))]
     return Embeddings(parts, {prefix: [parts[place] for place in own] for prefix, own in places.items()})
 
 
@@ -119,15 +126,7 @@ def _language_model(place: int, weights: CharLmWeights, number: str, *, shared: 
 
 def _table(place: int, weights: TableWeights, number: str) -> Embedding:
     node, words = f"table{number}", f"wordIndices{number}"
-    rows, features = weights.table.shape
-    lines = [
-        f"  {node}:   # {rows} rows of {features}",
-        "    kind: embedding",
-        f"    weights: tagger.embeddings.{place}",
-        f"    inputs: {{words: {words}}}",
-    ]
-    if rows > _MANY:
-        lines += [f"    # keep_first: {_MANY}   # a smaller model: the other words are dropped, as its proof then says"]
+    lines = table_lines(node, weights, "embedding", f"tagger.embeddings.{place}", f"words: {words}")
     return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
 
 
@@ -189,3 +188,13 @@ def language_model_lines(node: str, weights: CharLmWeights, path: str, character
         f"    weights: {path}",
         f"    inputs: {{characters: {characters}, lengths: {lengths}}}",
     ]
+
+
+def table_lines(node: str, weights: TableWeights, kind: str, path: str, fed: str) -> list[str]:
+    """Return the part of a table of words, with a hint on cutting a long one."""
+    rows, features = weights.table.shape
+    lines = [f"  {node}:   # {rows} rows of {features}", f"    kind: {kind}", f"    weights: {path}"]
+    lines += [f"    inputs: {{{fed}}}"]
+    if rows > _MANY:
+        lines += [f"    # keep_first: {_MANY}   # a smaller model: the other words are dropped, as its proof then says"]
+    return lines

@@ -23,8 +23,8 @@ _TAKEN = re.compile(r"(forward|backward|table|encoder|pieces)\d*")
 
 
 @dataclass(slots=True)
-class _Stack:
-    """The written parts of a spec.
+class Stack:
+    """The written parts of a spec after its embeddings.
 
     Attributes:
         lines: The parts.
@@ -44,21 +44,22 @@ def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
     """
     models = [model for each in given for model in each.opened.models()]
     found = embeddings(models)
-    description = in_quotes(_description(models))
+    description = in_quotes(description_of(models))
     lines = head_lines(given, name, description)
     inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
     lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
     lines += input_lines({**inputs, "lengths": "[sentences]"})
     lines += ["", "graph:", *(line for embedding in found.parts for line in embedding.lines)]
-    stack = _Stack()
-    for base, model in _bases(models).items():
+    stack = Stack()
+    for base, model in bases_of(models).items():
         _add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model), further)
     lines += stack.lines
     lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
-    return "\n".join([*lines, *_proof_lines(given)]) + "\n"
+    return "\n".join([*lines, *proof_lines(given)]) + "\n"
 
 
-def _description(models: Sequence[FlairSource]) -> str:
+def description_of(models: Sequence[FlairSource]) -> str:
+    """Return what the model is, in a sentence."""
     types = dict.fromkeys(model.head().label_type for model in models)
     kind = f"type {next(iter(types))}" if len(types) == 1 else f"types {', '.join(types)}"
     of_sentences = [model.of_sentences() for model in models]
@@ -67,7 +68,7 @@ def _description(models: Sequence[FlairSource]) -> str:
     return f"{what} of the {kind}, as flair's own {whose} them."
 
 
-def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
+def bases_of(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
     """Name each model by its task, or by its type of labels."""
     bases: dict[str, FlairSource] = {}
     for model in models:
@@ -82,16 +83,16 @@ def _bases(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
     return bases
 
 
-def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further) -> None:
+def _add(stack: Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further) -> None:
     """Add the parts of a model after its embeddings."""
     if model.of_sentences():
-        lines, fed = document_lines(base, model, order, lambda: _words(stack, base, order))
+        lines, fed = document_lines(base, model, order, lambda: words_of(stack, base, order))
         stack.lines += lines
         stack.lines += [f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]
         stack.lines += [f"    inputs: {{documents: {fed}}}"]
         stack.outputs |= {f"{base}probabilities": f"{base}head.probabilities", **further.of_head(base)}
         return
-    rows = _words(stack, base, order)
+    rows = words_of(stack, base, order)
     stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {model.prefix}.head"]
     stack.lines += [f"    inputs: {{embeddings: {rows}, lengths: lengths}}"]
     decoder = f"{base}head"
@@ -104,7 +105,7 @@ def _add(stack: _Stack, base: str, model: FlairSource, order: Sequence[Embedding
     stack.outputs |= {f"{base}prediction": f"{decoder}.prediction", **further.of_tokens(base, decoder)}
 
 
-def _words(stack: _Stack, base: str, order: Sequence[Embedding]) -> str:
+def words_of(stack: Stack, base: str, order: Sequence[Embedding]) -> str:
     """Return the tensor of a model's words, joined from its embeddings if there are several."""
     rows = tuple(embedding.rows for embedding in order)
     if len(rows) == 1:
@@ -119,7 +120,8 @@ def _words(stack: _Stack, base: str, order: Sequence[Embedding]) -> str:
     return stack.joined[rows]
 
 
-def _proof_lines(given: Sequence[Given]) -> list[str]:
+def proof_lines(given: Sequence[Given]) -> list[str]:
+    """Return the end of a spec: what the model is compared with."""
     about = ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
     if len(given) > 1:  # each head is compared with its own source
         return [*about, "# proof: {sentences: sentences.txt}   # one a line, tokens separated by spaces"]

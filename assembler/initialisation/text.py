@@ -1,4 +1,4 @@
-"""The spec of a tagger that takes text and outputs labels."""
+"""The spec of taggers and classifiers that take text and output labels."""
 
 from __future__ import annotations
 
@@ -6,121 +6,109 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.initialisation.embeddings import language_model_lines
+from assembler.initialisation.documents import document_lines
+from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes
-from assembler.parts.text_characters import reasons
+from assembler.initialisation.tagger import Stack, bases_of, description_of, proof_lines, words_of
+from assembler.initialisation.text_embeddings import TOKENS, text_lines, text_parts, why_not
 from assembler.weights.heads import TaggerHeadWeights
-from assembler.weights.language_models import CharLmWeights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.flair_checkpoints.source import FlairSource
+    from assembler.initialisation.embeddings import Embedding
     from assembler.initialisation.further import Further
     from assembler.initialisation.heading import Given
+    from assembler.weights.protocol import Weights
 
 _HINT = "--interface indices: the host, or our run time, then makes what the model takes"
 _SPANS = ("sentence", "start", "end", "label", "score")
+_LENGTHS, _COUNTS = f"{TOKENS}.lengths", f"{TOKENS}.counts"
 
 
 def text_spec(given: Sequence[Given], name: str, further: Further) -> str:
-    """Return the spec of a tagger whose host feeds text, and nothing else.
+    """Return the spec of one or several checkpoints whose host feeds text, and nothing else.
+
+    Embeddings with the same weights become one part, whichever checkpoint they are in.
 
     Raises:
-        SourceError: It reads something that standard operators cannot compute from text, or there are several (R005).
+        SourceError: One of them has no labels, or reads what standard operators cannot compute from text (R005).
     """
-    opened = given[0].opened
-    if len(given) > 1 or opened.tasks:
-        raise _refused(opened, "the text interface is that of one tagger, not of several")
-    if opened.language_model is not None:
-        raise _refused(opened, "a language model alone has no labels; the text interface is that of taggers")
-    head = opened.weights("tagger.head")
-    if not isinstance(head, TaggerHeadWeights):
-        raise _refused(opened, "the model labels sentences, not tokens; the text interface is that of taggers")
-    models = _language_models(opened)
-    description = in_quotes(f"Tags of the type {head.label_type}, as flair's own tagger gives them.")
-    lines = head_lines(given, name, description)
+    models = [model for each in given for model in each.opened.models()]
+    read = [weights for each in given for weights in _read(each.opened)]
+    found = embeddings(models, text_parts)
+    lines = head_lines(given, name, in_quotes(description_of(models)))
     lines += ["# The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md."]
-    lines += ["inputs:", "  text: {type: int32, shape: [sentences, characters]}", "", "graph:"]
-    lines += ["  tokens:", "    kind: text_tokens", "    inputs: {text: text}"]
-    numbered = len({model.characters.direction for model in models}) < len(models)
-    names = [f"{model.characters.direction}{place if numbered else ''}" for place, model in enumerate(models)]
-    for place, (base, model) in enumerate(zip(names, models, strict=True)):
-        lines += _embedding_lines(place, base, model)
-    rows = f"{names[0]}_words.rows"
-    if len(models) > 1:
-        lines += ["  # flair joins embeddings in the order of their names, which is not always that of the stack."]
-        lines += ["  words:", "    kind: concat"]
-        lines += [f"    inputs: [{', '.join(f'{names[place]}_words.rows' for place in opened.order())}]"]
-        rows = "words.rows"
-    lines += ["  head:", "    kind: tagger_head", "    weights: tagger.head"]
-    lines += [f"    inputs: {{embeddings: {rows}, lengths: tokens.lengths}}"]
-    lines += [*_decoder_lines(head), "", "outputs:", *_output_lines(head, further), ""]
-    lines += ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
-    lines += ["# proof: {against: tagger, sentences: sentences.txt}   # one a line, tokens separated by spaces"]
-    lines += ["proof: {against: tagger}"]
-    return "\n".join(lines) + "\n"
+    lines += ["inputs:", "  text: {type: int32, shape: [sentences, characters]}", "", "graph:", *text_lines(read)]
+    lines += [line for embedding in found.parts for line in embedding.lines]
+    stack = Stack()
+    for base, model in bases_of(models).items():
+        add = _add_sentence_labels if model.of_sentences() else _add_token_labels
+        add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model), further)
+    lines += [*stack.lines, "", "outputs:"]
+    lines += [f"  {output}: {tensor}" for output, tensor in stack.outputs.items()]
+    return "\n".join([*lines, "", *proof_lines(given)]) + "\n"
 
 
-def _language_models(opened: FlairSource) -> list[CharLmWeights]:
-    """Return the language models of a tagger that has nothing else before its head."""
-    found = [opened.weights(f"tagger.embeddings.{place}") for place in range(len(opened.embeddings))]
-    models = []
-    for place, weights in enumerate(found):
-        what = f"embedding {place} of the tagger"
-        if not isinstance(weights, CharLmWeights):
-            kind = type(opened.embeddings[place]).__name__
-            raise _refused(opened, f"{what} is {kind}: no standard operator looks up what it reads in a text")
-        for reason in reasons(weights.characters):
-            raise _refused(opened, f"{what} {reason}")
-        models.append(weights)
-    return models
+def _read(opened: FlairSource) -> list[Weights | None]:
+    """Return the weights of the embeddings of a checkpoint, all of which can be computed from text.
+
+    Raises:
+        SourceError: One cannot (R005).
+    """
+    if opened.language_model is not None:
+        raise _refused(opened, "a language model alone has no labels; the text interface is that of models with labels")
+    found = []
+    for model in opened.models():
+        whose = "classifier" if model.of_sentences() else "tagger"
+        for place, embedding in enumerate(model.embeddings):
+            weights = model.weights(f"{model.prefix}.embeddings.{place}")
+            reason = why_not(weights)
+            if reason is not None:
+                raise _refused(opened, f"embedding {place} of the {whose} ({type(embedding).__name__}) {reason}")
+            found.append(weights)
+    return found
 
 
 def _refused(opened: FlairSource, message: str) -> SourceError:
     return SourceError(Problem.at(opened.source.mark, "R005", f"source '{opened.source.name}': {message}", _HINT))
 
 
-def _embedding_lines(place: int, name: str, model: CharLmWeights) -> list[str]:
-    path = f"tagger.embeddings.{place}"
-    return [
-        f"  {name}_characters:",
-        "    kind: text_characters",
-        f"    weights: {path}",
-        "    inputs: {text: tokens.text, sizes: tokens.sizes}",
-        *language_model_lines(f"{name}_lm", model, path, f"{name}_characters.characters", f"{name}_characters.lengths"),
-        f"  {name}_indices:",
-        "    kind: text_indices",
-        f"    weights: {path}",
-        "    inputs: {starts: tokens.starts, ends: tokens.ends, sizes: tokens.sizes, counts: tokens.counts}",
-        f"  {name}_words:",
-        "    kind: gather",
-        f"    inputs: {{states: {name}_lm.states, indices: {name}_indices.indices}}",
-    ]
+def _add_token_labels(
+    stack: Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further
+) -> None:
+    """Add the head of a tagger, the CRF, the labels and the spans."""
+    head, path = model.head(), model.prefix
+    rows = words_of(stack, base, order)
+    stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {path}.head"]
+    stack.lines += [f"    inputs: {{embeddings: {rows}, lengths: {_LENGTHS}}}"]
+    decoder, labels = f"{base}head", f"{base}labels"
+    if f"{path}.crf" in model.paths():
+        decoder = f"{base}crf"
+        stack.lines += [f"  {decoder}:   # Viterbi decoding", "    kind: crf", f"    weights: {path}.crf"]
+        stack.lines += [f"    inputs: {{emissions: {base}head.emissions, lengths: {_LENGTHS}}}"]
+    # spans are read by the rules of the kind `spans`
+    has_spans = isinstance(head, TaggerHeadWeights) and head.spans and head.reading == "sequence_tagger"
+    fed = f"    inputs: {{prediction: {decoder}.prediction, scores: {decoder}.scores, lengths: {_COUNTS}}}"
+    for kind in ("labels", *(["spans"] if has_spans else [])):
+        stack.lines += [f"  {base}{kind}:", f"    kind: {kind}", f"    weights: {path}.head", fed]
+    stack.outputs |= {f"{base}labels": f"{labels}.labels", f"{base}scores": f"{labels}.scores", "lengths": _COUNTS}
+    stack.outputs[f"{base}prediction"] = f"{labels}.prediction"
+    stack.outputs |= {f"{base}span_{name}": f"{base}spans.{name}" for name in _SPANS} if has_spans else {}
+    stack.outputs |= further.of_tokens(base, decoder)
 
 
-def _has_spans(head: TaggerHeadWeights) -> bool:
-    """Return whether the labels are read as spans, by the rules of the kind `spans`."""
-    return head.spans and head.reading == "sequence_tagger"
-
-
-def _decoder_lines(head: TaggerHeadWeights) -> list[str]:
-    """Return the parts after the head: the CRF, the labels and the spans."""
-    lines, decoder = [], "head"
-    if head.has_crf:
-        decoder = "crf"
-        lines = ["  crf:   # Viterbi decoding", "    kind: crf", "    weights: tagger.crf"]
-        lines += ["    inputs: {emissions: head.emissions, lengths: tokens.lengths}"]
-    fed = f"    inputs: {{prediction: {decoder}.prediction, scores: {decoder}.scores, lengths: tokens.counts}}"
-    for kind in ("labels", *(["spans"] if _has_spans(head) else [])):
-        lines += [f"  {kind}:", f"    kind: {kind}", "    weights: tagger.head", fed]
-    return lines
-
-
-def _output_lines(head: TaggerHeadWeights, further: Further) -> list[str]:
-    lines = ["  labels: labels.labels", "  scores: labels.scores", "  lengths: tokens.counts"]
-    lines += ["  prediction: labels.prediction"]
-    lines += [f"  span_{name}: spans.{name}" for name in _SPANS] if _has_spans(head) else []
-    decoder = "crf" if head.has_crf else "head"
-    return lines + [f"  {output}: {tensor}" for output, tensor in further.of_tokens("", decoder).items()]
+def _add_sentence_labels(
+    stack: Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further
+) -> None:
+    """Add the documents and the head of a classifier, and its labels."""
+    lines, fed = document_lines(base, model, order, lambda: words_of(stack, base, order), _LENGTHS)
+    stack.lines += [*lines, f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]
+    stack.lines += [f"    inputs: {{documents: {fed}}}", f"  {base}labels:", "    kind: sentence_labels"]
+    stack.lines += [f"    weights: {model.prefix}.head"]
+    stack.lines += [f"    inputs: {{probabilities: {base}head.probabilities, lengths: {_COUNTS}}}"]
+    stack.outputs |= {f"{base}labels": f"{base}labels.labels", f"{base}scores": f"{base}labels.scores"}
+    stack.outputs |= {"lengths": _COUNTS, f"{base}probabilities": f"{base}labels.probabilities"}
+    stack.outputs |= further.of_head(base)

@@ -26,6 +26,7 @@ _BUILT_IN = (
     "crf", "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
     "inner_spec", "branches", "looping",
     "text_tokens", "text_plain", "text_characters", "text_indices", "text_embedding", "labels", "spans",
+    "sentence_labels",
     "reshape", "transpose", "cast", "softmax", "argmax", "max", "arithmetic", "constant", "operator",
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ _INT64, _SPACE = "int64", 32
 
 
 def first_row(emit: Emitter) -> tuple[str, str]:
+    """Return the bounds of the first entry of a shape: how many rows there are."""
     return emit.integers("rows/begin", [0]), emit.integers("rows/end", [1])
 
 
@@ -47,6 +48,7 @@ def longest(emit: Emitter, sizes: str, name: str) -> str:
 
 
 def axis_of(emit: Emitter, name: str, axis: int = 0) -> str:
+    """Return an axis as a vector of one number."""
     return emit.integers(f"{name}/axis", [axis])
 
 

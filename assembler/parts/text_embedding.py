@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from assembler.core.tensors import TensorType, Variable
@@ -84,7 +85,7 @@ def run(part: PartView, inputs: Arrays) -> RuntimeValues:
     texts = inputs["text"]
     grids = [inputs[name].reshape(len(texts), -1).tolist() for name in ("starts", "ends")]
     tokens = [
-        "".join(chr(code) if 0 < code < 0x110000 else "\0" for code in text[start:end])
+        "".join(chr(code) if 0 < code <= sys.maxunicode else "\0" for code in text[start:end])
         for text, starts, ends in zip(texts.tolist(), *grids, strict=True)
         for start, end in zip(starts, ends, strict=True)
     ]
@@ -95,7 +96,8 @@ def run(part: PartView, inputs: Arrays) -> RuntimeValues:
 KIND = Kind(
     name="text_embedding",
     summary="A table of word vectors (flair's WordEmbeddings, OneHotEmbeddings): a row for each token of a text, from "
-    "what a part of kind `text_tokens` gives. The graph looks the words up itself. `words` are the numbers of the rows.",
+    "what a part of kind `text_tokens` gives. The graph looks the words up itself. `words` are the numbers of the "
+    "rows.",
     ports=ports,
     build=build,
     run=run,

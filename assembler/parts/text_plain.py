@@ -97,9 +97,9 @@ def _gaps(emit: Emitter, blanks: str) -> str:
 
 KIND = Kind(
     name="text_plain",
-    summary="Texts as flair's `to_plain_string` has them, for a language model that reads untokenised text: between two "
-    "tokens are as many spaces (U+0020) as in the input, or none where only 0 separates them, and none at the end. It "
-    "takes the input, and where a part of kind `text_tokens` finds tokens. `starts`, `ends` and `extents` count as "
+    summary="Texts as flair's `to_plain_string` has them, for a language model that reads untokenised text: between "
+    "two tokens are as many spaces (U+0020) as in the input, or none where only 0 separates them, and none at the end. "
+    "It takes the input, and where a part of kind `text_tokens` finds tokens. `starts`, `ends` and `extents` count as "
     "flair does: of several spaces one.",
     ports=ports,
     build=build,

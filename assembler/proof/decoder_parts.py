@@ -15,11 +15,12 @@ from assembler.forms.opened import Decides, Tagged
 from assembler.passes.profiles import PROFILES
 from assembler.proof.decoder_cases import class_sequences, decision_cases, path_cases
 from assembler.proof.decoders import Case, Decoder, Decoders, Tried
-from assembler.proof.text_cases import character_cases, code_points, found_tokens, known, token_texts
+from assembler.proof.sentence_words import sentence_label_cases
+from assembler.proof.text_parts import text_decoder
 from assembler.proof.text_reference import spans_of
 from assembler.weights.decisions import TokenLabels
+from assembler.weights.documents import SentenceLabelWeights
 from assembler.weights.heads import CrfWeights
-from assembler.weights.language_models import CharacterWeights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,17 +54,10 @@ _SPANS = {
     "label": "what a span is called by the labels of its tokens",
     "score": "the score of a span from those of its tokens",
 }
-_TOKENS = {
-    "text": "the text with one space between tokens",
-    "sizes": "the characters of that text",
-    "starts": "where tokens start in it",
-    "ends": "where tokens end in it",
-    "counts": "the tokens of each text",
-    "lengths": "the same, at least 1",
-}
-_CHARACTERS = {
-    "characters": "the ids of characters, between the markers of the language model",
-    "lengths": "the characters of each text, markers included",
+_SENTENCE_NAMES = {
+    "labels": "the labels of a sentence from the probabilities of its classes",
+    "scores": "the scores of these labels",
+    "probabilities": "the probabilities, and 0 for a sentence without tokens",
 }
 _SEED = 20211
 
@@ -103,15 +97,11 @@ def decoders_of(wiring: Wiring, sources: OpenSources, fragments: Mapping[str, Fr
 
 def _decoder(wiring: Wiring, sources: OpenSources, node: str) -> Decoder | None:
     fed = {edge.port: edge.reference.text for edge in wiring.edges[node]}
-    ports = {port.name for port in wiring.outputs[node]}
     weights = wiring.views[node].weights
-    if any(port.fill == "text" for port in wiring.inputs[node]) and ports == set(_TOKENS):
-        return _tokens(node, fed)
-    if isinstance(weights, CharacterWeights) and set(fed) == {"text", "sizes"}:
-        cases = [Case(inputs, expected) for inputs, expected in character_cases(weights.characters)]
-        sequences = sum(len(case.inputs["sizes"]) for case in cases)
-        return Decoder(Tried(node, sequences, {"characters": known(weights.characters)}), fed, _CHARACTERS, cases)
-    return _deciding(wiring, sources, node, fed)
+    if isinstance(weights, SentenceLabelWeights):
+        cases = [Case(inputs, expected) for inputs, expected in sentence_label_cases(weights.about)]
+        return Decoder(Tried(node, _sequences(cases)), fed, _SENTENCE_NAMES, cases)
+    return text_decoder(wiring, node, fed) or _deciding(wiring, sources, node, fed)
 
 
 def _deciding(wiring: Wiring, sources: OpenSources, node: str, fed: Mapping[str, str]) -> Decoder | None:
@@ -239,15 +229,6 @@ def _read(model: Decides, labels: Sequence[str], rows: Sequence[Sequence[int]], 
         return f"\n  the source reads tokens {start} to {end - 1} of {tags} as {label!r}"
 
     return Case(inputs, expected, None, shown)
-
-
-def _tokens(node: str, fed: Mapping[str, str]) -> Decoder:
-    """Return a part that finds tokens."""
-    cases = []
-    for texts in token_texts():
-        cases += [Case({"text": code_points(texts, width)}, found_tokens(texts)) for width in (0, 50)]
-    count = sum(map(len, token_texts()))
-    return Decoder(Tried(node, count), fed, _TOKENS, cases)
 
 
 def _require_rule(wiring: Wiring, task: SourceTask) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.text import NULL
+from assembler.runtime.texts import Texts
+from assembler.runtime.token import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,26 +82,84 @@ def looked_up(about: Characters) -> list[int]:
     return found + sorted((pages | strange) - {*found} - {0, -1})
 
 
-def character_cases(about: Characters) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
-    """Yield texts with their sizes, and a language model's inputs for them (`parts.text_characters`)."""
+def token_cases() -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+    """Yield batches of texts, and their tokens; each also wider than its longest text."""
+    for texts in token_texts():
+        for width in (0, 50):
+            yield {"text": code_points(texts, width)}, found_tokens(texts)
+
+
+def plain_cases() -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+    """Yield batches of texts with their tokens, and the texts that language models on untokenised text read."""
+    for texts in token_texts():
+        tokens = found_tokens(texts)
+        rows = [_spaced(text) for text in texts or [""]]
+        widths = np.zeros((len(rows), max(1, *map(len, rows), 0)), np.int64)
+        for row, words in zip(widths, rows, strict=True):
+            row[: len(words)] = [*map(len, words)]
+        found = Texts.of(rows, widths, tokenized=False)
+        expected = {
+            "text": code_points(found.texts, 1).astype(np.int64),
+            "sizes": np.array([*map(len, found.texts)], np.int64),
+            "starts": found.begins.ravel(),
+            "ends": found.ends.ravel(),
+            "extents": found.extents,
+        }
+        yield {"text": code_points(texts), **{port: tokens[port] for port in ("starts", "ends", "lengths")}}, expected
+
+
+def _spaced(text: str) -> list[Token]:
+    """Return the tokens of a text with the spaces after each."""
+    pieces = re.split("([ \0]+)", text.strip(" \0"))
+    gaps = [*pieces[1::2], ""]
+    return [Token(token, gap.count(" ")) for token, gap in zip(pieces[::2], gaps, strict=True) if token]
+
+
+#: Texts whose lower case has another length, or depends on what is around a letter.
+_CASED = (
+    "\u0130",
+    "x\u0130Y\u0130 \u0130",
+    "\u0391\u03a3",
+    "\u03a3",
+    "\u0391\u03a3\u0301.\u0391 \u0391\u0301\u03a3",
+    "\u1e9e A",
+)
+
+
+def character_cases(
+    about: Characters, *, extended: bool = False
+) -> Iterator[tuple[Mapping[str, Array], Mapping[str, Array]]]:
+    """Yield texts with their sizes, and a language model's inputs for them (`parts.text_characters`).
+
+    Args:
+        about: How the model reads a text.
+        extended: Whether texts come with extents beyond their ends.
+    """
     codes = looked_up(about)
     rows = [codes[begin : begin + _WIDTH] for begin in range(0, len(codes), _WIDTH)]
-    batches: tuple[list[list[int]], ...] = (rows, [rows[0][:3], [], rows[-1], rows[0][:1]], [[]])
+    cased = [[*map(ord, text)] for text in _CASED] if about.lowercase else []
+    batches: list[list[list[int]]] = [rows, [rows[0][:3], [], rows[-1], rows[0][:1]], [[]], *([cased] if cased else [])]
     for texts in batches:
         sizes = np.array([*map(len, texts)], np.int64)
         given = np.zeros((len(texts), max(1, int(sizes.max()))), np.int64)
         for row, text in zip(given, texts, strict=True):
             row[: len(text)] = text
-        yield {"text": given, "sizes": sizes}, _read(about, texts, given.shape[1])
+        inputs, extents = {"text": given, "sizes": sizes}, np.zeros(len(texts), np.int64)
+        if extended:
+            extents = np.maximum(sizes + np.arange(len(texts)) % 4 - 1, 0)
+            inputs["extents"] = extents
+        yield inputs, _read(about, texts, extents.tolist())
 
 
-def _read(about: Characters, texts: Sequence[Sequence[int]], width: int) -> dict[str, Array]:
+def _read(about: Characters, texts: Sequence[Sequence[int]], extents: Sequence[int]) -> dict[str, Array]:
     alphabet = Alphabet(about.dictionary)
     start, end = (alphabet.encode(marker) for marker in (about.start_marker, about.end_marker))
-    framed = np.full((len(texts), len(start) + width + len(end)), about.padding, np.int64)
-    lengths = np.array([len(start) + len(text) + len(end) for text in texts], np.int64)
-    for row, text in zip(framed, texts, strict=True):
-        letters = "".join("\0" if code == NULL else chr(code) for code in text)
-        ids = alphabet.encode(letters if about.direction == "forward" else letters[::-1])
+    written = ["".join("\0" if code == NULL else chr(code) for code in text) for text in texts]
+    letters = [text.lower() for text in written] if about.lowercase else written
+    lengths = np.array([*map(max, map(len, letters), extents)], np.int64) + len(start) + len(end)
+    width = max(1 + len(start) + len(end), int(lengths.max()))
+    framed = np.full((len(texts), width), about.padding, np.int64)
+    for row, text in zip(framed, letters, strict=True):
+        ids = alphabet.encode(text if about.direction == "forward" else text[::-1])
         row[: len(start) + len(text) + len(end)] = np.concatenate([start, ids, end])
     return {"characters": np.ascontiguousarray(framed.T), "lengths": lengths}

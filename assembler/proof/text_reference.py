@@ -15,6 +15,7 @@ from assembler.proof.builtin_sample import evenly
 from assembler.proof.noise import excused
 from assembler.proof.reference import Found
 from assembler.proof.reporting import divergence_lines, failure_hint
+from assembler.proof.sentence_words import chosen_labels, own_labels, sentence_differences
 from assembler.proof.task_results import Slots
 from assembler.runtime.context import InContext
 from assembler.runtime.fill.of_sentences import Text
@@ -22,7 +23,9 @@ from assembler.runtime.metadata import Metadata
 from assembler.runtime.session import Session
 from assembler.runtime.shapes import FixedShapes
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
-from assembler.runtime.text import NULL
+from assembler.runtime.text import NULL, separators
+from assembler.runtime.token import without_empty
+from assembler.weights.decisions import SentenceLabels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,8 +44,9 @@ _MOST_LINES = 5
 _SOME = 64
 _SPAN = ("span_sentence", "span_start", "span_end", "span_label", "span_score")
 #: The outputs that a model can have besides tags and scores.
-_SAID = ("labels", "lengths", *_SPAN)
+_SAID = ("labels", "sentence_labels", "lengths", *_SPAN)
 _OWN = ("prediction", "scores")
+_OF_SENTENCES = ("sentence_scores", "probabilities")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +101,7 @@ class TextReference:
         widths = [width(tokens) for tokens in self.tag.sentences]
         plan = planned(widths, self._read(), shapes.sentences)
         for places in (*plan.mixed, *plan.alike):
-            batch = [[token for token in self.tag.sentences[place] if token] for place in places]
+            batch = [without_empty(self.tag.sentences[place]) for place in places]
             tagged = [self.tag.tagged[place] for place in places]
             for feeds, rows in _written(shapes, batch):
                 words, spans, gap = self._differences(session, feeds, batch, tagged, rows, within)
@@ -123,12 +127,21 @@ class TextReference:
         rows: Sequence[int],
         within: float,
     ) -> tuple[list[str], list[tuple[str, bool]], float]:
-        names = {gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN)}
+        names = {
+            gives: name for gives, name in self.task.task.outputs.items() if gives in (*_SAID, *_OWN, *_OF_SENTENCES)
+        }
         outputs = dict(zip(names, session.run(tuple(names.values()), feeds), strict=True))
         outputs = _of_rows(outputs, len(batch) + 2 * rows[0])  # the values after them pad a fixed size
-        if PROFILES[self.tag.spec.profile].lossy:
-            # a lossy model may have other tags, within a budget that is checked elsewhere; its words must match its own
-            # tags
+        # a lossy model may have other tags, within a budget that is checked elsewhere; its words must match its own
+        lossy, head = PROFILES[self.tag.spec.profile].lossy, self.task.head
+        if isinstance(head, SentenceLabels):
+            labels = (
+                [own_labels(head, outputs, row) for row in rows]
+                if lossy
+                else [chosen_labels(head, each) for each in tagged]
+            )
+            return sentence_differences(outputs, batch, labels, (rows, within))
+        if lossy:
             tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
         spans = [spans_of(self.task, each) for each in tagged]
@@ -152,21 +165,36 @@ def spans_of(task: SourceTask, tagged: TaggedTokens) -> Sequence[Span]:
 def _written(shapes: FixedShapes, batch: Sequence[Sequence[str]]) -> Iterator[tuple[Mapping[str, Encoded], list[int]]]:
     """Yield the inputs of a batch, and for each of its sentences its row there.
 
-    A text is also written with spaces at its ends and two between tokens, with empty sentences around, which must have
-    empty results.
+    A text is also written with more separators than it needs, with empty sentences around, which must have empty
+    results.
     """
     whole = shapes.whole([InContext(tuple(tokens)) for tokens in batch])
     feeds = shapes.filled(whole)
     yield feeds, [*range(len(batch))]
-    texts = [entry.name for entry in shapes.interface.inputs if isinstance(entry, Text)]
+    texts = {entry.name: entry for entry in shapes.interface.inputs if isinstance(entry, Text)}
     if not texts or len(feeds) != len(texts) or shapes.sizes:
         return
-    loose = [[], *([f" {token} " for token in tokens] for tokens in batch), []]
-    codes = [[ord(letter) or NULL for letter in " ".join(tokens)] for tokens in loose]
+    spaced = any(entry.spaced for entry in texts.values())
+    codes = [[], *(_loosely(tokens, spaced=spaced) for tokens in batch), []]
     rows = np.zeros((len(codes), max(map(len, codes)) + 3), np.int32)
     for row, text in zip(rows, codes, strict=True):
         row[: len(text)] = text
     yield dict.fromkeys(texts, rows), [*range(1, len(batch) + 1)]
+
+
+def _loosely(tokens: Sequence[str], *, spaced: bool) -> list[int]:
+    """Return the code points of a text with spaces at its ends, and with more separators between its tokens.
+
+    Args:
+        tokens: The tokens.
+        spaced: Whether the spaces between tokens are read, so that only 0 can be added there.
+    """
+    between = [f"\0{each}\0" for each in separators(tokens)] if spaced else ["   "] * (len(tokens) - 1)
+    codes = [32]
+    for token, after in zip(tokens, [*between, " "], strict=True):
+        codes += [ord(letter) or NULL for letter in token]
+        codes += map(ord, after)
+    return codes
 
 
 def _of_rows(outputs: Mapping[str, Array], count: int) -> dict[str, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +14,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from assembler.interface.tasks import SentenceTask
+
+class Decision(Protocol):
+    """The labels of a task on sentences, and how they are chosen, as `interface.tasks.SentenceTask` has them."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The label of each class by its id."""
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """The labels that flair does not write on a sentence."""
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a sentence has any number of labels."""
+
+    @property
+    def thresholds(self) -> Sequence[float]:
+        """For each class what its probability must exceed, where there are any number of labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,7 @@ class ClassifiedSentence:
         return record
 
 
-def labels_of(task: SentenceTask, probabilities: Sequence[float]) -> tuple[Label, ...]:
+def labels_of(task: Decision, probabilities: Sequence[float]) -> tuple[Label, ...]:
     """Return the labels that flair makes from the probabilities of the classes (0.15.1, nn/model.py 865-905).
 
     Args:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from assembler.weights.decisions import SentenceLabels
+from assembler.weights.decisions import SentenceLabels, decisions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
     from assembler.weights.layers import Linear, Recurrent
+    from assembler.weights.protocol import Weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,3 +107,24 @@ class TextHeadWeights:
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `documents` and return `probabilities` and `emissions`."""
         return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceLabelWeights:
+    """What the parts after a head of sentences take from it: its labels, and what each must exceed."""
+
+    about: SentenceLabels
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `label_count`."""
+        return {"label_count": len(self.about.labels)}
+
+    def run(self, _inputs: Arrays) -> Arrays | None:
+        """Return nothing: the source decides within a whole run."""
+        return None
+
+
+def sentence_labels_of(weights: Weights) -> SentenceLabelWeights | None:
+    """Return the labels of a part that decides on labels of sentences, or `None` for another part."""
+    decisions = decisions_of(weights)
+    return SentenceLabelWeights(decisions) if isinstance(decisions, SentenceLabels) else None

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from assembler.core.errors import ModelError, ParityError, SourceError, SpecError
 from assembler.initialisation import write_spec
-from assembler.interface.language_model_inputs import Characters
 from assembler.parts import registry
 from assembler.runtime import Tagger, decode_spans
 from assembler.runtime.text import encode_text
@@ -26,7 +25,6 @@ from assembler.spec.reading import parse_spec
 from assembler.surgery.emission import emit_parts
 from assembler.surgery.joining import join
 from assembler.weights.heads import LabelWeights
-from assembler.weights.language_models import CharacterWeights
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:
@@ -214,47 +212,6 @@ def refusal(checkpoint: Path, folder: Path) -> str:
     with pytest.raises(SourceError, match="R005") as caught:
         write_spec(str(checkpoint), folder, text=True)
     return str(caught.value)
-
-
-def test_a_lower_casing_language_model_is_refused(shop: Workshop, tmp_path: Path) -> None:
-    stack = shop.embeddings(shop.language_model(), lowercase=True)
-    path = shop.save(shop.tagger(stack), tmp_path / "lower.pt")
-    assert "embedding 0 of the tagger reads lower-cased text" in refusal(path, tmp_path)
-    assert "'İ' becomes two characters" in refusal(path, tmp_path)
-
-
-def test_a_spec_cannot_give_text_to_a_lower_casing_language_model() -> None:
-    about = Characters(("a",), "forward", "\n", " ", with_whitespace=True, lowercase=True, padding=0)
-    text = (
-        DECODING.partition("inputs:")[0]
-        + """\
-inputs: {text: {type: int32, shape: [sentences, characters]}}
-graph:
-  tokens: {kind: text_tokens, inputs: {text: text}}
-  before: {kind: text_characters, weights: tagger.embeddings.0, inputs: {text: tokens.text, sizes: tokens.sizes}}
-outputs: {characters: before.characters}
-"""
-    )
-    with pytest.raises(SpecError, match=r"W020 before: the language model reads lower-cased text"):
-        wire(parse_spec(text, "lower.yaml"), {"before": CharacterWeights(about)})
-
-
-def test_a_language_model_on_untokenised_text_is_refused(shop: Workshop, tmp_path: Path) -> None:
-    stack = shop.embeddings(shop.language_model())
-    stack.embeddings[0].tokenized_lm = False
-    path = shop.save(shop.tagger(stack), tmp_path / "untokenised.pt")
-    assert "embedding 0 of the tagger reads untokenised text" in refusal(path, tmp_path)
-
-
-def test_a_table_of_words_is_refused(tmp_path: Path, shop: Workshop) -> None:
-    from flair.data import Dictionary
-    from flair.embeddings import StackedEmbeddings
-    from flair.embeddings.token import OneHotEmbeddings
-
-    words = Dictionary(add_unk=True)
-    words.add_item("der")
-    path = shop.save(shop.tagger(StackedEmbeddings([OneHotEmbeddings(words)])), tmp_path / "words.pt")
-    assert "embedding 0 of the tagger is OneHotEmbeddings: no standard operator looks up" in refusal(path, tmp_path)
 
 
 def test_a_language_model_alone_is_refused(tmp_path: Path, shop: Workshop) -> None:

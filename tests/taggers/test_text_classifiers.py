@@ -30,6 +30,7 @@ from assembler.runtime import Tagger
 from .conftest import HARD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from flair.embeddings import DocumentEmbeddings
@@ -73,15 +74,15 @@ def assembled(bench: Bench, model: TextClassifier) -> tuple[TextClassifier, Path
     return TextClassifier.load(bench.folder / "classifier.pt"), assemble(spec, bench.folder / "classifier.onnx").path
 
 
-def compare(source: TextClassifier, path: Path) -> set[int]:
+def compare(source: TextClassifier, path: Path, sentences: Sequence[list[str]] = SENTENCES) -> set[int]:
     """Assert that labels, their order and probabilities are flair's; return how many labels the sentences have."""
-    whole = [Sentence(list(words)) for words in SENTENCES]
+    whole = [Sentence(list(words)) for words in sentences]
     source.predict(whole, label_name="chosen")
     source.predict(whole, label_name="all", return_probabilities_for_all_classes=True)
     model = assembler.runtime.TextClassifier(path)
     names = [label for label in model.tasks[0].labels if label != "O"]
     for size in (1, 3, 32):
-        for sentence, result in zip(whole, model.classify(SENTENCES, batch_size=size), strict=True):
+        for sentence, result in zip(whole, model.classify(sentences, batch_size=size), strict=True):
             expected = sentence.get_labels("chosen")
             assert [label.value for label in result.labels] == [label.value for label in expected]
             for ours, theirs in zip(result.labels, expected, strict=True):
