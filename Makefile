@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 # Nothing that is started here sends ONNX Runtime's telemetry.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types tests clients client-tools engines fuzz kills mutants conformance docs format clean
+.PHONY: demo test lint types tests clients client-tools engines released fuzz kills mutants conformance docs format clean
 
 demo: $(READY)
 	@mkdir -p build
@@ -50,6 +50,11 @@ kills: $(READY)
 engines: $(READY)
 	test -d build/openvino || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/openvino 'openvino>=2025.4' openvino-telemetry
 	PYTHONPATH=build/openvino $(BIN)/python tools/run_engines.py $(TAGGERS)
+
+# flair's released pos-english-fast in every profile and interface, and the tags that each changes: the table of
+# docs/performance.md. It fetches 70 MB once and takes many minutes, so it is no part of `make test`, nor of what runs on each push.
+released: $(READY)
+	PYTHONPATH=tools $(BIN)/python tools/build_released.py
 
 # onnx's own backend tests, each as a part alone and twice, and proven: the table of docs/conformance.md.
 conformance: $(READY)

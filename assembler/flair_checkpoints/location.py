@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 #: The suffixes of checkpoints.
 SUFFIXES = frozenset({".pt", ".bin", ".pth", ".model"})
 
+#: The names that only flair's taggers with a prefix know (prefixed_tagger.py 324), and those of its linkers
+#: (entity_mention_linking.py 837-846).
+_PREFIXED = frozenset({"hunflair2", "bioner"})
+_LINKERS = r"(gene|disease|chemical|species)-linker(-no-ab3p)?"
+
 
 def is_name(source: Source) -> bool:
     """Return whether a location may be a name. flair's own names have no dot, and those of the hub have one slash.
@@ -51,15 +56,43 @@ def fetch(source: Source) -> Path:
     Raises:
         SourceError: The hub cannot be reached, or has no such model (R004).
     """
-    from flair.models import SequenceTagger
     from huggingface_hub.utils import logging as hub_logging
 
     hub_logging.set_verbosity(logging.CRITICAL)  # otherwise it prints each of its retries, which take half a minute
     name = f"{source.location}@{source.revision}" if source.revision else source.location
     try:
-        return Path(SequenceTagger._fetch_model(name))  # noqa: SLF001 - flair has no public way to get the file alone
+        return Path(_fetched(name))
     except (OSError, ValueError, RuntimeError) as err:
         reason = _root_reason(err)
         message = f"source '{source.name}': flair cannot fetch '{name}': {reason}"
         hint = "without a connection, fetch the checkpoint elsewhere and name its path instead of the hub's name"
         raise SourceError(Problem.at(source.mark, "R004", message, hint)) from err
+
+
+def _fetched(name: str) -> str:
+    """Fetch what flair's `Classifier.load` and the `load` of its linkers would fetch (nn/model.py 151-164).
+
+    Most classes know a few names, and return any other as it is. Three take any other name for one of the hub: taggers
+    with a prefix and linkers, whose own names are therefore listed here, and SequenceTagger, which is asked last.
+    flair has no public way to get the file alone.
+    """
+    from flair.models import (
+        EntityMentionLinker,
+        MultitaskModel,
+        PrefixedSequenceTagger,
+        RelationExtractor,
+        SequenceTagger,
+        TARSClassifier,
+        TARSTagger,
+        TextClassifier,
+    )
+
+    if name in _PREFIXED:
+        return PrefixedSequenceTagger._fetch_model(name)  # noqa: SLF001 - see above
+    if re.fullmatch(_LINKERS, name):
+        return EntityMentionLinker._fetch_model(name)  # noqa: SLF001
+    for cls in (RelationExtractor, TextClassifier, MultitaskModel, TARSTagger, TARSClassifier):
+        path: str = cls._fetch_model(name)
+        if path != name:
+            return path
+    return SequenceTagger._fetch_model(name)  # noqa: SLF001

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.flair_checkpoints.pickles import NotPlainError, OtherFormError, RefusalError, read_checkpoint
+from assembler.flair_checkpoints.pickles import (
+    NotPlainError,
+    OtherFormError,
+    RefusalError,
+    named_classes,
+    read_checkpoint,
+)
 
 if TYPE_CHECKING:
     from assembler.forms.source import Source
@@ -46,21 +52,29 @@ def load_checkpoint(source: Source, stream: BinaryIO, name: str, *, trust: bool)
         raise SourceError(Problem.at(source.mark, err.code, f"source '{source.name}': {err}", err.hint)) from err
     except RefusalError as err:
         if not trust:
-            raise _refused(source, name, err) from err
+            raise _refused(source, stream, name, err) from err
     return _load_trusted(source, stream, name)
 
 
-def _refused(source: Source, name: str, err: RefusalError) -> SourceError:
+def _refused(source: Source, stream: BinaryIO, name: str, err: RefusalError) -> SourceError:
+    """Return why a file is not read. Nobody is advised to run a pickle whose model would be refused anyway."""
+    from assembler.flair_checkpoints.models.model_registry import refused_by_name
+
     if not isinstance(err, NotPlainError):
         return damaged(source, f"{name} is not a checkpoint that can be read: {err}")
+    reason = refused_by_name(named_classes(stream))
+    if reason is not None:
+        return refuse(source, *reason)
     message = f"source '{source.name}': the checkpoint names {err.name}, which is not on the list of plain data"
-    hint = "older flair checkpoints are object pickles, which can run any code while they are read; "
-    hint += "if you know where the file comes from, pass --trust"
+    hint = "checkpoints of objects, as older flair and a plain torch.save write them, can run any code while they are "
+    hint += "read: `assemble convert` makes plain data of one, or pass --trust if you know where it comes from"
     return SourceError(Problem.at(source.mark, "R003", message, hint))
 
 
 def _load_trusted(source: Source, stream: BinaryIO, name: str) -> object:
     import torch
+
+    from assembler.flair_checkpoints import legacy_tables
 
     stream.seek(0)
     try:
@@ -71,10 +85,19 @@ def _load_trusted(source: Source, stream: BinaryIO, name: str) -> object:
         raise refuse(source, "the checkpoint is a TorchScript archive, not a flair model")
     stream.seek(0)
     try:
-        return torch.load(stream, map_location="cpu", weights_only=False)
+        return torch.load(stream, map_location="cpu", weights_only=False, pickle_module=legacy_tables)
+    except ModuleNotFoundError as err:
+        raise _lacking(source, err) from err
     except (ImportError, *_DAMAGED) as err:
         reason = str(err).splitlines()[0] if str(err) else type(err).__name__
         raise damaged(source, f"{name} is not a checkpoint that can be read: {reason}") from err
+
+
+def _lacking(source: Source, err: ModuleNotFoundError) -> SourceError:
+    """Return the error for objects of a package that is not installed (R008)."""
+    package = (err.name or "").partition(".")[0]
+    message = f"source '{source.name}': the checkpoint holds objects of '{err.name}', of the package '{package}'"
+    return SourceError(Problem.at(source.mark, "R008", f"{message}, which is not installed", f"pip install {package}"))
 
 
 #: The errors of torch and pickle for a file that is not a checkpoint, or only a part of one.

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _READERS: tuple[Reader, ...] = (DocumentPoolReader(), DocumentRnnReader(), DocumentLmReader())
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
-_HINT = f"embeddings of documents that can be assembled: {', '.join(_STORED)}"
+#: The classes of embeddings of documents that can be assembled.
+SUPPORTED = tuple(_STORED)
+HINT = f"embeddings of documents that can be assembled: {', '.join(SUPPORTED)}"
 
 
 def check_stored(source: Source, stored: object) -> None:
@@ -34,7 +36,7 @@ def check_stored(source: Source, stored: object) -> None:
         raise damaged(source, f"the embeddings of the classifier are a {type(stored).__name__}")
     cls = stored_class(stored)
     if cls not in _STORED or stored["__cls__"] != cls:
-        raise refuse(source, f"the classifier uses {cls or 'embeddings without a class'}", _HINT)
+        raise refuse(source, f"the classifier uses {cls or 'embeddings without a class'}", HINT)
     _STORED[cls].check_stored(source, stored)
 
 
@@ -58,7 +60,7 @@ def plain(source: Source, stored: object) -> dict[str, object]:
 def check(source: Source, document: DocumentEmbeddings) -> None:
     """Refuse loaded embeddings of a class that cannot be assembled (R005)."""
     if type(document).__name__ not in _STORED:
-        raise refuse(source, f"the classifier uses {type(document).__name__}", _HINT)
+        raise refuse(source, f"the classifier uses {type(document).__name__}", HINT)
 
 
 def reader_of(document: DocumentEmbeddings) -> Reader:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _STACK = "StackedEmbeddings"
 _MOST = 64
-HINT = f"embeddings that can be assembled: {', '.join((_STACK, *SUPPORTED))}"
+#: The classes of embeddings that can be assembled, stacks of them included.
+KNOWN = (_STACK, *SUPPORTED)
+HINT = f"embeddings that can be assembled: {', '.join(KNOWN)}"
 
 
 def members(stack: object) -> list[TokenEmbeddings]:

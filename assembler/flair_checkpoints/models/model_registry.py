@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import flair.embeddings
+import flair.models
+import flair.nn
+from flair.embeddings import DocumentEmbeddings, TokenEmbeddings
 from flair.models import MultitaskModel
 from flair.nn import Model
 
 from assembler.core.name_rules import NAME
+from assembler.flair_checkpoints.document_embeddings import document_registry
+from assembler.flair_checkpoints.embeddings import embedding_stack
+from assembler.flair_checkpoints.embeddings.registry import with_reason
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
 from assembler.flair_checkpoints.models.text_classifier import TextClassifierReader
 from assembler.flair_checkpoints.models.token_classifier import TokenClassifierReader
 from assembler.flair_checkpoints.trust import damaged, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import flair.nn
+    from collections.abc import Mapping, Sequence
 
     from assembler.flair_checkpoints.models.model_reader import ModelReader
     from assembler.forms.source import Source
@@ -53,6 +58,30 @@ def load_labeller(source: Source, state: object) -> Labeller:
         raise refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
     reader.check(source, state)
     return state.eval()  # type: ignore[no-any-return]
+
+
+def refused_by_name(names: Sequence[str]) -> tuple[str, str | None] | None:
+    """Return why a checkpoint that names some classes would be refused, and what can be assembled, or `None`.
+
+    Args:
+        names: The classes, dotted or as flair stores them under `__cls__`. They are compared with those of flair's own
+            modules, and nothing is made of them.
+    """
+    for name in names:
+        module, _, cls = name.rpartition(".")
+        if module and not module.startswith("flair."):
+            continue
+        if module == "flair.nn.decoder":
+            return "the classifier has a decoder of its own instead of a linear layer", None
+        found = vars(flair.models).get(cls, vars(flair.embeddings).get(cls))
+        kind = found if isinstance(found, type) else object
+        if issubclass(kind, flair.nn.Model) and cls not in {*_STORED, "MultitaskModel"}:
+            return f"the checkpoint is {cls}", _HINT
+        if issubclass(kind, DocumentEmbeddings) and cls not in document_registry.SUPPORTED:
+            return f"the classifier uses {cls}", document_registry.HINT
+        if issubclass(kind, TokenEmbeddings) and cls not in embedding_stack.KNOWN:
+            return f"the tagger uses {with_reason(cls)}", embedding_stack.HINT
+    return None
 
 
 def reader_of(model: Labeller) -> Reader:

@@ -4,6 +4,7 @@
 library for archives and nothing that a file names.
 """
 
+from assembler.flair_checkpoints.pickles.names import named_classes
 from assembler.flair_checkpoints.pickles.reading import read_checkpoint
 from assembler.flair_checkpoints.pickles.refusals import DamagedError, NotPlainError, OtherFormError, RefusalError
 from assembler.flair_checkpoints.pickles.values import StoredDictionary, StoredFile, Tensor
@@ -16,5 +17,6 @@ __all__ = [
     "StoredDictionary",
     "StoredFile",
     "Tensor",
+    "named_classes",
     "read_checkpoint",
 ]
