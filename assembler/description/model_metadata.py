@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assembler.description.part_metadata import PART_METADATA, describe_part_metadata
 from assembler.description.source_tasks import first_head, source_tasks
 from assembler.interface.ports import InputEntry, Output, Tags
-from assembler.weights.decisions import TokenLabels
+from assembler.weights.decisions import TokenLabels, prompt_of
 from assembler.weights.encoders import EncoderWeights
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
@@ -150,6 +150,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     """Return how a host fills the inputs and reads the outputs: the `interface` record."""
     head = first_head(wiring, sources)
     spans = head.spans if isinstance(head, TokenLabels) else False
+    prompt = prompt_of(head)
     return {
         "inputs": [
             InputEntry(name, fill.rule, next(iter(fill.subjects), ""), fill.parts).as_dict()
@@ -162,6 +163,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
             if isinstance(weights, CharLmWeights)
         },
         "tags": Tags(head.label_type if head else "", spans=spans).as_dict(),
+        **({"prompt": prompt.as_dict()} if prompt else {}),
     }
 
 

@@ -16,10 +16,17 @@ from __future__ import annotations
 
 from assembler.flair.load_hook import let_flair_load
 from assembler.flair.multitask_model import OnnxMultitaskModel
+from assembler.flair.prefixed_sequence_tagger import OnnxPrefixedSequenceTagger
 from assembler.flair.sequence_tagger import OnnxSequenceTagger
 from assembler.flair.text_classifier import OnnxTextClassifier
 from assembler.flair.token_classifier import OnnxTokenClassifier
 
-__all__ = ["OnnxMultitaskModel", "OnnxSequenceTagger", "OnnxTextClassifier", "OnnxTokenClassifier"]
+__all__ = [
+    "OnnxMultitaskModel",
+    "OnnxPrefixedSequenceTagger",
+    "OnnxSequenceTagger",
+    "OnnxTextClassifier",
+    "OnnxTokenClassifier",
+]
 
 let_flair_load()

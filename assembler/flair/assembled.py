@@ -11,7 +11,7 @@ from abc import abstractmethod
 from copy import deepcopy
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from flair.data import Dictionary
@@ -38,6 +38,8 @@ class Assembled(WithoutTorch):
     """An assembled model as one of flair's classes, to be named before that class among the bases."""
 
     label_dictionary: Dictionary
+    #: Whether it is for models that read sentences behind a prompt.
+    prompted: ClassVar[bool] = False
 
     def __init__(self, runner: TaskRunner, task: str | None = None) -> None:
         """Take a loaded model; `load` is the usual way.
@@ -117,6 +119,11 @@ class Assembled(WithoutTorch):
         names = [task.name for task in runner.tasks]
         if name is not None and name not in names:
             message = f"there is no task '{name}' in the model, which has {', '.join(names)}"
+            raise ValueError(message)
+        if bool(runner.interface.prompt) != cls.prompted:
+            reads = "behind a prompt" if runner.interface.prompt else "without a prompt"
+            message = f"{cls.__name__} cannot run a model that reads sentences {reads}; Classifier.load of flair finds "
+            message += "the class of each task"
             raise ValueError(message)
         tasks = [task for task in runner.tasks if name in (None, task.name)]
         fitting = [task for task in tasks if cls.writes(task)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flair.data import Dictionary
+from flair.models.prefixed_tagger import SentenceAugmentationStrategy
 
 from assembler.core.atomic_files import staged
 from assembler.onnx_file.allowance import Allowance
@@ -54,4 +55,6 @@ def changed(now: Mapping[str, object], loaded: Mapping[str, object]) -> list[str
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, SentenceAugmentationStrategy):
+        return type(value), vars(value)
     return value.get_items() if isinstance(value, Dictionary) else value

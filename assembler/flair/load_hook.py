@@ -73,10 +73,10 @@ def loaded(cls: type[Model[Any]], path: Path) -> Assembled:
     if cls is MultitaskModel or (inspect.isabstract(cls) and len(tasks) > 1):
         return OnnxMultitaskModel(runner)
     for task in tasks:
-        adapter = adapter_of(task)
+        adapter = adapter_of(task, runner.interface)
         if adapter is not None and issubclass(adapter, cls):
             return adapter(runner, task.name)
-    told = ", ".join(f"'{task.name}' ({_class_of(adapter_of(task))})" for task in tasks)
+    told = ", ".join(f"'{task.name}' ({_class_of(adapter_of(task, runner.interface))})" for task in tasks)
     message = f"'{path}' has no task for {cls.__name__}.load: it has {told}; Classifier.load takes any"
     raise ValueError(message)
 

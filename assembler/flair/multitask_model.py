@@ -39,9 +39,9 @@ class OnnxMultitaskModel(Assembled, MultitaskModel):
     settled = _SETTLED
 
     @classmethod
-    def writes(cls, task: Task) -> bool:
-        """Return whether there is an adapter for a task."""
-        return adapter_of(task) is not None
+    def writes(cls, task: Task) -> bool:  # noqa: ARG003
+        """Return yes: it leaves out the tasks that have no adapter."""
+        return True
 
     @classmethod
     def is_of(cls, task: Task) -> bool:  # noqa: ARG003
@@ -52,7 +52,7 @@ class OnnxMultitaskModel(Assembled, MultitaskModel):
         names = _names(self._runner)
         self.tasks: dict[str, Any] = {}
         for task in self._runner.tasks:
-            adapter = adapter_of(task)
+            adapter = adapter_of(task, self._runner.interface)
             if adapter is not None:
                 self.tasks[names[task.name]] = adapter(self._runner, task.name)
         self.loss_factors = dict.fromkeys(self.tasks, 1.0)

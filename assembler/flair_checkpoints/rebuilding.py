@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from flair.data import Dictionary
+from flair.models.prefixed_tagger import EntityTypeTaskPromptAugmentationStrategy
 
-from assembler.flair_checkpoints.pickles import DamagedError, StoredDictionary, StoredFile, Tensor
+from assembler.flair_checkpoints.pickles import DamagedError, StoredDictionary, StoredFile, StoredStrategy, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -115,6 +116,15 @@ class _Rebuilding:
         vars(dictionary).update(attributes)
         return dictionary
 
+    def strategy(self, value: StoredStrategy) -> EntityTypeTaskPromptAugmentationStrategy:
+        """Make flair's strategy with its attributes, which are checked where the model is."""
+        if value.attributes is None:
+            message = "an augmentation strategy of flair's has no words"
+            raise DamagedError(message)
+        strategy = EntityTypeTaskPromptAugmentationStrategy(["entity"])
+        vars(strategy).update({name: self.of(item) for name, item in value.attributes.items()})
+        return strategy
+
     def file(self, value: StoredFile) -> io.BytesIO:
         if value.content is None:
             message = "a file in memory has no content"
@@ -132,7 +142,7 @@ def _too_deep() -> DamagedError:
 
 def _items(value: object) -> Iterable[object]:
     """Return the values inside a value. The keys of tables are texts, bytes and numbers."""
-    if isinstance(value, StoredDictionary):
+    if isinstance(value, StoredDictionary | StoredStrategy):
         value = value.attributes
     if isinstance(value, dict):
         return value.values()
@@ -153,5 +163,6 @@ _MAKERS: dict[type, Callable[..., object]] = {
     tuple: _Rebuilding.row,
     StoredDictionary: _Rebuilding.dictionary,
     StoredFile: _Rebuilding.file,
+    StoredStrategy: _Rebuilding.strategy,
     Tensor: _Rebuilding.tensor,
 }

@@ -23,6 +23,7 @@ from assembler.flair_checkpoints.trust import load_checkpoint
 from assembler.forms.opened import Joined
 from assembler.sources.location import local_file
 from assembler.sources.opened_file import OpenedFile, open_source
+from assembler.weights.decisions import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,6 +89,10 @@ class FlairSource:
         """
         return reader_of(self._labeller())
 
+    def _prompt(self) -> tuple[str, ...]:
+        """Return the words that its model puts before each sentence."""
+        return prompt_of(self.decisions()).words
+
     def _labeller(self) -> Labeller:
         if self.tagger is None:
             raise TypeError(self.prefix)
@@ -100,7 +105,7 @@ class FlairSource:
 
     def can_read(self, sentence: Sequence[str]) -> bool:
         """Return whether flair itself can tag a sentence."""
-        return can_read(self.embeddings, sentence)
+        return can_read(self.embeddings, [*self._prompt(), *sentence])
 
     def reads_neighbours(self) -> bool:
         """Return whether the output for a sentence depends on the sentences around it."""
@@ -211,7 +216,7 @@ class FlairSource:
             raise TypeError(self.prefix)
         with quiet_flair(), flair_at_work(self.source, "embed with this checkpoint"):
             widths = [self.embeddings[place].embedding_length for place in self.order()]
-            return embed(self.embeddings, sentences), widths
+            return embed(self.embeddings, [[*self._prompt(), *sentence] for sentence in sentences]), widths
 
 
 def open_flair(source: Source, folder: Path, *, trust: bool) -> FlairSource:

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from assembler.core.errors import SourceError
+from assembler.core.problems import Problem
 from assembler.initialisation.documents import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import Given, head_lines, input_lines
 from assembler.initialisation.naming import in_quotes
+from assembler.weights.decisions import prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +46,7 @@ def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
     Embeddings with the same weights become one part, whichever checkpoint they are in.
     """
     models = [model for each in given for model in each.opened.models()]
+    _require_one_prompt(models)
     found = embeddings(models)
     description = in_quotes(description_of(models))
     lines = head_lines(given, name, description)
@@ -56,6 +60,22 @@ def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
     lines += stack.lines
     lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
     return "\n".join([*lines, *proof_lines(given)]) + "\n"
+
+
+def _require_one_prompt(models: Sequence[FlairSource]) -> None:
+    """Refuse models that read sentences behind different prompts, or one of them behind none.
+
+    Raises:
+        SourceError: They do (R005).
+    """
+    first = prompt_of(models[0].decisions())
+    for model in models[1:]:
+        own = prompt_of(model.decisions())
+        if own != first:
+            read = [f"behind '{' '.join(each.words)}'" if each else "without a prompt" for each in (first, own)]
+            message = f"'{models[0].prefix}' reads sentences {read[0]}, '{model.prefix}' reads them {read[1]}"
+            hint = "a model reads its sentences once: assemble them in two files"
+            raise SourceError(Problem.at(model.source.mark, "R005", message, hint))
 
 
 def description_of(models: Sequence[FlairSource]) -> str:

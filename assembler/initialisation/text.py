@@ -12,6 +12,7 @@ from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes
 from assembler.initialisation.tagger import Stack, bases_of, description_of, proof_lines, words_of
 from assembler.initialisation.text_embeddings import TOKENS, text_lines, text_parts, why_not
+from assembler.weights.decisions import prompt_of
 from assembler.weights.heads import TaggerHeadWeights
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def _read(opened: FlairSource) -> list[Weights | None]:
         raise _refused(opened, "a language model alone has no labels; the text interface is that of models with labels")
     found = []
     for model in opened.models():
+        if prompt := prompt_of(model.decisions()):
+            raise _refused(opened, f"the tagger reads sentences behind the prompt '{' '.join(prompt.words)}'")
         whose = "classifier" if model.of_sentences() else "tagger"
         for place, embedding in enumerate(model.embeddings):
             weights = model.weights(f"{model.prefix}.embeddings.{place}")

@@ -99,7 +99,8 @@ class ModelTask:
 
     def placed(self, sentences: Sequence[Sequence[str]]) -> list[InContext]:
         """Return sentences beside their neighbours, so far as the model reads these."""
-        return list(in_context(map(tuple, sentences), self._model.interface.context))
+        interface = self._model.interface
+        return list(in_context(map(tuple, sentences), interface.context, interface.prompt))
 
     def run(self, sentences: Sequence[InContext], batch_size: int) -> list[TaggedTokens]:
         """Run the model on sentences, and return the task's results."""

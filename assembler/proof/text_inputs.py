@@ -8,6 +8,7 @@ from assembler.description.model_metadata import describe_interface, describe_to
 from assembler.interface.fill_rules import RULES
 from assembler.runtime.context import in_context
 from assembler.runtime.interface import Interface
+from assembler.runtime.prompting import prompted
 from assembler.runtime.shapes import FixedShapes
 from assembler.weights.language_models import CharLmWeights
 from assembler.wiring.fills import fills
@@ -75,6 +76,7 @@ def expressible(wiring: Wiring, shapes: FixedShapes | None, sentences: Sequence[
         some = kept[start : start + _AT_ONCE]
         words = [tuple(token for token in tokens if token) for tokens in some]
         full = [tokens for tokens in words if tokens]
-        room = iter(shapes.have_room([*in_context(full, shapes.interface.context)]))
+        around = in_context(full, shapes.interface.context, shapes.interface.prompt)
+        room = iter(shapes.have_room([prompted(each, shapes.interface.prompt) for each in around]))
         found += [tokens for tokens, own in zip(some, words, strict=True) if not own or next(room)]
     return found

@@ -9,8 +9,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.interface.prompts import NO_PROMPT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from assembler.interface.prompts import Prompt
 
     Tokens = tuple[str, ...]
 
@@ -30,10 +34,15 @@ class InContext:
     right: tuple[str, ...] = ()
 
 
-def in_context(sentences: Iterable[Tokens], length: int) -> Iterator[InContext]:
+def in_context(sentences: Iterable[Tokens], length: int, prompt: Prompt = NO_PROMPT) -> Iterator[InContext]:
     """Yield each sentence with up to `length` tokens of its neighbours on each side (DA 960-985).
 
     Sentences without tokens are skipped. Only as many sentences are read ahead as fill the context of the next result.
+
+    Args:
+        sentences: The sentences.
+        length: The most tokens on each side.
+        prompt: What is put before each: neighbours are read with it, also those without tokens of their own.
     """
     if length == 0:
         yield from map(InContext, sentences)
@@ -44,13 +53,13 @@ def in_context(sentences: Iterable[Tokens], length: int) -> Iterator[InContext]:
     source = iter(sentences)
     while True:
         while waiting < length + (len(ahead[0]) if ahead else 1) and (following := next(source, None)) is not None:
-            ahead.append(following)
-            waiting += len(following)
+            ahead.append((*prompt.words, *following))
+            waiting += len(ahead[-1])
         if not ahead:
             return
         tokens = ahead.popleft()
         waiting -= len(tokens)
-        yield InContext(tokens, tuple(left), _first(ahead, length))
+        yield InContext(tokens[len(prompt.words) :], tuple(left), _first(ahead, length))
         left.extend(tokens)
 
 

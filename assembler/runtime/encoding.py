@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.runtime.context import InContext, in_context
 from assembler.runtime.fill.batch import Batch
+from assembler.runtime.prompting import prompted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,8 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
     A language model on untokenised text (`tokenized: false`) reads the spaces that follow the tokens (`Token.spaces`)
     instead of one each, without white space at the end of the sentence.
 
+    Where the model has a prompt, its words are the first tokens of each sentence here.
+
     Args:
         interface: The model's interface.
         sentences: At least one, each with at least one token and without empty tokens. If an encoder also reads the
@@ -55,11 +58,11 @@ def encode(interface: Interface, sentences: Sequence[Sequence[str] | InContext])
         ModelError: M014 for an input that cannot be filled from text, M018 if its library is not installed, M019 for a
             sentence too long for an encoder.
     """
-    given = _with_contexts(sentences, interface.context)
-    return interface.filled(Batch(given))
+    given = _with_contexts(sentences, interface)
+    return interface.filled(Batch([prompted(each, interface.prompt) for each in given]))
 
 
-def _with_contexts(sentences: Sequence[Sequence[str] | InContext], length: int) -> list[InContext]:
+def _with_contexts(sentences: Sequence[Sequence[str] | InContext], interface: Interface) -> list[InContext]:
     given = [each.tokens if isinstance(each, InContext) else tuple(each) for each in sentences]
-    found = in_context(given, length)
+    found = in_context(given, interface.context, interface.prompt)
     return [each if isinstance(each, InContext) else around for each, around in zip(sentences, found, strict=True)]

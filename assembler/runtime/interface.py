@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.interface.fields import Fields, each
 from assembler.interface.ports import Output, Tags
+from assembler.interface.prompts import NO_PROMPT, Prompt
 from assembler.interface.table_inputs import PIECES, WORD_RULES
 from assembler.runtime.fill.inputs import read_input
 from assembler.runtime.fill.rule import Described, Input
@@ -35,6 +36,7 @@ class Interface:
         vocabularies: Those of the embedding tables, in the order of the metadata.
         tokenizers: Those of the encoders, in the order of the metadata.
         tags: `None` for a model without tagger head.
+        prompt: What is put before each sentence.
     """
 
     inputs: tuple[Input, ...]
@@ -43,6 +45,7 @@ class Interface:
     vocabularies: tuple[Vocabulary | Pieces, ...]
     tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
+    prompt: Prompt = NO_PROMPT
 
     @classmethod
     def from_metadata(
@@ -86,7 +89,8 @@ class Interface:
         _distinct((entry.name for entry in inputs), fields, "inputs")
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
-        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields))
+        prompt = Prompt.from_metadata(fields.child("prompt")) if "prompt" in interface else NO_PROMPT
+        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields), prompt)
 
     @property
     def context(self) -> int:

@@ -98,7 +98,7 @@ class Runner:
             ValueError: If there is no such tokeniser, at once.
         """
         tokens = sentences if tokenizer is None else tokenize(sentences, tokenizer)
-        return in_context(read_sentences(tokens), self.interface.context)
+        return in_context(read_sentences(tokens), self.interface.context, self.interface.prompt)
 
     def run(
         self,

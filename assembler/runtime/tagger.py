@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.runtime.head import Head
 from assembler.runtime.heads_reader import HeadsReader
+from assembler.runtime.prompting import prompted, without_prompt
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
 from assembler.runtime.sentence import TaggedSentence
 from assembler.runtime.wanted import Wanted
@@ -127,8 +128,8 @@ class Tagger:
                 `probabilities` or `embeddings`.
         """
         wanted = Wanted(force_tokens, probabilities, embeddings)
-        found = list(self._runner.placed(sentences, tokenizer))
-        return self._runner.run(found, self._reader(wanted), batch_size=batch_size, progress=progress)
+        found = self._prompted(self._runner.placed(sentences, tokenizer))
+        return self._runner.run(list(found), self._reader(wanted), batch_size=batch_size, progress=progress)
 
     def tag_in_context(
         self,
@@ -143,6 +144,8 @@ class Tagger:
         """Tag sentences with neighbours from the caller, instead of those next to them in the list.
 
         Only models with `interface.context` above 0 read the neighbours: encoders that were trained with them (FLERT).
+        Where the model has a prompt (`interface.prompt`), it is put before each sentence. Neighbours are read as they
+        are given.
 
         Args:
             sentences: The sentences, without empty tokens.
@@ -160,7 +163,8 @@ class Tagger:
             ModelError: As for `tag`.
         """
         reader = self._reader(Wanted(force_tokens, probabilities, embeddings))
-        return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
+        found = list(self._prompted(sentences))
+        return self._runner.run(found, reader, batch_size=batch_size, progress=progress)
 
     def stream(
         self,
@@ -198,16 +202,21 @@ class Tagger:
             ModelError: As for `tag`.
         """
         reader = self._reader(Wanted(force_tokens, probabilities, embeddings))
-        found = self._runner.placed(sentences, tokenizer)
+        found = self._prompted(self._runner.placed(sentences, tokenizer))
         return self._runner.stream(found, reader, batch_size=batch_size, window=window, progress=progress)
 
     def _reader(self, wanted: Wanted) -> HeadsReader[TaskTags, TaggedSentence]:
         return HeadsReader(self._heads, wanted, self._joined)
 
-    def _joined(self, tokens: tuple[str, ...], tags: Sequence[TaskTags]) -> TaggedSentence:
+    def _prompted(self, sentences: Iterable[InContext]) -> Iterator[InContext]:
+        return (prompted(sentence, self.interface.prompt) for sentence in sentences)
+
+    def _joined(self, tokens: tuple[str, ...], found: Sequence[TaskTags]) -> TaggedSentence:
+        prompt = self.interface.prompt
+        tags = [without_prompt(each, prompt) for each in found]
         first, names = tags[0], [head.task.name for head in self._heads]
         return TaggedSentence(
-            tokens,
+            tokens[len(prompt.words) :],
             first.labels,
             first.scores,
             first.spans,

@@ -95,7 +95,8 @@ class TaskRunner:
         """Return for each sentence what each of some tasks has found in it.
 
         Args:
-            sentences: The sentences with their neighbours, without empty tokens.
+            sentences: The sentences with their neighbours, without empty tokens. Where the model has a prompt
+                (`interface.prompt`), they begin with it, and results are of its words too.
             tasks: The names of the tasks.
             wanted: What is asked for beside labels and scores.
             batch_size: As for `Tagger.tag`.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from assembler.interface.prompts import NO_PROMPT, Prompt
+
 if TYPE_CHECKING:
     from assembler.weights.protocol import Weights
 
@@ -22,6 +24,7 @@ class TokenLabels:
         spans: Whether they encode spans.
         skipped: The labels that say that a token has none.
         reading: The rule by which spans are read from them.
+        prompt: What is put before each sentence.
     """
 
     labels: tuple[str, ...]
@@ -29,6 +32,7 @@ class TokenLabels:
     spans: bool = False
     skipped: tuple[str, ...] = ("O",)
     reading: Reading = "sequence_tagger"
+    prompt: Prompt = NO_PROMPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,8 @@ def decisions_of(weights: Weights) -> TokenLabels | SentenceLabels | None:
     """Return the decision of the part with these weights, or `None` if it decides nothing."""
     decisions = getattr(weights, "decisions", None)
     return decisions if isinstance(decisions, TokenLabels | SentenceLabels) else None
+
+
+def prompt_of(decisions: object) -> Prompt:
+    """Return what is put before each sentence for a decision."""
+    return decisions.prompt if isinstance(decisions, TokenLabels) else NO_PROMPT

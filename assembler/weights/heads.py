@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
+from assembler.interface.prompts import NO_PROMPT, Prompt
 from assembler.weights.decisions import TokenLabels, decisions_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class TaggerHeadWeights:
         has_crf: Whether a CRF decodes the emissions, instead of softmax and its maximum.
         reference: Runs the loaded model itself.
         reading: The flair class whose rules make labels and spans from the predicted classes.
+        prompt: What the model puts before each sentence.
     """
 
     sort: ClassVar[str] = "tagger_head"
@@ -54,11 +56,13 @@ class TaggerHeadWeights:
     has_crf: bool
     reference: Callable[[Arrays], Arrays]
     reading: Reading = "sequence_tagger"
+    prompt: Prompt = NO_PROMPT
 
     @property
     def decisions(self) -> TokenLabels:
         """The decision from its emissions, by itself or by a CRF."""
-        return TokenLabels(self.labels, self.label_type, self.spans, _SKIPPED[self.reading], self.reading)
+        skipped = _SKIPPED[self.reading]
+        return TokenLabels(self.labels, self.label_type, self.spans, skipped, self.reading, self.prompt)
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`, `label_count`, and `has_crf` as 0 or 1."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
+from assembler.weights.decisions import decisions_of, prompt_of
 from assembler.weights.encoders import EncoderWeights
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
@@ -34,7 +35,7 @@ def shared_input_problems(wiring: Wiring) -> list[Problem]:
         problems += _models_apart(wiring, name, fill)
         problems += _vocabularies_apart(wiring, name, fill)
         problems += _tokenizers_apart(wiring, name, fill)
-    return [*problems, *_documents_apart(wiring)]
+    return [*problems, *_documents_apart(wiring), *_prompts_apart(wiring)]
 
 
 def _models_apart(wiring: Wiring, name: str, fill: Fill) -> Iterator[Problem]:
@@ -95,3 +96,17 @@ def _documents_apart(wiring: Wiring) -> Iterator[Problem]:
         first, second = (next(name for name, ends in reading.items() if ends is wanted) for wanted in (True, False))
         message = f"'{first}' reads no further than its document, '{second}' does (respect_document_boundaries)"
         yield Problem.at(wiring.spec.graph[second].mark, "W013", message, "assemble them in two files")
+
+
+def _prompts_apart(wiring: Wiring) -> Iterator[Problem]:
+    """Report heads of which one reads sentences behind another prompt than the first: all read the same sentences."""
+    found = [
+        (name, each) for name, view in wiring.views.items() if view.weights and (each := decisions_of(view.weights))
+    ]
+    for name, decisions in found[1:]:
+        first, own = prompt_of(found[0][1]), prompt_of(decisions)
+        if own != first:
+            read = [f"behind '{' '.join(each.words)}'" if each else "without a prompt" for each in (first, own)]
+            message = f"'{found[0][0]}' reads sentences {read[0]}, '{name}' reads them {read[1]}"
+            yield Problem.at(wiring.spec.graph[name].mark, "W013", message, "assemble them in two files")
+            return

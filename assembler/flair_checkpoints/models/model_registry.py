@@ -16,6 +16,7 @@ from assembler.core.name_rules import NAME
 from assembler.flair_checkpoints.document_embeddings import document_registry
 from assembler.flair_checkpoints.embeddings import embedding_stack
 from assembler.flair_checkpoints.embeddings.registry import with_reason
+from assembler.flair_checkpoints.models.prefixed_sequence_tagger import PrefixedSequenceTaggerReader
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
 from assembler.flair_checkpoints.models.text_classifier import TextClassifierReader
 from assembler.flair_checkpoints.models.token_classifier import TokenClassifierReader
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     #: A model with labels of its own.
     Labeller: TypeAlias = flair.nn.Model[Any]
 
-_READERS: tuple[Reader, ...] = (SequenceTaggerReader(), TokenClassifierReader(), TextClassifierReader())
+#: A class before those that it is derived from.
+_READERS: tuple[Reader, ...] = (
+    PrefixedSequenceTaggerReader(),
+    SequenceTaggerReader(),
+    TokenClassifierReader(),
+    TextClassifierReader(),
+)
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 _MOST_TASKS, _LONGEST_NAME = 64, 60
 _HINT = f"{', '.join(reader.names[0] for reader in _READERS)}, MultitaskModel and LanguageModel can be assembled"

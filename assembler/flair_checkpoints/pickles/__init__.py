@@ -7,7 +7,7 @@ library for archives and nothing that a file names.
 from assembler.flair_checkpoints.pickles.names import named_classes
 from assembler.flair_checkpoints.pickles.reading import read_checkpoint
 from assembler.flair_checkpoints.pickles.refusals import DamagedError, NotPlainError, OtherFormError, RefusalError
-from assembler.flair_checkpoints.pickles.values import StoredDictionary, StoredFile, Tensor
+from assembler.flair_checkpoints.pickles.values import StoredDictionary, StoredFile, StoredStrategy, Tensor
 
 __all__ = [
     "DamagedError",
@@ -16,6 +16,7 @@ __all__ = [
     "RefusalError",
     "StoredDictionary",
     "StoredFile",
+    "StoredStrategy",
     "Tensor",
     "named_classes",
     "read_checkpoint",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from assembler.flair_checkpoints.pickles.rebuilds import CALLS, CLASSES, KNOWN, RENAMED, Name, storage_of
 from assembler.flair_checkpoints.pickles.refusals import DamagedError, NotPlainError
-from assembler.flair_checkpoints.pickles.values import Storage, StoredDictionary, StoredFile, Tensor
+from assembler.flair_checkpoints.pickles.values import Storage, StoredDictionary, StoredFile, StoredStrategy, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ _LARGEST_NUMBER = 1 << 31
 _OLDEST, _NEWEST = 2, 5
 _STOP = ord(".")
 
-_CONTAINERS = frozenset({list, dict, set, StoredDictionary, StoredFile})
+_CONTAINERS = frozenset({list, dict, set, StoredDictionary, StoredFile, StoredStrategy})
 
 
 class Machine:
@@ -343,7 +343,7 @@ def _build(machine: Machine) -> None:
     """Give a new object its state. The state of a table is torch's notes on the modules; it is checked and dropped."""
     state = machine.pop()
     target = machine.filled()
-    if isinstance(target, StoredDictionary | StoredFile):
+    if isinstance(target, StoredDictionary | StoredFile | StoredStrategy):
         target.take(state)
     elif type(target) is not dict or type(state) is not dict or list(state) != ["_metadata"]:
         message = "its pickle changes what is no new object of its form"

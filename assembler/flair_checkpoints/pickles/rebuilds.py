@@ -10,7 +10,14 @@ from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.flair_checkpoints.pickles.refusals import DamagedError
-from assembler.flair_checkpoints.pickles.values import ELEMENTS, Storage, StoredDictionary, StoredFile, Tensor
+from assembler.flair_checkpoints.pickles.values import (
+    ELEMENTS,
+    Storage,
+    StoredDictionary,
+    StoredFile,
+    StoredStrategy,
+    Tensor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +41,7 @@ _A_PARAMETER = "_rebuild_parameter"
 _A_STORAGE = "a storage"
 _A_KEY = "the name of a storage"
 _A_COUNT = "the size of a storage"
+_A_STRATEGY = "EntityTypeTaskPromptAugmentationStrategy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,11 @@ def _dictionary(arguments: Arguments) -> object:
     return StoredDictionary()
 
 
+def _strategy(arguments: Arguments) -> object:
+    _expect(arguments == (), _A_STRATEGY)
+    return StoredStrategy()
+
+
 def _file(arguments: Arguments) -> object:
     _expect(arguments == (), "BytesIO")
     return StoredFile()
@@ -185,6 +198,7 @@ CALLS: Mapping[Name, Callable[[Arguments], object]] = {
 CLASSES: Mapping[Name, Callable[[Arguments], object]] = {
     Name("_io", "BytesIO"): _file,
     Name("flair.data", "Dictionary"): _dictionary,
+    Name("flair.models.prefixed_tagger", _A_STRATEGY): _strategy,
     Name("torch.torch_version", _A_VERSION): _version,
 }
 #: The classes of storages, which the persistent id of a tensor's storage names.

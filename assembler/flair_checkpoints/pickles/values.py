@@ -1,4 +1,4 @@
-"""The values in a checkpoint: Python's own plain values, and three classes of ours.
+"""The values in a checkpoint: Python's own plain values, and four classes of ours.
 
 Text, bytes, numbers, `None`, lists, tuples, sets and tables are of exactly Python's types: a class derived from one of
 them could show a check one value and flair another. Tables also represent `OrderedDict` and `defaultdict`.
@@ -147,6 +147,33 @@ class StoredDictionary:
         """
         if self.attributes is not None or type(state) is not dict or not state.keys() <= self.KNOWN:
             message = "a dictionary of flair's has other attributes than flair writes"
+            raise DamagedError(message)
+        self.attributes = state
+
+
+class StoredStrategy:
+    """flair's `EntityTypeTaskPromptAugmentationStrategy`, as its attributes.
+
+    Attributes:
+        attributes: The attributes by name; `None` until the pickle has set them.
+    """
+
+    __slots__ = ("attributes",)
+    #: All that flair writes (prefixed_tagger.py 113-118).
+    KNOWN = frozenset({"entity_types", "task_prompt"})
+
+    def __init__(self) -> None:
+        """Make one without attributes."""
+        self.attributes: dict[str, object] | None = None
+
+    def take(self, state: object) -> None:
+        """Take the attributes.
+
+        Raises:
+            DamagedError: They are not flair's, or are set twice.
+        """
+        if self.attributes is not None or type(state) is not dict or state.keys() != self.KNOWN:
+            message = "an augmentation strategy of flair's has other attributes than flair writes"
             raise DamagedError(message)
         self.attributes = state
 
