@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from assembler.cli.printing import bytes_text, format_option, one_line, print_json
+from assembler.runtime.operator_libraries import packages_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from assembler.workflows.foreign_file import ForeignFile
     from assembler.workflows.inspection import Inspection
 
@@ -72,9 +75,16 @@ def _print(found: Inspection) -> None:
         _echo(f"  {' '.join(found.labels)}")
     _section("sources", found.sources)
     _echo("", "proof", f"  {found.proof}")
-    _section("operators beyond ONNX's own", [(name, ", ".join(own)) for name, own in found.operators.items()])
+    _section("operators beyond ONNX's own", [*_foreign(found.operators)])
     _section("engines", found.engines)
     _section("versions", list(found.versions.items()))
+
+
+def _foreign(operators: Mapping[str, list[str]]) -> Iterator[tuple[str, ...]]:
+    """Yield each operator domain with its operators, and the package that has them."""
+    packages = packages_of(operators)
+    for domain, own in operators.items():
+        yield (domain, ", ".join(own), *([f"of the package {packages[domain]}"] if domain in packages else []))
 
 
 def _print_foreign(found: ForeignFile) -> None:
@@ -89,7 +99,7 @@ def _print_foreign(found: ForeignFile) -> None:
     _echo("", f"operators ({sum(found.operators.values())})", f"  {', '.join(counts)}")
     if found.functions:
         _echo(f"  and {found.functions} local functions")
-    _section("operators beyond ONNX's own", [(name, ", ".join(own)) for name, own in found.beyond.items()])
+    _section("operators beyond ONNX's own", [*_foreign(found.beyond)])
     _section("metadata", [(key, value[:_SHOWN]) for key, value in found.metadata.items()])
     _section("engines", found.engines)
     _echo("", "in a stack", *(f"  {line}" for line in found.parts))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from assembler.description.part_metadata import PART_METADATA, describe_part_metadata
 from assembler.description.source_tasks import first_head, source_tasks
 from assembler.interface.ports import InputEntry, Output, Tags
+from assembler.runtime.operator_libraries import packages_of
 from assembler.weights.decisions import TokenLabels, prompt_of
 from assembler.weights.encoders import EncoderWeights
 from assembler.weights.language_models import CharLmWeights
@@ -18,7 +19,7 @@ from assembler.weights.tables import PieceWeights, TableWeights
 from assembler.wiring.fills import fills
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from assembler.core.values import Value
     from assembler.interface.language_model_inputs import Characters
@@ -71,13 +72,16 @@ class Description:
         return {f"{PREFIX}{name}": as_json(record) for name, record in self.records.items()}
 
 
-def describe(wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int]) -> Description:
+def describe(
+    wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int], domains: Iterable[str] = ()
+) -> Description:
     """Return the description of a joined model.
 
     Args:
         wiring: The wiring with the sources' sizes.
         sources: The open sources.
         parameters: The number of weights of each node.
+        domains: The domains of its operators.
     """
     head = first_head(wiring, sources)
     models = {name: weights for name, weights in sources.weights.items() if isinstance(weights, CharLmWeights)}
@@ -97,6 +101,8 @@ def describe(wiring: Wiring, sources: OpenSources, parameters: Mapping[str, int]
     }
     if own := describe_part_metadata(sources.weights):
         records[PART_METADATA] = own
+    if packages := packages_of(domains):
+        records["operator_packages"] = dict(packages)
     return Description(records, {name: each.characters for name, each in models.items() if name in fed})
 
 

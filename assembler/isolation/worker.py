@@ -17,6 +17,7 @@ from assembler.isolation.frames import Frame
 from assembler.isolation.model_runs import run_session
 from assembler.isolation.self_limits import die_with, limit_memory
 from assembler.runtime.engine import ort
+from assembler.runtime.operator_libraries import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ def _load(request: Frame, sessions: dict[int, ort.InferenceSession]) -> Frame:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     path = request.words.get("path")
     model = str(path) if path is not None else request.arrays["model"].tobytes()
+    register(options, model)
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     sessions[int(request.words["session"])] = session
     ports = {

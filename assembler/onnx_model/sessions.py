@@ -12,6 +12,7 @@ from assembler.isolation.model_runs import all_shown, run_session
 from assembler.isolation.scope import current, isolated
 from assembler.isolation.session import IsolatedSession
 from assembler.runtime.engine import ort
+from assembler.runtime.operator_libraries import register, require_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +50,10 @@ def open_session(model: Path | bytes, what: str) -> OpenSession:
         what: What it is, for the problem.
 
     Raises:
-        ModelError: ONNX Runtime does not load it (M006), or its process died, hung or ran out of memory (M025 to M027).
+        ModelError: A library for its operators is not installed (M018), ONNX Runtime does not load it (M006), or its
+            process died, hung or ran out of memory (M025 to M027).
     """
+    require_libraries(model, what)
     worker = current()
     if worker is not None:
         return IsolatedSession(worker, model, what)
@@ -59,6 +62,7 @@ def open_session(model: Path | bytes, what: str) -> OpenSession:
     if _KEPT.get() is not None:
         options.add_session_config_entry("session.force_spinning_stop", "1")  # or one session's threads slow the next
     try:
+        register(options, model)
         return ort.InferenceSession(
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
         )

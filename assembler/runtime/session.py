@@ -15,6 +15,7 @@ from assembler.core.problems import Problem
 from assembler.runtime.binding import can_bind, run_bound
 from assembler.runtime.bounds import require_bounded_model
 from assembler.runtime.loaded_model import LOADER
+from assembler.runtime.operator_libraries import register, require_libraries
 from assembler.runtime.wholeness import watched
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Session:
 
         Raises:
             ModelError: M010 if the file cannot be read, M011 if ONNX Runtime cannot load it, or starts none of the
-                providers, M021 if the file is damaged, M022 if it carries no digest, M028 if loading would never end.
+                providers, M018 if a library for its operators is not installed, M021 if the file is damaged, M022 if it
+                carries no digest, M028 if loading would never end.
             ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         file = os.fspath(path)
@@ -90,6 +92,8 @@ class Session:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if threads is not None:
             options.intra_op_num_threads = _at_least_one(threads)
+        require_libraries(file, "this model")
+        register(options, file)
         with watched(file) if verify else nullcontext():
             try:
                 # Without the fallback, which prints, and continues with another provider than the requested one.

@@ -127,12 +127,14 @@ def join_parts(given: Emitted) -> Joined:
 
     given.order.say("joining and lowering the parts")
     parameters = {node: fragment.weight_count() for node, fragment in given.fragments.items()}
+    model = join(given.wiring, given.fragments)
+    domains = [entry.domain for entry in model.proto.opset_import]
     return Joined(
         given.order,
         given.target,
         given.wiring.spec,
-        join(given.wiring, given.fragments),
-        describe(given.wiring, given.sources, parameters),
+        model,
+        describe(given.wiring, given.sources, parameters, domains),
         given.references,
         given.sources.digests(),
     )
