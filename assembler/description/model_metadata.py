@@ -13,7 +13,7 @@ from assembler.description.source_tasks import first_head, source_tasks
 from assembler.interface.ports import InputEntry, Output, Tags
 from assembler.runtime.operator_libraries import packages_of
 from assembler.weights.decisions import TokenLabels, prompt_of
-from assembler.weights.encoders import EncoderWeights
+from assembler.weights.encoders import Encoder
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
 from assembler.wiring.fills import fills
@@ -148,7 +148,7 @@ def describe_tokenizers(sources: OpenSources) -> dict[str, Value]:
     return {
         name: weights.subtokens.as_dict()
         for name, weights in sources.weights.items()
-        if isinstance(weights, EncoderWeights)
+        if isinstance(weights, Encoder)
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assembler.weights.encoders import EncoderWeights
+from assembler.weights.encoders import Encoder, ExportedEncoder
 from assembler.weights.fingerprint import fingerprint
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
@@ -98,7 +98,7 @@ def _weights(place: int) -> str:
 def _named(found: list[tuple[int, Weights]]) -> list[Embedding]:
     models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
     tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
-    encoders = [(place, each) for place, each in found if isinstance(each, EncoderWeights)]
+    encoders = [(place, each) for place, each in found if isinstance(each, Encoder)]
     directions = [each.characters.direction for _, each in models]
     numbered = len(set(directions)) < len(directions)
     texts = {(each.characters.start_marker, each.characters.lowercase, each.characters.tokenized) for _, each in models}
@@ -142,7 +142,7 @@ def _pieces(place: int, weights: PieceWeights, number: str) -> Embedding:
     return Embedding(place, {pieces: "[total_tokens, 2]"}, lines, f"{node}.rows")
 
 
-def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
+def _encoder(place: int, weights: Encoder, number: str) -> Embedding:
     """Name an encoder and the pooling of its subtokens. Each has its own inputs, because tokenisers differ."""
     node, words, pieces = f"encoder{number}", f"encoder{number}_words", f"[pieces{number}, subtokens{number}]"
     inputs = {f"subtokens{number}": pieces, f"subtokenMask{number}": pieces}
@@ -155,7 +155,7 @@ def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
             inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
             fed[end] = f"{end}Subtokens{number}"
     lines = [
-        f"  {node}:   # {_layers(weights)}, {weights.width} features, {len(weights.words)} subtokens",
+        f"  {node}:   # {_layers(weights)}, {weights.width} features, {weights.vocabulary} subtokens",
         "    kind: transformer",
         f"    weights: tagger.embeddings.{place}",
         f"    inputs: {{subtokens: subtokens{number}, mask: subtokenMask{number}}}",
@@ -167,13 +167,14 @@ def _encoder(place: int, weights: EncoderWeights, number: str) -> Embedding:
     return Embedding(place, inputs, lines, f"{words}.rows")
 
 
-def _layers(weights: EncoderWeights) -> str:
+def _layers(weights: Encoder) -> str:
     """Return how many layers there are and which are output; those after the last of these are left out."""
-    count, chosen = len(weights.layers), weights.chosen
+    count, chosen = weights.depth, weights.chosen
     given = f"the layers {', '.join(map(str, chosen))} given{' as their mean' if weights.mean else ''}"
     if len(chosen) == 1:
         given = "the last one given" if chosen[0] == count > 0 else f"the layer {chosen[0]} given"
-    return f"{count} layer{'s' if count != 1 else ''}, {given}"
+    make = f"{weights.architecture}, exported by torch, " if isinstance(weights, ExportedEncoder) else ""
+    return f"{make}{count} layer{'s' if count != 1 else ''}, {given}"
 
 
 def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:

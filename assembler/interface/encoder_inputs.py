@@ -24,7 +24,7 @@ class Subtokens:
         context: How many tokens of the neighbouring sentences are added on each side (FLERT).
         separator: The token between the sentence and its context, or `None`.
         documents: Whether the context ends where a document does.
-        positions: The number of positions that the encoder has.
+        positions: The number of positions that the encoder has; 0 for no limit, as where only distances count.
     """
 
     tokenizer: str

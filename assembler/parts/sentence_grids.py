@@ -50,3 +50,37 @@ def emit_last(emit: Emitter, grid: str, lengths: str) -> str:
 def emit_first(emit: Emitter, grid: str) -> str:
     """Emit the first token of each sentence: [sentences, features]."""
     return emit.op("Gather", [grid, emit.number("zero", 0, "int64")], "first_token", axis=1)
+
+
+def emit_pooled(emit: Emitter, grid: str, lengths: str, pooling: str) -> str:
+    """Emit one row for each sentence from its own tokens: [sentences, features].
+
+    Args:
+        emit: The emitter of the part.
+        grid: [sentences, tokens, features].
+        lengths: int64 [sentences].
+        pooling: `first`, `last`, `mean`, `max` or `min`.
+    """
+    if pooling == "first":
+        return emit_first(emit, grid)
+    if pooling == "last":
+        return emit_last(emit, grid, lengths)
+    if pooling == "mean":
+        total = emit.op("ReduceSum", [_masked(emit, grid, lengths, 0.0), emit.integers("axis", [1])], "sum", keepdims=0)
+        count = emit.op("Unsqueeze", [emit.op("Cast", [lengths], "count", to=1), emit.integers("by", [1])], "counts")
+        return emit.op("Div", [total, count], "mean")
+    if pooling == "max":
+        return emit.reduce_max(_masked(emit, grid, lengths, float("-inf")), 1, "max")
+    turned = emit.op("Neg", [_masked(emit, grid, lengths, float("inf"))], "turned")
+    return emit.op("Neg", [emit.reduce_max(turned, 1, "max")], "min")
+
+
+def _masked(emit: Emitter, grid: str, lengths: str, other: float) -> str:
+    """Emit the grid with another value after each sentence's end."""
+    shape = emit.op("Shape", [grid], "grid_shape")
+    tokens = emit.op("Gather", [shape, emit.number("token_dim", 1, "int64")], "tokens", axis=0)
+    steps = emit.op("Range", [emit.number("from", 0, "int64"), tokens, emit.number("step", 1, "int64")], "positions")
+    counts = emit.op("Unsqueeze", [lengths, emit.integers("count_axis", [1])], "counts_of_tokens")
+    inside = emit.op("Less", [steps, counts], "inside")
+    mask = emit.op("Unsqueeze", [inside, emit.integers("feature_axis", [2])], "mask")
+    return emit.op("Where", [mask, grid, emit.number("other", other, "float32")], "masked")

@@ -29,18 +29,23 @@ def ports(part: PartView) -> Ports:
 def build(part: PartView, emit: Emitter) -> None:
     """Emit embeddings, layers, and the choice of layers. Dropout is off, and the pooler is not needed."""
     from assembler.parts.encoder import emit_encoder
-    from assembler.weights.encoders import EncoderWeights
+    from assembler.weights.encoders import EncoderWeights, ExportedEncoder
 
     weights = part.weights
-    if not isinstance(weights, EncoderWeights):
+    if isinstance(weights, ExportedEncoder):
+        graph = weights.graph(emit.opset)
+        held = {each.name: weights.parameters[each.name] for each in graph.initializer if each.external_data}
+        emit.graft(graph, held, {"states": "states"}, {"": emit.opset})
+    elif isinstance(weights, EncoderWeights):
+        emit.output("states", emit_encoder(emit, weights, emit.input("subtokens"), emit.input("mask")))
+    else:
         raise TypeError(weights)
-    emit.output("states", emit_encoder(emit, weights, emit.input("subtokens"), emit.input("mask")))
 
 
 KIND = Kind(
     name="transformer",
-    summary="A transformer encoder of the BERT family (flair's TransformerWordEmbeddings), with the choice of layers "
-    "that the embeddings make. An overlong sentence is several pieces. The tokeniser by which a host makes subtokens "
+    summary="A transformer encoder (of flair's TransformerWordEmbeddings, for example), with the choice of layers that "
+    "the embeddings make. An overlong sentence is several pieces. The tokeniser by which a host makes subtokens "
     "is in the model's metadata.",
     ports=ports,
     build=build,

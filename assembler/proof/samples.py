@@ -55,6 +55,8 @@ MOST_SENTENCES = 64
 #: How many of the sentences that come with the package an exact proof takes.
 BUILT_IN = 64
 
+#: The most words of a sentence that is long for an encoder that cuts none.
+_LONG = 512
 #: The words that are taken from each vocabulary.
 WORDS = 24
 
@@ -77,7 +79,7 @@ def encoder_sentences(encoders: Iterable[Subtokens]) -> list[list[str]]:
         special = [entry["content"] for entry in added if entry.get("special")][:WORDS]
         sentences.append(["a", *special, "b", *(f"x{text}" for text in special[:3])])
         limit = encoder.most * (5 if encoder.stride else 3) // 2  # several pieces, or more than is kept
-        longest = limit or encoder.positions // 4
+        longest = limit or min(encoder.positions // 4, _LONG) or _LONG
         sentences.append([_PLAIN[number % len(_PLAIN)] for number in range(longest)])
     return sentences
 

@@ -19,7 +19,7 @@ from assembler.proof.tag_reference import TagReference, compared_in
 from assembler.proof.text_inputs import expressible, fixed_shapes
 from assembler.proof.text_reference import TextReference, spans_of
 from assembler.sources.vocabulary_cut import sentences_that_keep
-from assembler.weights.encoders import EncoderWeights
+from assembler.weights.encoders import Encoder
 from assembler.weights.tables import TableWeights
 from assembler.wiring.fills import fills
 
@@ -167,6 +167,6 @@ def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence
     """Return the sentences that every model can read, with some of the words of each vocabulary."""
     words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
     models = [task.model for task in tasks if task.model is not None]
-    encoders = [each.subtokens for each in sources.weights.values() if isinstance(each, EncoderWeights)]
+    encoders = [each.subtokens for each in sources.weights.values() if isinstance(each, Encoder)]
     sentences = [*given, *vocabulary_sentences(words), *encoder_sentences(encoders)]
     return [tokens for tokens in sentences if all(model.can_read(tokens) for model in models)]

@@ -111,7 +111,7 @@ class Subtokenizer:
         """
         half, last = self.about.stride // 2, len(encodings) - 1
         for number, encoding in enumerate(encodings):
-            if len(encoding.ids) > self.about.positions:
+            if 0 < self.about.positions < len(encoding.ids):
                 message = f"a sentence of {count} tokens has {len(encoding.ids)} subtokens, the encoder '{self.name}' "
                 message += f"has positions for {self.about.positions}"
                 raise ModelError(Problem("M019", message, "split the sentence", self.file))

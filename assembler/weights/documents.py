@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from assembler.weights.decisions import SentenceLabels, decisions_of
 
@@ -70,6 +70,31 @@ class DocumentRnnWeights:
 
     def run(self, inputs: Arrays) -> Arrays | None:
         """Run the loaded model on `embeddings` and `lengths` and return `documents`."""
+        return self.reference(inputs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubtokenDocumentWeights:
+    """How the states of an encoder's subtokens become a document.
+
+    Attributes:
+        pooling: Which states count.
+        padding: The subtoken after the end of a shorter text, which does not count.
+        reference: Runs flair's own pooling.
+    """
+
+    sort: ClassVar[str] = "subtoken_document"
+
+    pooling: Literal["first", "last", "mean", "max"]
+    padding: int
+    reference: Callable[[Arrays], Arrays]
+
+    def facts(self) -> Mapping[str, int]:
+        """Return nothing: no size depends on it."""
+        return {}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run flair's pooling on `states` and `subtokens` and return `documents`."""
         return self.reference(inputs)
 
 

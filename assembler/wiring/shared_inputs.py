@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
 from assembler.weights.decisions import decisions_of, prompt_of
-from assembler.weights.encoders import EncoderWeights
+from assembler.weights.encoders import Encoder
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
 from assembler.wiring.fills import fills
@@ -75,7 +75,7 @@ def _vocabularies_apart(wiring: Wiring, name: str, fill: Fill) -> Iterator[Probl
 def _tokenizers_apart(wiring: Wiring, name: str, fill: Fill) -> Iterator[Problem]:
     """Report an input that two encoders with different tokenisers share."""
     given = [wiring.views[node].weights for node in fill.subjects]
-    shared = [weights.subtokens for weights in given if isinstance(weights, EncoderWeights)]
+    shared = [weights.subtokens for weights in given if isinstance(weights, Encoder)]
     if any(subtokens != shared[0] for subtokens in shared[1:]):
         yield _apart(wiring, name, fill.subjects, "tokenisers")
 
@@ -90,7 +90,7 @@ def _documents_apart(wiring: Wiring) -> Iterator[Problem]:
     reading = {
         name: weights.subtokens.documents
         for name, view in wiring.views.items()
-        if isinstance(weights := view.weights, EncoderWeights) and weights.subtokens.context
+        if isinstance(weights := view.weights, Encoder) and weights.subtokens.context
     }
     if len(set(reading.values())) > 1:
         first, second = (next(name for name, ends in reading.items() if ends is wanted) for wanted in (True, False))
