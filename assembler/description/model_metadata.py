@@ -146,9 +146,7 @@ def describe_vocabularies(sources: OpenSources) -> dict[str, Value]:
 def describe_tokenizers(sources: OpenSources) -> dict[str, Value]:
     """Return how a host makes the subtokens of each encoder: the `tokenizers` record."""
     return {
-        name: weights.subtokens.as_dict()
-        for name, weights in sources.weights.items()
-        if isinstance(weights, Encoder)
+        name: weights.subtokens.as_dict() for name, weights in sources.weights.items() if isinstance(weights, Encoder)
     }
 
 

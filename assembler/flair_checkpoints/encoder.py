@@ -1,4 +1,4 @@
-"""Reads flair's TransformerWordEmbeddings: which of them can be assembled, and their weights.
+"""Reads flair's transformer embeddings, of words and of documents: which can be assembled, and their weights.
 
 TF is flair 0.15.1's embeddings/transformer.py.
 """
@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from flair.embeddings.transformer import SENTENCE_BOUNDARY_TAG
+from flair.embeddings import DocumentEmbeddings
+from flair.embeddings.transformer import (
+    SENTENCE_BOUNDARY_TAG,
+    document_cls_pooling,
+    document_max_pooling,
+    document_mean_pooling,
+)
 
+from assembler.flair_checkpoints.encoders.exported import exported_encoder, exported_refused, is_steady, places_of
 from assembler.flair_checkpoints.stored_encoder import ARCHITECTURES
 from assembler.interface.encoder_inputs import Subtokens
+from assembler.weights.documents import SubtokenDocumentWeights
 from assembler.weights.encoders import Activation, EncoderLayer, EncoderWeights, Normalisation
 from assembler.weights.layers import Linear
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from flair.embeddings import TransformerWordEmbeddings
+    from flair.embeddings.transformer import TransformerEmbeddings
 
     from assembler.core.arrays import Array, Arrays
+    from assembler.weights.encoders import Encoder
 
 #: The architectures that count positions from the padding id on.
 _PADDED = ("roberta", "xlm-roberta", "camembert")
@@ -34,20 +43,37 @@ _ACTIVATIONS: Mapping[str, Activation] = {
 }
 
 
-def encoder_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+def encoder_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
     """Yield the reasons why loaded embeddings have options that cannot be assembled."""
-    yield from _model_refused(embedding)
     yield from _tokenizer_refused(embedding)
-    if embedding.document_embedding or not embedding.token_embedding:
-        yield "gives vectors of whole sentences too"
     if embedding.feature_extractor is not None or embedding.tokenizer_needs_ocr_boxes or embedding.use_lang_emb:
         yield "reads images, boxes or languages beside the text"
+        return
+    yield from _model_refused(embedding)
+    if isinstance(embedding, DocumentEmbeddings):
+        yield from _documents_refused(embedding)
+    elif embedding.tokenizer.padding_side != "right":
+        yield from _left_refused(embedding)
 
 
-def _model_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+def _documents_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
+    if embedding.allow_long_sentences:
+        yield "splits overlong texts (allow_long_sentences), whose pieces flair takes for texts (TF 1392-1393)"
+    if embedding.tokenizer.padding_side != "right":
+        yield "has a tokeniser that pads at the left, where flair looks for the first subtoken of a text"
+
+
+def _left_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
+    if embedding.allow_long_sentences:
+        yield "has a tokeniser that pads at the left, after which flair puts the pieces of overlong sentences together"
+    elif not is_steady(embedding, "left"):
+        yield "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
+
+
+def _model_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
     config = embedding.model.config
     if config.model_type not in ARCHITECTURES:
-        yield f"is of the type '{config.model_type}', not one of {', '.join(ARCHITECTURES)}"
+        yield from exported_refused(embedding)
         return
     if getattr(config, "position_embedding_type", "absolute") != "absolute":
         yield f"has positions of the sort '{config.position_embedding_type}'"
@@ -62,7 +88,7 @@ def _model_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
         yield "has weights of another type than float32"
 
 
-def _tokenizer_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
+def _tokenizer_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
     tokenizer = embedding.tokenizer
     if not tokenizer.is_fast:
         yield "has a tokeniser that the library 'tokenizers' does not have"
@@ -76,8 +102,6 @@ def _tokenizer_refused(embedding: TransformerWordEmbeddings) -> Iterator[str]:
         yield "has a tokeniser without a mask, so that what it gives depends on the other sentences of a batch"
     if getattr(tokenizer, "split_special_tokens", False):
         yield "has a tokeniser that splits special tokens, which its JSON does not say"
-    if tokenizer.padding_side != "right":
-        yield "has a tokeniser that pads at the left, which moves its positions with the other sentences of a batch"
     if tokenizer.truncation_side != "right":
         yield "has a tokeniser that cuts overlong texts at the left"
 
@@ -86,8 +110,18 @@ def _activation(config: Any) -> str:  # noqa: ANN401 - transformers has no types
     return str(config.activation if config.model_type == "distilbert" else config.hidden_act)
 
 
-def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
+def encoder_weights(embedding: TransformerEmbeddings) -> Encoder:
     """Return the weights of a transformer encoder, and how a host makes its input."""
+    subtokens, documents = _subtokens(embedding), _documents(embedding)
+    if embedding.model.config.model_type in ARCHITECTURES:
+        return _own_encoder(embedding, subtokens, documents)
+    return exported_encoder(embedding, subtokens, documents, lambda inputs: _run(embedding, inputs))
+
+
+def _own_encoder(
+    embedding: TransformerEmbeddings, subtokens: Subtokens, documents: SubtokenDocumentWeights | None
+) -> EncoderWeights:
+    """Return an encoder whose operators are ours."""
     model, config = embedding.model, embedding.model.config
     table = model.embeddings
     count = config.num_hidden_layers + 1  # the embeddings come first
@@ -108,12 +142,13 @@ def encoder_weights(embedding: TransformerWordEmbeddings) -> EncoderWeights:
         chosen=chosen,
         mean=embedding.layer_mean,
         pooling=embedding.subtoken_pooling,
-        subtokens=_subtokens(embedding),
+        documents=documents,
+        subtokens=subtokens,
         reference=lambda inputs: _run(embedding, inputs),
     )
 
 
-def has_positions_for(embedding: TransformerWordEmbeddings, sentence: Sequence[str]) -> bool:
+def has_positions_for(embedding: TransformerEmbeddings, sentence: Sequence[str]) -> bool:
     """Return whether an encoder can read a sentence with neighbours of one subtoken a token.
 
     It can if it cuts or splits overlong sentences; otherwise flair fails in the encoder.
@@ -121,17 +156,44 @@ def has_positions_for(embedding: TransformerWordEmbeddings, sentence: Sequence[s
     if embedding.truncate:
         return True
     subtokens = len(embedding.tokenizer(list(sentence), is_split_into_words=True)["input_ids"])
-    return subtokens + 2 * int(embedding.context_length) <= _places(embedding)
+    places = _places(embedding)
+    return not places or subtokens + 2 * int(embedding.context_length) <= places
 
 
-def _places(embedding: TransformerWordEmbeddings) -> int:
-    """Return how many subtokens an encoder has positions for."""
-    model = embedding.model
-    table = model.embeddings
-    return len(table.position_embeddings.weight) - (table.padding_idx + 1 if model.config.model_type in _PADDED else 0)
+def holds_subtokens(embedding: TransformerEmbeddings, sentence: Sequence[str]) -> bool:
+    """Return whether an encoder reads any subtoken of a sentence but that for padding."""
+    read = embedding.tokenizer(list(sentence), is_split_into_words=True)["input_ids"]
+    return any(number != embedding.tokenizer.pad_token_id for number in read)
 
 
-def _subtokens(embedding: TransformerWordEmbeddings) -> Subtokens:
+def _places(embedding: TransformerEmbeddings) -> int:
+    """Return how many subtokens an encoder has positions for; 0 for no limit."""
+    places: int = places_of(embedding.model)
+    return places
+
+
+def _documents(embedding: TransformerEmbeddings) -> SubtokenDocumentWeights | None:
+    """Return how the states of subtokens become a document (TF 1407-1420), or `None` for embeddings of words."""
+    if not isinstance(embedding, DocumentEmbeddings):
+        return None
+    of_cls = "first" if embedding.initial_cls_token else "last"
+    pooling = {"cls": of_cls, "mean": "mean", "max": "max"}[embedding.cls_pooling]
+    padding = int(embedding.tokenizer.pad_token_id)
+    return SubtokenDocumentWeights(pooling, padding, lambda inputs: _pool(pooling, padding, inputs))  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def _pool(pooling: str, padding: int, inputs: Arrays) -> Arrays:
+    """Run flair's own pooling on `states` and `subtokens`."""
+    states, subtokens = (torch.from_numpy(np.array(inputs[name])) for name in ("states", "subtokens"))
+    lengths = (subtokens != padding).sum(dim=1)  # TF 557
+    if pooling == "first":
+        return {"documents": _array(states[:, 0])}
+    pool = {"last": document_cls_pooling, "mean": document_mean_pooling, "max": document_max_pooling}[pooling]
+    return {"documents": _array(pool(states, lengths))}
+
+
+def _subtokens(embedding: TransformerEmbeddings) -> Subtokens:
     tokenizer = embedding.tokenizer
     return Subtokens(
         tokenizer=_tokenizer_json(tokenizer),
@@ -153,7 +215,7 @@ def _tokenizer_json(tokenizer: Any) -> str:  # noqa: ANN401 - transformers has n
 
 
 @torch.no_grad()
-def _run(embedding: TransformerWordEmbeddings, inputs: Arrays) -> Arrays:
+def _run(embedding: TransformerEmbeddings, inputs: Arrays) -> Arrays:
     """Process the encoder's states as the embeddings do before they pool them (TF 1376-1390)."""
     subtokens, mask = (torch.from_numpy(np.array(inputs[name])) for name in ("subtokens", "mask"))
     hidden = torch.stack(embedding.model(subtokens, attention_mask=mask)[-1])[embedding.layer_indexes, :, :]

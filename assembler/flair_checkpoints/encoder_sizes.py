@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from assembler.flair_checkpoints.declared_sizes import Need, declared
+from assembler.flair_checkpoints.encoders.architectures import ARCHITECTURES, architecture_needs, vector_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 def encoder_needs(config: object, prefix: str) -> Iterator[Need]:
     """Yield the weights that transformers makes for an encoder. One architecture has its own names."""
     if not isinstance(config, dict):
+        return
+    if config.get("model_type") in ARCHITECTURES:
+        yield from architecture_needs(config, prefix)
         return
     names = _DISTILBERT if config.get("model_type") == "distilbert" else _BERT
     hidden, inner, layers = (declared(config, names[key]) for key in ("hidden", "inner", "layers"))
@@ -50,6 +54,8 @@ _DISTILBERT = {
 def encoder_length(stored: Mapping[str, Any]) -> int:
     """Return the declared length of a token's vector (transformer.py 1245-1257)."""
     config = stored["config_state_dict"]
+    if config.get("model_type") in ARCHITECTURES:
+        config = {_BERT["hidden"]: vector_length(config)}
     length = config.get(_DISTILBERT["hidden"] if config.get("model_type") == "distilbert" else _BERT["hidden"])
     layers = stored.get("layers", "-1")
     chosen = layers.count(",") + 1 if isinstance(layers, str) and not stored.get("layer_mean", True) else 1

@@ -11,12 +11,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from assembler.core.name_rules import LARGEST_SIZE
+from assembler.flair_checkpoints.encoders.architectures import ARCHITECTURES as EXPORTED
+from assembler.flair_checkpoints.encoders.architectures import REFUSED, configuration_refusals, plain_settings
 from assembler.flair_checkpoints.stored_tokenizer import TokenizerRefusedError, plain_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: The architectures that can be built, by their `model_type`: one body, with differences in the embeddings.
+#: The architectures whose operators are ours, by their `model_type`: one body, with differences in the embeddings.
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert")
 _BERT_SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
@@ -75,10 +77,14 @@ def _configuration_refusals(config: object) -> Iterator[str]:
         yield "has no configuration of its encoder"
         return
     architecture = config.get("model_type")
-    if type(architecture) is not str or architecture not in ARCHITECTURES:
-        yield f"is of the type {_shown(architecture)}, not one of {', '.join(ARCHITECTURES)}"
+    if type(architecture) is str and architecture in REFUSED:
+        yield f"is of the type '{architecture}', {REFUSED[architecture]}"
         return
-    yield from _unfit_values(config, architecture)
+    if type(architecture) is not str or architecture not in (*ARCHITECTURES, *EXPORTED):
+        yield f"is of the type {_shown(architecture)}, not one of {', '.join((*ARCHITECTURES, *EXPORTED))}"
+        return
+    own = architecture in ARCHITECTURES
+    yield from _unfit_values(config, architecture) if own else configuration_refusals(config)
     for name in ("auto_map", "quantization_config", "pruned_heads", "is_decoder", "add_cross_attention"):
         if config.get(name):
             yield f"has the setting '{name}' in its configuration"
@@ -115,6 +121,8 @@ def _plain_configuration(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The rest (dropout, generation, classes…) never matters for predictions.
     """
+    if config["model_type"] not in ARCHITECTURES:
+        return plain_settings(config)
     sizes = _SIZES[config["model_type"]]
     names = ("model_type", *sizes, *_TEXTS, "layer_norm_eps", "pad_token_id")
     return {**{name: config[name] for name in names if name in config}, "output_hidden_states": True}

@@ -12,6 +12,7 @@ import json
 import zipfile
 from typing import TYPE_CHECKING
 
+from assembler.flair_checkpoints.encoders.architectures import tokenizer_classes
 from assembler.flair_checkpoints.pickles import RefusalError
 from assembler.flair_checkpoints.pickles.archive import members_of
 from assembler.runtime.tokenizer_bounds import unbounded_steps
@@ -29,20 +30,25 @@ _CONFIG = "tokenizer_config.json"
 #: The files, by how they are read here.
 _FILES = frozenset(
     {_CONFIG, "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "vocab.txt", "vocab.json",
-     "merges.txt", "sentencepiece.bpe.model", "spiece.model"}
+     "merges.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model"}
 )  # fmt: skip
 #: The largest tokeniser that is known, XLM-R's, has 17 MB.
 _LARGEST = 200_000_000
 
 _SPECIAL = frozenset(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
 _SPECIAL_LISTS = frozenset({"additional_special_tokens"})
-_TEXTS = frozenset({"tokenizer_class", "padding_side", "truncation_side", "truncation_strategy", "errors"})
+_TEXTS = frozenset(
+    {"tokenizer_class", "padding_side", "truncation_side", "truncation_strategy", "errors", "vocab_type"}
+)
 _SWITCHES = frozenset(
     {"add_prefix_space", "trim_offsets", "do_lower_case", "do_basic_tokenize", "tokenize_chinese_chars",
      "strip_accents", "clean_up_tokenization_spaces", "split_special_tokens", "legacy", "keep_accents",
-     "remove_space", "clean_text", "use_fast"}
+     "remove_space", "clean_text", "use_fast", "return_token_type_ids", "split_by_punct", "add_bos_token",
+     "add_eos_token", "use_default_system_prompt", "spaces_between_special_tokens"}
 )  # fmt: skip
-_NUMBERS = frozenset({"model_max_length", "max_length", "max_len", "stride", "pad_to_multiple_of", "pad_token_type_id"})
+_NUMBERS = frozenset(
+    {"model_max_length", "max_length", "max_len", "stride", "pad_to_multiple_of", "pad_token_type_id", "extra_ids"}
+)
 #: Notes of other machines, and names of files. They are left out, because the archive's own files are read anyway.
 _LEFT_OUT = frozenset(
     {"vocab_file", "merges_file", "tokenizer_file", "special_tokens_map_file", "added_tokens_file", "name_or_path",
@@ -75,7 +81,7 @@ def plain_tokenizer(data: object) -> io.BytesIO:
     parsed = {name: _parsed(name, content) for name, content in files.items() if name.endswith(".json")}
     config = _object(parsed.get(_CONFIG, {}))
     made = config.get("tokenizer_class")
-    if type(made) is not str or made not in _TOKENIZERS or "auto_map" in config:
+    if type(made) is not str or made not in _TOKENIZERS | tokenizer_classes() or "auto_map" in config:
         message = "has a tokeniser of another class than those of its kind of encoder"
         raise TokenizerRefusedError(message)
     files[_CONFIG] = json.dumps(_settings(config)).encode()

@@ -29,7 +29,10 @@ def document_lines(
     poolings = model.poolings()
     if model.pools_each():
         return _ends(base, order, poolings, lengths)
-    fed, lines = words(), []
+    fed = words()
+    lines: list[str] = []
+    if weights is None and not poolings:  # the embeddings read documents themselves
+        return lines, fed
     node = f"{base}document"
     if isinstance(weights, DocumentRnnWeights):
         cell, size = weights.recurrent.cell, weights.recurrent.hidden_size

@@ -143,22 +143,37 @@ def _pieces(place: int, weights: PieceWeights, number: str) -> Embedding:
 
 
 def _encoder(place: int, weights: Encoder, number: str) -> Embedding:
-    """Name an encoder and the pooling of its subtokens. Each has its own inputs, because tokenisers differ."""
-    node, words, pieces = f"encoder{number}", f"encoder{number}_words", f"[pieces{number}, subtokens{number}]"
-    inputs = {f"subtokens{number}": pieces, f"subtokenMask{number}": pieces}
-    fed = {"states": f"{node}.states"}
-    if weights.pooling == "mean":
-        inputs[f"subtokenWords{number}"] = pieces
-        fed.update({"words": f"subtokenWords{number}", "lengths": "lengths"})
-    else:
-        for end in weights.pooling.split("_"):
-            inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
-            fed[end] = f"{end}Subtokens{number}"
+    """Name an encoder and the pooling of its subtokens. Each has its own inputs, because tokenisers differ.
+
+    An encoder of documents reads one piece of each sentence.
+    """
+    node, rows = f"encoder{number}", "sentences" if weights.documents else f"pieces{number}"
+    shape = f"[{rows}, subtokens{number}]"
+    inputs = {f"subtokens{number}": shape, f"subtokenMask{number}": shape}
     lines = [
         f"  {node}:   # {_layers(weights)}, {weights.width} features, {weights.vocabulary} subtokens",
         "    kind: transformer",
         f"    weights: tagger.embeddings.{place}",
         f"    inputs: {{subtokens: subtokens{number}, mask: subtokenMask{number}}}",
+    ]
+    if weights.documents:
+        pooled = f"{node}_document"
+        lines += [
+            f"  {pooled}:   # {weights.documents.pooling}",
+            "    kind: subtoken_document",
+            f"    weights: tagger.embeddings.{place}",
+            f"    inputs: {{states: {node}.states, subtokens: subtokens{number}}}",
+        ]
+        return Embedding(place, inputs, lines, f"{pooled}.documents")
+    words, fed = f"{node}_words", {"states": f"{node}.states"}
+    if weights.pooling == "mean":
+        inputs[f"subtokenWords{number}"] = shape
+        fed.update({"words": f"subtokenWords{number}", "lengths": "lengths"})
+    else:
+        for end in weights.pooling.split("_"):
+            inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
+            fed[end] = f"{end}Subtokens{number}"
+    lines += [
         f"  {words}:",
         "    kind: subtoken_pooling",
         f"    pooling: {weights.pooling}",

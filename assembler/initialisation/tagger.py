@@ -49,15 +49,14 @@ def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
     _require_one_prompt(models)
     found = embeddings(models)
     description = in_quotes(description_of(models))
-    lines = head_lines(given, name, description)
-    inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
-    lines += ["# What a host feeds: docs/hosts.md has the layout of each."]
-    lines += input_lines({**inputs, "lengths": "[sentences]"})
-    lines += ["", "graph:", *(line for embedding in found.parts for line in embedding.lines)]
-    stack = Stack()
+    stack = Stack([line for embedding in found.parts for line in embedding.lines])
     for base, model in bases_of(models).items():
         _add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model), further)
-    lines += stack.lines
+    inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
+    inputs |= {"lengths": "[sentences]"} if any(": lengths" in line for line in stack.lines) else {}
+    lines = head_lines(given, name, description)
+    lines += ["# What a host feeds: docs/hosts.md has the layout of each.", *input_lines(inputs)]
+    lines += ["", "graph:", *stack.lines]
     lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
     return "\n".join([*lines, *proof_lines(given)]) + "\n"
 

@@ -95,7 +95,7 @@ _TABLE = (
         ("pieces", "subtokens"),
         "the ids of each sentence's subtokens, special ones included, padded at the end; the "
         "tokeniser is in `assembler.tokenizers`, and an overlong sentence is several pieces",
-        "`transformer.subtokens`",
+        "`transformer.subtokens`, and `subtoken_document.subtokens` after one",
         "tokenizer",
         lacks="feeds no port 'subtokens' of a transformer, whose tokeniser would be used",
     ),

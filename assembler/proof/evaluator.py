@@ -19,6 +19,7 @@ from assembler.core.problems import Problem
 from assembler.interface.tasks import TokenTask
 from assembler.onnx_model.sessions import first_line, run_all
 from assembler.parts.registry import built_in_kinds
+from assembler.proof.evaluator_operators import OPERATORS
 from assembler.proof.noise import AT_MOST
 from assembler.proof.text_inputs import declared_shapes
 from assembler.proof.tolerances import RELATIVE
@@ -175,7 +176,7 @@ def _evaluator(model: Model) -> ReferenceEvaluator:
     for name, array in model.weights.items():
         number = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         graph.input.append(onnx.helper.make_tensor_value_info(name, number, array.shape))
-    return ReferenceEvaluator(proto)
+    return ReferenceEvaluator(proto, new_ops=list(OPERATORS))
 
 
 def _runs(

@@ -374,7 +374,12 @@ def test_no_code_of_a_stranger_runs(tmp_path: Path, cls: object, key: str) -> No
     (folder / "config.json").write_text(json.dumps({**auto, "model_type": "bert"}))
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'it-ran')!r}, 'w')\nclass T: pass\n")
     (tmp_path / "rce.pt").write_bytes(stranger("model", cls, **{key: {"trust_remote_code": True}}))
-    assert refusal(tmp_path / "rce.pt").startswith("R005 source 'tagger': the classifier uses ")
+    assert refusal(tmp_path / "rce.pt").startswith(
+        (
+            "R005 source 'tagger': the classifier uses ",
+            f"R005 source 'tagger': the encoder of the tagger has the option '{key}'",
+        )
+    )
     assert sorted(each.name for each in tmp_path.iterdir()) == ["model", "rce.pt"]
 
 

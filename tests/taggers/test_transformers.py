@@ -198,8 +198,13 @@ def test_without_its_library_the_tokeniser_is_an_error(bench: Bench, monkeypatch
 
 def tampered(bench: Bench, change: Callable[[dict[str, Any]], object], **options: object) -> Path:
     """Save a tagger whose stored embeddings were changed."""
+    return tampered_stack(bench, bench.tagger(encoder(bench.folder, "bert", **options), crf=False), change)
+
+
+def tampered_stack(bench: Bench, tagger: SequenceTagger, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Save a tagger after a change of its first embeddings as they are stored."""
     path = bench.folder / "tagger.pt"
-    bench.tagger(encoder(bench.folder, "bert", **options), crf=False).save(path)
+    tagger.save(path)
     state = torch.load(path, weights_only=False)
     change(state["embeddings"]["embeddings"][0])
     torch.save(state, path, pickle_protocol=4)
@@ -217,7 +222,7 @@ def archive(files: Sequence[tuple[str, str]]) -> io.BytesIO:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "t5"}, "is of the type 't5', not one of bert, roberta"),
+        ({"model_type": "vit"}, "is of the type 'vit', not one of bert, roberta"),
         ({"model_type": ["bert"]}, "is of the type a list, not one of"),
         ({"auto_map": {"AutoModel": "code.Model"}}, "the setting 'auto_map'"),
         ({"pruned_heads": {"0": [1]}}, "the setting 'pruned_heads'"),
@@ -302,7 +307,7 @@ def test_a_tokeniser_that_could_run_code_is_refused(bench: Bench, files: list[tu
     [
         ({"split_special_tokens": True}, "splits special tokens"),
         ({"truncation_side": "left"}, "cuts overlong texts at the left"),
-        ({"padding_side": "left"}, "pads at the left"),
+        ({"padding_side": "left"}, "pads at the left, which moves its positions"),
         ({"pad_token": None}, "without a token for padding"),
         ({"model_max_length": 2}, "has a tokeniser for 2 subtokens, which leaves no room for a text"),
         ({"model_max_length": 26.5}, "has a tokeniser for 26.5 subtokens"),
@@ -318,13 +323,6 @@ def test_a_tokeniser_with_other_options_is_refused(bench: Bench, change: dict[st
 
     with pytest.raises(SourceError, match=message):
         write_spec(str(tampered(bench, changed, allow_long_sentences=False)), bench.folder)
-
-
-def test_vectors_of_whole_sentences_are_refused(bench: Bench) -> None:
-    path = bench.folder / "tagger.pt"
-    bench.tagger(encoder(bench.folder, "bert", is_document_embedding=True), crf=False).save(path)
-    with pytest.raises(SourceError, match="gives vectors of whole sentences too"):
-        write_spec(str(path), bench.folder)
 
 
 def test_encoders_that_end_their_context_in_two_ways_are_not_put_into_one_file(bench: Bench) -> None:

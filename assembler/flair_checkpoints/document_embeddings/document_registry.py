@@ -9,6 +9,7 @@ from flair.embeddings import DocumentEmbeddings
 from assembler.flair_checkpoints.document_embeddings.document_lm_embeddings import DocumentLmReader
 from assembler.flair_checkpoints.document_embeddings.document_pool_embeddings import DocumentPoolReader
 from assembler.flair_checkpoints.document_embeddings.document_rnn_embeddings import DocumentRnnReader
+from assembler.flair_checkpoints.document_embeddings.transformer_document_embeddings import TransformerDocumentReader
 from assembler.flair_checkpoints.stored_values import stored_class
 from assembler.flair_checkpoints.trust import damaged, refuse
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
     Reader: TypeAlias = DocumentReader[Any]
 
-_READERS: tuple[Reader, ...] = (DocumentPoolReader(), DocumentRnnReader(), DocumentLmReader())
+_READERS: tuple[Reader, ...] = (
+    DocumentPoolReader(),
+    DocumentRnnReader(),
+    DocumentLmReader(),
+    TransformerDocumentReader(),
+)
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 #: The classes of embeddings of documents that can be assembled.
 SUPPORTED = tuple(_STORED)

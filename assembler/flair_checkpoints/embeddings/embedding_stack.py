@@ -8,7 +8,7 @@ import torch
 from flair.data import Sentence
 from flair.embeddings import StackedEmbeddings, TokenEmbeddings
 
-from assembler.flair_checkpoints.embeddings.registry import SUPPORTED, reader_of, reader_of_stored, with_reason
+from assembler.flair_checkpoints.embeddings.registry import SUPPORTED, is_read, reader_of, reader_of_stored, with_reason
 from assembler.flair_checkpoints.stored_dictionary import is_text
 from assembler.flair_checkpoints.stored_values import refuse_other_keys, stored_class
 from assembler.flair_checkpoints.trust import damaged, refuse
@@ -96,7 +96,7 @@ def check_members(source: Source, embeddings: Sequence[TokenEmbeddings]) -> None
     """
     for index, embedding in enumerate(embeddings):
         what = f"embedding {index} of the tagger"
-        if reader_of_stored(type(embedding).__name__) is None:
+        if not is_read(embedding):
             raise refuse(source, f"{what} is {with_reason(type(embedding).__name__)}", HINT)
         reader = reader_of(embedding)
         if not is_text(embedding.name):

@@ -8,6 +8,7 @@ from assembler.flair_checkpoints.embeddings.byte_pair_embeddings import BytePair
 from assembler.flair_checkpoints.embeddings.flair_embeddings import FlairEmbeddingsReader
 from assembler.flair_checkpoints.embeddings.hash_embeddings import HashEmbeddingsReader
 from assembler.flair_checkpoints.embeddings.one_hot_embeddings import OneHotEmbeddingsReader
+from assembler.flair_checkpoints.embeddings.transformer_document_member import TransformerDocumentMember
 from assembler.flair_checkpoints.embeddings.transformer_word_embeddings import TransformerWordEmbeddingsReader
 from assembler.flair_checkpoints.embeddings.word_embeddings import WordEmbeddingsReader
 
@@ -28,6 +29,8 @@ _READERS: tuple[Reader, ...] = (
     HashEmbeddingsReader(),
     BytePairEmbeddingsReader(),
 )
+#: Members of embeddings of documents alone.
+_OF_DOCUMENTS: tuple[Reader, ...] = (TransformerDocumentMember(),)
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 #: The classes of embeddings that can be assembled, as checkpoints name them.
 SUPPORTED = tuple(_STORED)
@@ -47,13 +50,18 @@ def reader_of_stored(cls: object) -> Reader | None:
     return _STORED.get(cls) if isinstance(cls, str) else None
 
 
+def is_read(embedding: object) -> bool:
+    """Return whether loaded embeddings are of a class that can be assembled."""
+    return type(embedding).__name__ in {name for reader in (*_READERS, *_OF_DOCUMENTS) for name in reader.names}
+
+
 def reader_of(embedding: TokenEmbeddings) -> Reader:
     """Return the reader of loaded embeddings, which were accepted.
 
     Raises:
         TypeError: They are of a class that has none.
     """
-    for reader in _READERS:
+    for reader in (*_READERS, *_OF_DOCUMENTS):
         if isinstance(embedding, reader.cls):
             return reader
     raise TypeError(embedding)

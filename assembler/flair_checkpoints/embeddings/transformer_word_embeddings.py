@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flair.embeddings import TransformerWordEmbeddings
 
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
     from assembler.flair_checkpoints.declared_sizes import Need
     from assembler.forms.source import Source
-    from assembler.weights.encoders import EncoderWeights
+    from assembler.weights.encoders import Encoder
+
+Transformer = TypeVar("Transformer", bound=Any)
 
 
-class TransformerWordEmbeddingsReader(EmbeddingReader[TransformerWordEmbeddings]):
-    """Reads `TransformerWordEmbeddings`. What is stored of an encoder is more than keys: see `stored_encoder`."""
-
-    cls = TransformerWordEmbeddings
-    names = ("TransformerWordEmbeddings",)
+class TransformerReader(EmbeddingReader[Transformer]):
+    """Reads an encoder of words or documents. What is stored of one is more than keys: see `stored_encoder`."""
 
     def check_stored(self, source: Source, stored: Mapping[str, Any]) -> None:
         """Refuse an encoder whose configuration or tokeniser transformers must not load."""
@@ -45,18 +44,25 @@ class TransformerWordEmbeddingsReader(EmbeddingReader[TransformerWordEmbeddings]
         del source, what
         return plain_encoder(stored)
 
-    def refused(self, embedding: TransformerWordEmbeddings) -> Iterator[str]:
+    def refused(self, embedding: Transformer) -> Iterator[str]:
         """Yield the reasons against options of the encoder and of its tokeniser."""
         yield from encoder_refused(embedding)
         yield from super().refused(embedding)
 
-    def can_read(self, embedding: TransformerWordEmbeddings, sentence: Sequence[str]) -> bool:
+    def can_read(self, embedding: Transformer, sentence: Sequence[str]) -> bool:
         """Return whether the tokeniser reads all tokens, and the encoder has positions for them.
 
         An encoder that neither cuts nor splits fails on more subtokens than it has positions.
         """
         return not any(map(holds_half_a_pair, sentence)) and has_positions_for(embedding, sentence)
 
-    def weights(self, embedding: TransformerWordEmbeddings) -> EncoderWeights:
+    def weights(self, embedding: Transformer) -> Encoder:
         """Return the weights of the encoder, and how a host makes its input."""
         return encoder_weights(embedding)
+
+
+class TransformerWordEmbeddingsReader(TransformerReader[TransformerWordEmbeddings]):
+    """Reads `TransformerWordEmbeddings`. Vectors of documents that they make beside are no part of a token's."""
+
+    cls = TransformerWordEmbeddings
+    names = ("TransformerWordEmbeddings",)

@@ -18,6 +18,7 @@ import onnx
 import torch
 from transformers import masking_utils
 
+from assembler.flair_checkpoints.encoders.architectures import reason_of
 from assembler.onnx_model.fragment import tensor_proto
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _FED = ("subtokens", "mask")
 _AXES = {0: "pieces", 1: "subtokens"}
 #: The sizes of the example that is traced. No dim of an encoder is likely to have one of them.
 _PIECES, _LENGTH = 3, 11
-_LONGEST_REASON = 200
 
 
 class ExportError(Exception):
@@ -51,7 +51,7 @@ def exported(encoder: torch.nn.Module, opset: int, weights: Mapping[str, Array],
     Raises:
         ExportError: Torch fails, or the graph needs operators of another domain than ONNX's own.
     """
-    written = io.BytesIO()
+    written: Any = io.BytesIO()  # the exporter that traces takes one, as its types do not say
     with torch.no_grad(), _quiet(), _traceable():
         try:
             torch.onnx.export(
@@ -60,13 +60,13 @@ def exported(encoder: torch.nn.Module, opset: int, weights: Mapping[str, Array],
                 written,
                 input_names=list(_FED),
                 output_names=["states"],
-                dynamic_axes={name: _AXES for name in (*_FED, "states")},
+                dynamic_axes=dict.fromkeys((*_FED, "states"), _AXES),
                 opset_version=opset,
                 dynamo=False,
                 export_params=False,  # the weights are read where they are, not copied
                 do_constant_folding=False,
             )
-        except Exception as err:  # noqa: BLE001 - of tracing any code, any error can be the reason
+        except Exception as err:
             raise ExportError(reason_of(err)) from err
     graph = onnx.load_from_string(written.getvalue()).graph
     strange = next((node for node in graph.node if node.domain not in {"", "ai.onnx"}), None)
@@ -103,12 +103,6 @@ def _example(padding: int) -> tuple[torch.Tensor, torch.Tensor]:
     return subtokens, mask
 
 
-def reason_of(err: BaseException) -> str:
-    """Return the first line of an error that says something, in one line."""
-    lines = [line.strip() for line in str(err).splitlines() if line.strip()]
-    return f"{type(err).__name__}: {lines[0] if lines else 'no reason is given'}"[:_LONGEST_REASON]
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     log = logging.getLogger("torch.onnx")
@@ -128,12 +122,13 @@ def _traceable() -> Iterator[None]:
 
     It uses torch.vmap (MU 170-194), which cannot be traced. transformers 5 broadcasts too.
     """
-    before = masking_utils._vmap_for_bhqkv, masking_utils.TransformGetItemToIndex  # noqa: SLF001 - it has no switch
-    masking_utils._vmap_for_bhqkv, masking_utils.TransformGetItemToIndex = _broadcast, nullcontext  # noqa: SLF001
+    library: Any = masking_utils
+    before = library._vmap_for_bhqkv, library.TransformGetItemToIndex  # noqa: SLF001 - it has no switch
+    library._vmap_for_bhqkv, library.TransformGetItemToIndex = _broadcast, nullcontext  # noqa: SLF001 - see above
     try:
         yield
     finally:
-        masking_utils._vmap_for_bhqkv, masking_utils.TransformGetItemToIndex = before  # noqa: SLF001
+        library._vmap_for_bhqkv, library.TransformGetItemToIndex = before  # noqa: SLF001 - see above
 
 
 def _broadcast(rule: Callable[..., Any], bh_indices: bool = True) -> Callable[..., Any]:  # noqa: FBT001, FBT002 - MU 170
