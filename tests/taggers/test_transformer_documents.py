@@ -135,7 +135,9 @@ def test_the_commands_write_and_run_a_classifier(bench: Bench, capsys: pytest.Ca
     records = json.loads(call("tag", model, bench.folder / "texts.txt", "--format", "json"))
     whole = [Sentence(["der", "Hund", "bellt"]), Sentence(["ja"])]
     TextClassifier.load(checkpoint).predict(whole)
-    assert [record["labels"][0]["value"] for record in records] == [sentence.get_labels("mood")[0].value for sentence in whole]
+    assert [record["labels"][0]["value"] for record in records] == [
+        sentence.get_labels("mood")[0].value for sentence in whole
+    ]
 
 
 def test_inside_flair_the_classifier_stands_in_for_flairs(bench: Bench) -> None:
