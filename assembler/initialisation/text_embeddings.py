@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.initialisation.embeddings import Embedding, language_model_lines, table_lines
 from assembler.parts.text_embedding import DIGEST
-from assembler.weights.encoders import EncoderWeights
+from assembler.weights.encoders import Encoder
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
 
@@ -25,7 +25,7 @@ def why_not(weights: Weights | None) -> str | None:
         return DIGEST if weights.words.rule == "hash" else None
     if isinstance(weights, PieceWeights):
         return "reads pieces of words, which no standard operator finds: sentencepiece chooses the likeliest ones"
-    if isinstance(weights, EncoderWeights):
+    if isinstance(weights, Encoder):
         return "reads subtokens, which no standard operator finds: a tokeniser of its own makes them"
     return None if isinstance(weights, CharLmWeights) else "reads what no standard operator computes from text"
 
