@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from assembler.inner_specs.header import StackHeader
     from assembler.inner_specs.stack import InnerStack
 
-#: How many files of inner specs are looked for, so that no build writes over them.
+#: The most files of inner specs that are searched for. A build must not overwrite any of them.
 _MOST_FILES = 10_000
 
 
 def misnamed(path: str, _guesses: Guesses) -> Misnamed | None:
-    """Return what is wrong with a path into a spec: it is one part."""
+    """Return what is wrong with a path into a spec, which is one part."""
     source, dot, _ = path.partition(".")
     if not dot:
         return None
@@ -29,7 +29,7 @@ def misnamed(path: str, _guesses: Guesses) -> Misnamed | None:
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the files that a spec names, and those that they need; errors in it are reported when it is read."""
+    """Return the files that a spec names, and those that they need. Errors in the spec are reported when it is read."""
     found: dict[Path, None] = {}
     for file in _named(path, {path.resolve()}):
         found[file] = None

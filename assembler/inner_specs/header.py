@@ -34,7 +34,7 @@ class StackHeader:
 
 
 def header_of(wiring: Wiring, opset: int) -> OnnxHeader:
-    """Return the ports of a wired spec. Its dims are variables, because the stack around it has its own names.
+    """Return the ports of a wired spec. Its dims are variables, because the outer stack has its own names for them.
 
     Args:
         wiring: The wiring.

@@ -1,4 +1,4 @@
-"""Peeks at specs that are sources, without any weights."""
+"""Reads the ports of specs that are sources, without any weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def peek_all(sources: Sequence[Source], setting: Setting) -> dict[str, StackHeader | str]:
-    """Return the ports of each spec, or why they are not known.
+    """Return the ports of each spec, or the reason why they are not known.
 
     Raises:
         SpecError: A spec is wrong.
-        SourceError: A file that it names cannot be used, or specs hold each other (R015).
+        SourceError: A file that it names cannot be used, or specs contain each other (R015).
     """
     return {source.name: _peek(source, setting) for source in sources}
 
@@ -41,7 +41,7 @@ def _peek(source: Source, setting: Setting) -> StackHeader | str:
     told = at_common_opset(spec, headers)
     wiring = wire(told, headers)
     if notes:
-        return f"{setting.folder / source.location} is not whole: {notes[0]}"
+        return f"{setting.folder / source.location} cannot be wired yet: {notes[0]}"
     return StackHeader(header_of(wiring, _asked(spec, told.opset, headers)))
 
 

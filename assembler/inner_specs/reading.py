@@ -1,4 +1,4 @@
-"""Reads a spec that is a source of another, within bounds: no spec holds itself, nor very many others."""
+"""Reads a spec that is a source of another. No spec may contain itself, and their number and depth are bounded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from assembler.forms.source import Setting, Source
     from assembler.spec.stack_spec import Spec
 
-#: How deep specs may be in each other, and how often one may be read for a stack.
+#: How deep specs may be nested, and how many may be read for one stack.
 _DEEPEST, _MOST = 8, 64
 
 
 def read_inner(source: Source, setting: Setting) -> Spec | str:
-    """Return the spec that a source names, or why it is not read.
+    """Return the spec that a source names, or the reason why it is not read.
 
     Raises:
         SpecError: It is not a spec (Y…, S…), it or a path in it leads out of its folder (W018), or a name of its
@@ -49,7 +49,7 @@ def _require_bounds(source: Source, path: Path, setting: Setting) -> None:
     """Refuse specs that contain each other, and too many specs.
 
     Raises:
-        SourceError: They contain each other, or are too many (R015).
+        SourceError: They contain each other, or there are too many (R015).
     """
     files = setting.nesting.files
     same = next((number for number, file in enumerate(files) if _real(file) == _real(path)), None)
@@ -72,7 +72,7 @@ def _unbounded(source: Source, message: str, hint: str) -> SourceError:
 
 
 def require_opset(source: Source, spec: Spec, opset: int) -> None:
-    """Refuse a spec that names another opset than the stack it is in: its operators would mean something else.
+    """Refuse a spec that names another opset than the outer stack, because its operators would mean something else.
 
     Raises:
         ModelError: It does (M001).

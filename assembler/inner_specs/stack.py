@@ -59,7 +59,7 @@ class InnerStack(OnePart):
 
     def graft(self, emit: Emitter) -> None:
         """Join its parts, and give the graph to the emitter as a whole."""
-        # of an output whose axes nobody knows any number does: what is around it declares its own outputs
+        # if the axes of an output are not known, any number will do: the outer stack declares its own outputs
         known = self.wiring.with_axes(dict.fromkeys(self.wiring.spec.outputs, 0))
         model = join(known, self.stepwise.fragments)
         graph = onnx.GraphProto()
@@ -74,8 +74,8 @@ def open_spec(source: Source, setting: Setting) -> InnerStack:
 
     Raises:
         SpecError: The spec is wrong.
-        SourceError: It or one of its sources cannot be read, or specs hold each other (R015).
-        ModelError: It is at another opset than the stack (M001), or a part cannot be emitted.
+        SourceError: It or one of its sources cannot be read, or specs contain each other (R015).
+        ModelError: It names another opset than the stack (M001), or a part cannot be emitted.
     """
     spec = read_inner(source, setting)
     if isinstance(spec, str):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def require_bounded_source(source: Source, path: Path, stream: BinaryIO) -> None:
-    """Walk through the fields of an exported subgraph. It takes milliseconds, however large the weights.
+    """Refuse an exported subgraph without a bound. Its fields are walked in milliseconds, whatever its weights.
 
     Args:
         source: The source, for problems.

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 def at_opset(source: Source, model: onnx.ModelProto, setting: Setting) -> onnx.ModelProto:
     """Return the model at the opset of its stack.
 
-    Where no operator of it differs between the two opsets, the number alone does. Else it is converted: upward, if the
-    build is proven, for the proof runs the file as it is; and whenever the source says `convert: true`.
+    If no operator of it differs between the two opsets, only the number is changed. Otherwise it is converted if the
+    source says `convert: true`. It is also converted upward if the build is proven, because the proof runs the
+    original file.
 
     Raises:
-        ModelError: It may not be converted (M001), or cannot be (M002).
+        ModelError: It may not be converted (M001), or it cannot be converted (M002).
     """
     opset = setting.opset
     entries = [entry for entry in model.opset_import if entry.domain in {"", "ai.onnx"}]
@@ -69,7 +70,7 @@ def _hint(actual: int, opset: int, told: object) -> str:
 
 
 def _blocking_node(model: onnx.ModelProto, reason: str) -> str:
-    """Return which node blocks a conversion: the converter names its operator, at most."""
+    """Return which node blocks a conversion. The converter names an operator at most."""
     for node in model.graph.node:
         if node.op_type and node.op_type in re.split(r"[^A-Za-z0-9_]+", reason):
             name = node.name or ", ".join(node.output)
@@ -78,7 +79,7 @@ def _blocking_node(model: onnx.ModelProto, reason: str) -> str:
 
 
 def plain_reason(reason: str) -> str:
-    """Return what onnx's C++ says went wrong, without where in its source code that is."""
+    """Return the message of onnx's C++ code, without the place in the source code."""
     text = re.sub(r"^\S*[/\\]\S+\.(?:h|cc|cpp)\S*\s*", "", reason.strip())
     text = re.sub(r"^\S+: Assertion `(.*)` failed:?\s*", r"", text)
     return re.sub(r"^\s*\w+: Assertion `([^`]*)` failed:?\s*", "", text).strip() or "onnx's converter does not say why"

@@ -1,7 +1,7 @@
 """Private copies of exported subgraphs, with their external data.
 
 onnx and ONNX Runtime find external data by name, in the folder of the model. So the copies have names, in a folder that
-is this process's alone and goes when the copy is let go of.
+belongs to this process alone. The folder is removed when the copy is released.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from assembler.forms.source import Source
     from assembler.onnx_file.external_data import ExternalData
 
-#: How often all bytes of external data may be wanted: tied weights name the same ones twice or so.
+#: How often all bytes of external data may be used: tied weights use the same bytes about twice.
 _MOST_SHARED = 8
 _HINT = "external data are regular files beside the model, or below its folder"
 
@@ -41,8 +41,8 @@ class OnnxCopy:
     """An exported subgraph, copied.
 
     Attributes:
-        path: The copy of the model; its external data lie where it looks for them. It lives as long as this value.
-        digest: The SHA-256 of the model file, or of the digests of all files where it has external data.
+        path: The copy of the model, with its external data where it looks for them. It lives as long as this value.
+        digest: The SHA-256 of the model file, or of the digests of all files if it has external data.
     """
 
     path: Path
@@ -129,13 +129,15 @@ def _external_data(source: Source, copy: Path) -> list[ExternalData]:
 
 
 def _require_usable(source: Source, path: Path, folder: Path, named: Sequence[ExternalData]) -> None:
-    """Refuse external data that is not there, lies elsewhere, or is shorter than a tensor says."""
+    """Refuse external data that is missing, is outside the folder, or is shorter than a tensor says."""
     for data in sorted(set(named), key=lambda data: (data.location, data.offset, data.length or 0)):
         try:
             data.size_in(folder, path.name)
         except OSError as err:
-            message = f"source '{source.name}': the external data '{data.location}' of {path.name} is not there"
-            raise SourceError(Problem.at(source.mark, "R005", message, "external data lies beside the model")) from err
+            message = f"source '{source.name}': the external data '{data.location}' of {path.name} is missing"
+            raise SourceError(
+                Problem.at(source.mark, "R005", message, "external data is expected beside the model")
+            ) from err
         except ValueError as err:
             raise SourceError(Problem.at(source.mark, "R005", f"source '{source.name}': {err}", _HINT)) from err
 

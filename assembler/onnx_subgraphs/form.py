@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def misnamed(path: str, _guesses: Guesses) -> Misnamed | None:
-    """Return what is wrong with a path into a subgraph: it is one part."""
+    """Return what is wrong with a path into a subgraph, which has no parts of its own."""
     source, dot, _ = path.partition(".")
     if not dot:
         return None
@@ -28,7 +28,7 @@ def misnamed(path: str, _guesses: Guesses) -> Misnamed | None:
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the files of external data that a file names; errors in it are reported when it is read."""
+    """Return the files of external data that a file names. Errors in the file are reported when it is read."""
     with suppress(OSError, ValueError), open_regular(path) as stream:
         return [path.parent / name for name in sorted({data.location for data in external_data(stream, Allowance())})]
     return []

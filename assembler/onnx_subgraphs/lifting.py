@@ -1,4 +1,4 @@
-"""Moves large weights out of nested graphs and `Constant` nodes to the outermost graph, where equal ones are shared."""
+"""Moves large weights from nested graphs and `Constant` nodes to the outermost graph, where equal ones are shared."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def _copy(tensor: onnx.TensorProto, name: str) -> onnx.TensorProto:
 
 
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Read other tensors in a graph and in those nested in it."""
+    """Replace the names of the tensors that a graph, and those nested in it, read."""
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         for inner in nested(node):
-            own = own_names(inner)  # what a graph names itself is not what it would read from outside
+            own = own_names(inner)  # a tensor of its own hides the outer one of the same name
             outside = {name: fresh for name, fresh in names.items() if name not in own}
             _rename(inner, outside)
             for output in inner.output:

@@ -1,7 +1,7 @@
-"""Makes of a file what ONNX's checker takes, where ONNX Runtime takes the file as it is.
+"""Changes what ONNX's checker refuses in files that ONNX Runtime runs.
 
-Exporters leave nodes in any order, write files of the first versions, in which initializers had to be inputs, and store
-weights sparsely. None of this changes what a file computes.
+Exporters write nodes in any order, or sparse weights, or files of the first versions, in which initializers had to be
+inputs. The changes do not alter what a file computes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from assembler.onnx_model.nesting import inner_graphs, read_by
 
 #: The first version of the format in which an initializer need not be an input.
 FREE_INITIALIZERS = 4
-#: The most bytes that sparse weights may have as dense ones.
+#: The most bytes that sparse weights may have after they are made dense.
 MOST_DENSE = 1 << 31
 
 
@@ -25,7 +25,7 @@ class TooDenseError(ValueError):
 
 
 def normalise(model: onnx.ModelProto) -> bool:
-    """Sort the nodes of a model, make sparse weights dense and let initializers be no inputs; nested graphs too.
+    """Sort the nodes of a model and its nested graphs, and make sparse weights dense.
 
     Args:
         model: The model, which is changed.
@@ -35,20 +35,20 @@ def normalise(model: onnx.ModelProto) -> bool:
 
     Raises:
         TooDenseError: Sparse weights would have more than two gigabytes.
-        ValueError: They are damaged.
+        ValueError: Sparse weights are damaged.
     """
     changed = False
     if model.ir_version < FREE_INITIALIZERS and model.graph.initializer:
         model.ir_version = FREE_INITIALIZERS
         changed = True
-    for graph in [model.graph, *inner_graphs(model.graph)][::-1]:  # the innermost first, for sorting copies nodes
+    for graph in [model.graph, *inner_graphs(model.graph)][::-1]:  # the innermost first, because sorting copies nodes
         changed |= _sort(graph)
         changed |= _densify(graph)
     return changed
 
 
 def _sort(graph: onnx.GraphProto) -> bool:
-    """Put each node after those that it reads from, and leave the order as it is where that is so."""
+    """Put each node after those that it reads from. An order in which this holds is left unchanged."""
     maker = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
     needs = [
         {maker[name] for name in read_by(node) if name in maker and maker[name] != number}

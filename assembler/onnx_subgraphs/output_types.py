@@ -1,4 +1,4 @@
-"""What the outputs of an exported subgraph really are, where its file says nothing of their axes, or what is not so."""
+"""Finds the types of an exported subgraph's outputs if its file does not declare their axes, or declares wrong ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def with_inferred_outputs(model: onnx.ModelProto, graph: onnx.GraphProto, header: OnnxHeader) -> OnnxHeader:
-    """Return a header whose outputs have the axes that ONNX infers, where the file says otherwise or nothing.
+    """Return a header whose outputs have the axes that ONNX infers, if the file declares others or none.
 
     Args:
         model: The model.
@@ -48,7 +48,7 @@ def with_inferred_outputs(model: onnx.ModelProto, graph: onnx.GraphProto, header
 
 
 def _better(output: onnx.ValueInfoProto, said: TensorType) -> TensorType:
-    """Return what a file says of an output, unless the number of axes is another one."""
+    """Return the declared type of an output, unless its number of axes is wrong."""
     shape = output.type.tensor_type.shape.dim
     if said.dims is not None and len(said.dims) == len(shape):
         return said
@@ -60,18 +60,18 @@ def _better(output: onnx.ValueInfoProto, said: TensorType) -> TensorType:
 
 
 def require_shapes(what: str, header: OnnxHeader, given: RuntimeValues) -> None:
-    """Refuse a run whose outputs are not what the file says: the inputs are none that it is for.
+    """Refuse a run whose outputs differ from what the file declares, because the file is made for other inputs.
 
     Raises:
         ModelError: The sizes differ (M029).
     """
     for name, array in given.items():
-        if not isinstance(array, np.ndarray):  # a sequence, a map or nothing says no shape
+        if not isinstance(array, np.ndarray):  # a sequence, a map or an empty optional has no shape
             continue
         said = header.outputs[name].dims
-        if said is None or len(said) != array.ndim:  # of another number of axes every run tells
+        if said is None or len(said) != array.ndim:  # a wrong number of axes shows in every run
             continue
         if any(isinstance(dim, int) and dim != size for dim, size in zip(said, array.shape, strict=True)):
-            message = f"{what} says that '{name}' is {header.outputs[name]}, and gives {list(array.shape)}"
-            hint = "tell the proof what the file can be given: proof: {inputs: …}, or cases: file.npz"
+            message = f"{what} declares '{name}' as {header.outputs[name]}, but returns {list(array.shape)}"
+            hint = "name inputs that the file accepts: proof: {inputs: …}, or cases: file.npz"
             raise ModelError(Problem("M029", message, hint))

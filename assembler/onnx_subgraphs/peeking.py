@@ -1,4 +1,4 @@
-"""Reads the ports of exported subgraphs that are at hand, without onnx and without their weights."""
+"""Reads the ports of those exported subgraphs that are present, without onnx and without their weights."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def peek(sources: Sequence[Source], setting: Setting) -> dict[str, OnnxHeader | str]:
-    """Return the header of each source, or why it is not looked at.
+    """Return the header of each source, or the reason why it is not read.
 
     Raises:
-        SourceError: A file is there and cannot be used (R001, R005, R006, R012, R014).
+        SourceError: A file exists, but cannot be used (R001, R005, R006, R012, R014).
     """
     problems: list[Problem] = []
     allowance = Allowance()

@@ -46,7 +46,7 @@ class OnnxSubgraph(OnePart):
         source: The source in the spec.
         digest: The SHA-256 of its file, its external data included.
         copy: The private copy of the file that all this was read from.
-        ran: The file that is run: the copy, but where its format is too old for what is fed.
+        ran: The file that is run: the copy, unless its format is too old for the inputs that are fed.
         header: Its ports.
         graph: Its graph, with stubs for large initializers.
         arrays: The arrays of the stubs.
@@ -70,7 +70,7 @@ class OnnxSubgraph(OnePart):
         return self.ran
 
     def run(self, inputs: RuntimeValues) -> RuntimeValues | None:
-        """Run the file itself, untouched, in ONNX Runtime: the bytes that were hashed."""
+        """Run the unchanged file in ONNX Runtime: the bytes that were hashed."""
         from assembler.onnx_model.sessions import run_file
 
         with _marked(self.source):
@@ -98,7 +98,7 @@ def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
 
     Raises:
         SourceError: R001, R002, R005, R006, R013, R014.
-        ModelError: Another opset that it may not be converted from (M001), or cannot be (M002).
+        ModelError: It is at another opset, and may not be converted (M001) or cannot be (M002).
     """
     path = local_file(source, setting.folder)
     if path is None:  # an onnx source is always a path
@@ -111,7 +111,7 @@ def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
     try:
         header = read_header(copy.path)
         model = onnx.load(copy.path, load_external_data=False)
-        first_versions = model.ir_version < FREE_INITIALIZERS  # there ONNX Runtime feeds no initializer
+        first_versions = model.ir_version < FREE_INITIALIZERS  # in these files ONNX Runtime cannot feed initializers
         checked = _checked_file(copy.path, model)
         with _marked(source):
             check(checked, f"the checker, on {path.name}", unusable)
@@ -122,7 +122,7 @@ def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
     except _DAMAGED as err:
         raise unusable(str(err) or type(err).__name__) from err
     if model.functions:
-        # Functions are known by name and domain for a whole model, so two exporters' functions could be taken for one.
+        # A function is known by its name and domain in the whole model, so those of two exporters could be confused.
         with _marked(source):
             model = inlined(
                 model,
@@ -142,9 +142,9 @@ def open_onnx(source: Source, setting: Setting) -> OnnxSubgraph:
 
 
 def _checked_file(path: Path, model: onnx.ModelProto) -> Path:
-    """Return the file that the checker looks at: the copy, or beside it what was made of it where that differs.
+    """Return the file that the checker reads: the copy, or the changed model beside it.
 
-    Outputs without a shape are no fault to the checker there: what their shape is, is inferred, or found in a run.
+    There, outputs without a shape pass the checker: their shape is inferred, or found in a run.
     """
     changed = normalise(model)
     shapeless = [
@@ -165,15 +165,15 @@ def _checked_file(path: Path, model: onnx.ModelProto) -> Path:
 
 
 def _domains(graph: onnx.GraphProto) -> set[str]:
-    """Return the operator domains that a graph uses: exporters also import some that nothing uses."""
+    """Return the operator domains that a graph uses. Exporters also declare some that nothing uses."""
     return {node.domain for node in all_nodes(graph)}
 
 
 def _load_external_data(model: onnx.ModelProto, folder: Path) -> None:
-    """Load the bytes of every tensor, wherever in the model it is, because versions of onnx search in different places.
+    """Load the bytes of every tensor anywhere in the model, because each version of onnx searches in other places.
 
     Raises:
-        ValueError: A tensor of plain numbers has more or fewer bytes than its dims say.
+        ValueError: The bytes of a tensor of plain numbers do not fit its dims.
     """
     with ExitStack() as stack:
         streams: dict[str, BinaryIO] = {}
@@ -203,7 +203,7 @@ def _tensors(kind: str, message: Any) -> Iterator[onnx.TensorProto]:  # noqa: AN
     """Yield the tensors in a message, whose kind is one of `PATHS`."""
     fields = type(message).DESCRIPTOR.fields_by_number
     for number, inner in PATHS[kind].items():
-        if number not in fields:  # this onnx does not know it, and drops it
+        if number not in fields:  # this version of onnx does not know the field, and drops it
             continue
         value = getattr(message, fields[number].name)
         for each in value if isinstance(value, Sequence) else [value]:
@@ -213,7 +213,7 @@ def _tensors(kind: str, message: Any) -> Iterator[onnx.TensorProto]:  # noqa: AN
                 yield from _tensors(inner, each)
 
 
-#: What reading a file that is no model, or a damaged one, can raise.
+#: The exceptions that reading a damaged file, or one that is not a model, can raise.
 _DAMAGED = (OSError, ValueError, DecodeError, RuntimeError, onnx.checker.ValidationError)
 
 
@@ -223,7 +223,7 @@ def _unusable(source: Source, path: Path, reason: str) -> SourceError:
     return SourceError(Problem.at(source.mark, "R006", message))
 
 
-#: Element types that numpy has itself, byte for byte; others stay in the graph as they are.
+#: The element types that numpy has, byte for byte. Tensors of other types stay in the graph.
 _PLAIN = frozenset(
     helper.np_dtype_to_tensor_dtype(np.dtype(name))
     for name in (

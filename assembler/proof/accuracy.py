@@ -1,4 +1,4 @@
-"""The accuracy of a lossy model on gold text, beside its source's."""
+"""The accuracy of a lossy model on gold text, compared with its source's."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     #: How a sentence's labels are counted: by the label of each token, or by its spans.
     Counted = frozenset[tuple[int, int, str]]
 
-#: The loss of accuracy that is allowed where the spec does not say.
+#: The loss of accuracy that is allowed if the spec sets none.
 DEFAULT_LOSS = 0.002
 _BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """How much of a gold text source and model get right.
+    """The shares of a gold text that the source and the model get right.
 
     Attributes:
         measure: `accuracy`, the share of tokens; or `span F1`, micro-averaged, where the tags are spans.
@@ -58,7 +58,7 @@ class Accuracy:
         return self.source - self.model <= self.allowed + 1e-12
 
     def __str__(self) -> str:
-        """Return a sentence."""
+        """Return the figures in one sentence."""
         what = "spans" if self.measure == "span F1" else "tokens"
         return (
             f"{self.measure} on {self.counted} gold {what}: the source's {self.source:.2%}, the model's "
@@ -94,7 +94,7 @@ class GoldReference:
         tasks: Sequence[SourceTask],
         readable: Callable[[Sequence[Sequence[str]]], Sequence[Sequence[str]]],
     ) -> GoldReference | None:
-        """Run the loaded model of the first task on the gold text, where a lossy profile has one; else `None`.
+        """Run the loaded model of the first task on the gold text; `None` without gold text or a lossy profile.
 
         Args:
             spec: The spec.
@@ -129,7 +129,7 @@ class GoldReference:
         """Refuse gold labels that the model cannot predict, because nothing would be measured on them.
 
         Raises:
-            SpecError: There are some, or none at all (W031).
+            SpecError: There are such labels, or there are no labels at all (W031).
         """
         own = self.task.head.labels
         known = {label[2:] for label in own if label[1:2] == "-"} if self._spans else {*own}
@@ -147,7 +147,7 @@ class GoldReference:
         """Compare the accuracy of source and model.
 
         Raises:
-            ParityError: The model's is less by more than is allowed (P004).
+            ParityError: The model loses more than is allowed (P004).
             ModelError: The model cannot be run (M010 to M015).
         """
         model = ModelTask(path, self.task.name, by_sentence=False)
@@ -183,7 +183,7 @@ class GoldReference:
         return frozenset((span.start, span.end, span.label) for span in spans)
 
     def _share(self, tagged: Sequence[TaggedTokens]) -> float:
-        """Return F1 of the counted items; with one label a token that is the share of tokens."""
+        """Return the F1 of the counted items. With one label for each token this is the share of tokens."""
         right = whole = 0
         for each, given in zip(self.gold, tagged, strict=True):
             expected, found = self._counted(each.labels, gold=True), self._counted(given.labels)

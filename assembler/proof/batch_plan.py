@@ -1,4 +1,4 @@
-"""Which sentences of a proof run together: each at least once, some in batches of mixed lengths, some alone.
+"""Plans the batches of a proof: each sentence runs at least once, some in batches of mixed lengths, some alone.
 
 A run takes as many steps as its longest text has characters, and memory as if all its texts had that length. So texts
 of like length run together. But a model that reads beyond the end of a text is wrong only if a longer one is in the
@@ -16,14 +16,14 @@ from assembler.proof.parity import BATCH_SIZES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-#: The most characters of a batch, padding included, where it has more than one sentence. The gates of a language model
+#: The most characters of a batch of several sentences, padding included. The gates of a language model
 #: of 2,048 states take 32 KB for each of them.
 CELLS = 2560
 #: The most of the longest sentences in the first mixed batch.
 _LONGEST = 3
 #: The characters of the longer sentences in further mixed batches, and of those that run alone, if there are any.
 _MODEST = 64
-#: How many sentences run alone, of the last so many: hard ones, words of vocabularies, and some text.
+#: How many of the last sentences run alone: hard ones, words of vocabularies, and some text.
 _ALONE, _LAST = 8, 24
 
 
@@ -32,9 +32,9 @@ class BatchPlan:
     """The batches of a proof, each the places of its sentences.
 
     Attributes:
-        alike: Batches of like length. With the first mixed one they have each sentence.
+        alike: Batches of sentences of like length. Together with the first mixed batch they have each sentence.
         mixed: Batches of an odd size, with short and long sentences.
-        alone: Sentences that run alone as well.
+        alone: Sentences that also run alone.
     """
 
     alike: tuple[tuple[int, ...], ...]
@@ -42,7 +42,7 @@ class BatchPlan:
     alone: tuple[tuple[int, ...], ...]
 
     def kinds(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
-        """Return the batches, those of a kind beside each other; kinds without any are left out."""
+        """Return the batches of each kind that has any."""
         return tuple(kind for kind in (self.alone, self.mixed, self.alike) if kind)
 
     def sizes(self) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ class BatchPlan:
         return tuple(sorted({largest(kind) for kind in self.kinds()}))
 
     def __str__(self) -> str:
-        """Return in words how many batches there are of which kind."""
+        """Return the number of batches of each kind, in words."""
         found = [f"{len(self.alike)} of like length (up to {largest(self.alike)})"] if self.alike else []
         found += [f"{len(self.mixed)} of mixed lengths (up to {largest(self.mixed)})"] if self.mixed else []
         if not self.mixed and largest(self.alike) == 1:

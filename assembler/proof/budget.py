@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from assembler.proof.source_results import References
     from assembler.spec.stack_spec import Spec
 
-#: The difference that a lossy model's own score may have on another processor.
+#: How far a score of a lossy model may differ on another processor.
 _SAME_SCORE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many tags differ from the source's, of how many."""
+    """The number of tags that differ from the source's, and the number of all tags."""
 
     changed: int
     counted: int
@@ -56,7 +56,7 @@ class Losses:
     """The changes that were measured for a lossy model.
 
     The measured share must keep to the budget. Its interval says what to expect of other text of the kind, and may
-    reach above the budget. But a text that is too short to show the budget for any model decides nothing.
+    reach above the budget. A text that is too short to show the budget for any model decides nothing.
 
     Attributes:
         count: The tokens of the text to which the budget applies, each counted once.
@@ -81,12 +81,12 @@ class Losses:
 
     @property
     def kept(self) -> bool:
-        """Whether the share is within the budget, and every score a number."""
+        """Whether the share is within the budget, and no score is NaN."""
         return self.count.changed <= self.allowed * self.count.counted and math.isfinite(self.largest)
 
     @property
     def enough(self) -> bool:
-        """Whether the text is long enough to show anything of such a budget."""
+        """Whether the text is long enough to show that the budget is kept."""
         return self.count.counted >= fewest(self.allowed)
 
     @property
@@ -95,7 +95,7 @@ class Losses:
         return f"{self.count}, allowed are {self.allowed:.2%}; the largest difference of a score is {self.largest:.3g}"
 
     def __str__(self) -> str:
-        """Return the figures, and beside them what they were counted on."""
+        """Return the figures, and the text on which they were counted."""
         lines = [
             self.summary,
             f"measured on {', '.join(self.measured_on)}; each fourth sentence alone, the others in batches",
@@ -131,7 +131,7 @@ def losses_record(losses: Sequence[Losses]) -> dict[str, Value]:
 
 
 def require_budget(spec: Spec, references: References) -> None:
-    """Refuse a lossy profile for a model that outputs tags and more, because its passes are measured by the tags alone.
+    """Refuse a lossy profile for a model that outputs more than tags, because the passes are measured by tags alone.
 
     Raises:
         SpecError: The model outputs more (W030).

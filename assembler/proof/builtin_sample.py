@@ -39,7 +39,7 @@ def by_language() -> dict[str, tuple[Tokens, ...]]:
 
 
 def drawn_sentences(most: int) -> tuple[Tokens, ...]:
-    """Return at most this many of the sentences, at even distances, so that each language contributes some."""
+    """Return at most so many of the sentences, at even distances, so that each language contributes some."""
     return tuple(evenly(sample_sentences(), most))
 
 

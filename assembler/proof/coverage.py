@@ -1,4 +1,4 @@
-"""The coverage of a proof, and the floor below which it is not called one."""
+"""The coverage of a proof, and the least coverage with which it is called a proof."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SPAN_OUTPUTS = frozenset({"span_start", "span_end", "span_label"})
 
 @dataclass(frozen=True, slots=True)
 class TaskCoverage:
-    """What a proof covers of one task. All of it comes from the source, so it is the same on every machine.
+    """The coverage of one task. It comes from the source, so it is the same on every machine.
 
     Attributes:
         task: Its name in the model.
@@ -64,11 +64,11 @@ class Coverage:
         sentences: The sentences that were compared; 0 if there were none.
         tokens: Their tokens.
         lengths: The different numbers of tokens that they have, in order.
-        batch_sizes: In batches of how many.
-        in_batches: The same in words: which sentences are in which batches.
+        batch_sizes: The sizes of the batches.
+        in_batches: In words, which sentences are in which batches.
         inputs: The sort of inputs: `text` or `indices`, both if a model takes both, or `values`.
         outputs: The outputs that were compared.
-        tasks: What was met of each task.
+        tasks: The coverage of each task.
         taken: Sentences of the spec's file among them, before any were left out.
         given: The sentences of the file; 0 without a file.
         file: The file, or `None`.
@@ -91,7 +91,7 @@ class Coverage:
     decoders: tuple[Tried, ...] = ()
 
     def lines(self) -> list[str]:
-        """Return the lines of the report on it."""
+        """Return its lines in the report."""
         tried = [f"covered: '{each.part}' alone: {each}" for each in self.decoders]
         fed = f"fed as {' and '.join(self.inputs)}; compared: {', '.join(self.outputs)}"
         if not self.sentences:
@@ -214,7 +214,7 @@ def text_coverage(
         text: The sentences that were drawn.
         sentences: Those that remained, with words of vocabularies.
         shapes: The batch sizes, the same in words, and what is fed.
-        tasks: What was met of each task.
+        tasks: The coverage of each task.
     """
     lengths = [sum(map(bool, tokens)) for tokens in sentences]
     sizes, in_words, inputs = shapes

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Diagnosis:
-    """Reads the sources again when it is called, because their memory was released."""
+    """Answers the questions. It reads the sources again when it is asked, because their memory was released."""
 
     def __init__(
         self, path: Path, sentences: Sequence[Sequence[str]], read: Callable[[], tuple[Wiring, OpenSources]]
@@ -40,7 +40,7 @@ class Diagnosis:
         return diverging_parts(self._path, *self._read(), self._sentences)
 
     def noise(self, task: str) -> float:
-        """Return how far the scores of a task's source differ from themselves; measured once."""
+        """Return how far the scores of a task's source differ between its own runs; measured once."""
         if task not in self._noise:
             found = {each.name: each for each in source_tasks(*self._read())}[task]
             if found.model is None:

@@ -1,4 +1,4 @@
-"""Holds the dims that a file declares against the sizes that runs have: a name is one size throughout a run."""
+"""Compares the dims that a file declares with the sizes in runs. A name has one size throughout a run."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from assembler.onnx_model.sessions import OpenSession
     from assembler.spec.stack_spec import Spec
 
-    #: The dims that a tensor declares; `None` where not even their number is known.
+    #: The declared dims of a tensor; `None` if not even their number is known.
     Declared = Sequence[Dim] | None
 
-#: The sentences of the runs, where inputs are filled from text: one, an odd few, more than flair's own 32.
+#: The sentences of runs whose inputs are filled from text: one, a small odd number, more than flair's own 32.
 _SIZES = (1, 5, 33)
 _MOST_LINES = 5
-_HINT = "nothing was written; give dims that can differ names of their own, under 'dims' of the part or in the input"
+_HINT = "nothing was written; give different names to dims that can differ, under 'dims' of the part or in the input"
 
 
 class Dims:
     """The sizes that named dims have in one run."""
 
     def __init__(self, case: str) -> None:
-        """Begin a run; nothing is known of it."""
+        """Begin a run, of which nothing is known yet."""
         self._case = case
         self._sizes: dict[str, tuple[int, str]] = {}
         self.wrong: list[str] = []
@@ -77,7 +77,7 @@ def check_dims(
     sentences: Sequence[Sequence[str]],
     cases: Sequence[tuple[str, RuntimeValues]] | None,
 ) -> None:
-    """Hold the dims of a file's inputs and outputs against runs of it.
+    """Compare the dims of a file's inputs and outputs with runs of the file.
 
     Args:
         session: The written model.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: How many sentences the embeddings are compared on.
 _SENTENCES = 5
-#: Hidden states differ by about 1e-5 between torch and ONNX Runtime without being wrong: what differs more comes first.
+#: Hidden states of torch and ONNX Runtime differ by about 1e-5 without being wrong. Larger differences come first.
 _NOISE = 1e-3
 
 
@@ -118,7 +118,7 @@ def wiring_gaps(
 
 
 def _slices(wiring: Wiring, fed: Reference, widths: Sequence[int], given: Array, expected: Array) -> list[Gap]:
-    """Compare embedding by embedding; where a concat joins as many tensors, each has a part of its own."""
+    """Compare embedding by embedding. If a concat joins as many tensors, each embedding has a part of its own."""
     names = [fed.text] * len(widths)
     edges = joined_in(wiring, fed)
     if len(edges) == len(widths):

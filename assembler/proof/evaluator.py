@@ -1,8 +1,8 @@
 """A second engine in the proof of `portable`: onnx's reference evaluator also runs a few sentences.
 
 A proof in ONNX Runtime alone says nothing about other engines: some ignore attributes or inputs of an operator, and
-compute other tags without an error. The evaluator is slow and simple, and has the same fault: it ignores
-`sequence_lens`.
+compute other tags without an error. The evaluator is slow and simple, and has such a fault itself:
+it ignores `sequence_lens`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from assembler.proof.source_results import References
     from assembler.spec.stack_spec import Spec
 
-#: The engine, as records and reports call it.
+#: The name of the engine in records and reports.
 ENGINE = "onnx.reference"
 #: The profile that promises to run in other engines.
 PROFILE = "portable"
 #: The most sentences, and the characters that each of them has at most if there are such: a step of a language model of
 #: 2,048 states takes the evaluator a hundredth of a second.
 _SENTENCES, _CHARACTERS = 4, 40
-#: What the evaluator, and numpy in it, raise of what they do not know.
+#: The exceptions of the evaluator, and of numpy in it, for what they do not know.
 _ERRORS = (
     NotImplementedError, RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
 )  # fmt: skip
@@ -81,7 +81,7 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluated:
-    """What the evaluator has computed of a model, before it is written.
+    """The results of the evaluator for a model, before it is written.
 
     Attributes:
         spec: The spec.
@@ -96,16 +96,16 @@ class Evaluated:
     refused: str | None = None
 
     def record(self) -> dict[str, Value]:
-        """Return what the metadata say of it."""
+        """Return its entry in the metadata."""
         if self.refused is not None:
             return {"engine": ENGINE, "status": "not run", "reason": self.refused}
         return {"engine": ENGINE, "status": "passed", "cases": self.cases}
 
     def prove(self, session: OpenSession) -> tuple[str, bool]:
-        """Compare a written model, in ONNX Runtime, with what the evaluator has computed.
+        """Compare a written model, run in ONNX Runtime, with the results of the evaluator.
 
         Returns:
-            What was found, in words, and whether the evaluator computes something else.
+            The finding in words, and whether the evaluator computes something else.
 
         Raises:
             ParityError: Something differs (P008).
@@ -120,7 +120,9 @@ class Evaluated:
                 entry = value_gap(name, each.inside(name, given[name]), each.inside(name, array))
                 allowed = within * _scale(each.inside(name, array))
                 if not entry.largest <= allowed:
-                    if not _all_ours(self.spec):  # which of the two is right of a stranger's operators, we cannot tell
+                    if not _all_ours(
+                        self.spec
+                    ):  # with a stranger's operators, we cannot tell which of the two is right
                         return f"onnx's reference evaluator computes something else: {entry}", True
                     raise ParityError(_problem(self.spec, [f"  {entry}"], allowed))
                 largest = max(largest, entry.largest)
@@ -133,7 +135,7 @@ def evaluated(model: Model, metadata: Mapping[str, str], references: References)
 
     Args:
         model: The lowered model. Its arrays are used where they are.
-        metadata: What it says of itself.
+        metadata: Its metadata.
         references: What it is compared with in ONNX Runtime; of its sentences some short ones are taken.
 
     Raises:
@@ -153,7 +155,7 @@ def evaluated(model: Model, metadata: Mapping[str, str], references: References)
 
 
 def _all_ours(spec: Spec) -> bool:
-    """Whether a stack has no part of a stranger's, and no operator that a spec names."""
+    """Return whether a stack has no part of a stranger's, and no operator that a spec names."""
     ours = built_in_kinds()
     return all(node.kind in ours and not ours[node.kind].foreign for node in spec.graph.values())
 
@@ -166,7 +168,7 @@ def _problem(spec: Spec, lines: Sequence[str], within: float | None) -> Problem:
 
 
 def _evaluator(model: Model) -> ReferenceEvaluator:
-    """Return an evaluator that is given the large weights with each run: it would make copies of them."""
+    """Return an evaluator that is given the large weights with each run, because it would copy them otherwise."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     graph = proto.graph
@@ -193,7 +195,7 @@ def _runs(
 
 
 def _inner(value: RuntimeValue) -> RuntimeValue:
-    """Return what an optional holds; the evaluator has it as a list of one."""
+    """Return the content of an optional, which the evaluator holds as a list of one."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
@@ -211,7 +213,7 @@ def _inputs(
     if not references.tags:
         cases = references.parts.tensors if references.parts is not None else ()
         counted = any(len(node.input) > _LENGTHS and node.input[_LENGTHS] for node in _recurrent(model))
-        for _, inputs, _ in cases[: 1 if counted else 2]:  # after a text's end there may be anything
+        for _, inputs, _ in cases[: 1 if counted else 2]:  # after a text's end any value may be
             yield _plain(references.spec, inputs), None, None, frozenset()
         return
     about = Metadata.read(dict(metadata), references.spec.name)
@@ -232,7 +234,7 @@ def _inputs(
 
 
 def _plain(spec: Spec, inputs: RuntimeValues) -> RuntimeValues:
-    """Return inputs whose random floats are of a usual size: of large ones every sum has another rounding."""
+    """Return inputs whose random floats are of a usual size, because sums of large ones round differently."""
     return {name: _usual(value) if spec.inputs[name].range is None else value for name, value in inputs.items()}
 
 
@@ -260,7 +262,7 @@ def handful(sentences: Sequence[Sequence[str]]) -> list[list[str]]:
     short = [tokens for size, tokens in by_size if size <= _CHARACTERS] or [by_size[0][1]]
     by_count: dict[int, list[str]] = {}
     for tokens in short:
-        by_count[len(tokens)] = tokens  # the longest of so many tokens
+        by_count[len(tokens)] = tokens  # the longest has so many tokens
     found = [by_count[count] for count in sorted(by_count)]
     step = max(1, (len(found) - 1) / (_SENTENCES - 1))
     places = sorted({round(number * step) for number in range(_SENTENCES)} & set(range(len(found))))

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from assembler.core.tensors import TensorType
     from assembler.spec.stack_spec import Input, Spec
 
-#: The most bytes that a file of cases may have, and the most arrays in it.
+#: The most bytes, and the most arrays, that a file of cases may have.
 _MOST_BYTES, _MOST_ARRAYS = 1 << 30, 4096
 #: The place of a tensor in a sequence, at the end of an array's name.
 _PLACE = re.compile(r"\[\d+\]$")
-#: What reading a damaged archive or array can raise.
+#: The exceptions that reading a damaged archive or array can raise.
 _DAMAGED = (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, MemoryError)
 
 
@@ -51,11 +51,11 @@ class GivenCase:
 
 
 def given_cases(spec: Spec) -> tuple[GivenCase, ...]:
-    """Return the cases that the spec's `proof` names; nothing where it names none.
+    """Return the cases that the spec's `proof` names, if any.
 
     Raises:
-        SpecError: The file cannot be read, an array is for no input or output, of another type or shape, or a case
-            lacks an input (W026).
+        SpecError: The file cannot be read, an array has the name of no input or output, or another type or shape than
+            that, or a case lacks an input (W026).
     """
     location = spec.proof.trials.cases
     if location is None:
@@ -69,7 +69,7 @@ def given_cases(spec: Spec) -> tuple[GivenCase, ...]:
     except _DAMAGED as err:
         words = shown(spec, location, str(err).partition("\n")[0][:120])
         hint = "it is written by numpy.savez, with arrays of numbers or text"
-        raise _error(spec, f"{path} is no file of arrays{words}", hint) from err
+        raise _error(spec, f"{path} is not a file of arrays{words}", hint) from err
     found: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         case, name = _split(spec, key)
@@ -98,7 +98,7 @@ def _arrays(stream: BinaryIO) -> dict[str, Array]:
 
 
 def _split(spec: Spec, key: str) -> tuple[str, str]:
-    """Return the case and the input or output that an array is for: public names may have slashes themselves."""
+    """Return the case and the input or output that an array belongs to. Public names may contain slashes too."""
     known = [*spec.inputs, *spec.outputs]
     fitting = [name for name in known if key == name or key.endswith(f"/{name}")]
     place = _PLACE.search(key)
@@ -150,7 +150,7 @@ def _typed(spec: Spec, what: str, type_: TensorType, array: Array) -> Array:
         plain = plain.view(wanted) if plain.itemsize == wanted.itemsize else plain
     dtype = element_type(plain)
     if dtype != type_.element:
-        raise _error(spec, f"{what} is {type_.dtype}, its array {dtype}", f"save it as {type_.element}")
+        raise _error(spec, f"{what} is {type_.dtype}, but its array is {dtype}", f"save it as {type_.element}")
     if type_.dims is None:
         return plain
     dims = type_.dims
@@ -158,7 +158,7 @@ def _typed(spec: Spec, what: str, type_: TensorType, array: Array) -> Array:
         not isinstance(dim, int) or dim == size for dim, size in zip(dims, plain.shape, strict=False)
     )
     if not fits:
-        raise _error(spec, f"{what} is {type_}, its array has the shape {list(plain.shape)}", None)
+        raise _error(spec, f"{what} is {type_}, but its array has the shape {list(plain.shape)}", None)
     return plain
 
 

@@ -31,14 +31,14 @@ class GoldSentence:
 
 
 def read_gold(spec: Spec) -> tuple[GoldSentence, ...]:
-    """Return the gold text of a spec's proof; nothing where it names none.
+    """Return the gold text of a spec's proof, if it names any.
 
     Blocks of lines with empty lines between are sentences. CoNLL-U's comments, ranges (`3-4`) and empty nodes (`3.1`)
-    are passed over.
+    are skipped.
 
     Raises:
-        SpecError: The file cannot be read, a line is of another form or has no label, it holds no sentence, or a loss
-            of accuracy is allowed on no file at all (W031).
+        SpecError: The file cannot be read or holds no sentence, a line is of another form or has no label, or
+            `accuracy_loss` is set without a file (W031).
     """
     if spec.proof.gold is None:
         if spec.proof.accuracy_loss is not None:
@@ -81,7 +81,7 @@ def _sentences(spec: Spec, text: str) -> Iterator[GoldSentence]:
 
 
 def _pair(cells: list[str]) -> tuple[str, str] | None:
-    """Return a token and its label, empty where they are missing, or `None` for a row that is no token."""
+    """Return a token and its label, empty if they are missing, or `None` for a row that is not a token."""
     if len(cells) <= _PLAIN:
         return cells[0], cells[1] if len(cells) == _PLAIN else ""
     if not cells[0].isdecimal():  # 3-4 and 3.1

@@ -1,4 +1,4 @@
-"""Values that inputs of shapes, axes, counts and scales are likely to have, for parts that refuse random ones."""
+"""Likely values for inputs that are shapes, axes, counts or scales, for parts that refuse random values."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from assembler.core.tensors import TensorType
     from assembler.spec.stack_spec import Spec
 
-#: Numbers that counts, axes and places often are.
+#: Common values of counts, axes and places.
 _WHOLE = (1, 2, 0, 3, 4, -1, 8, 5)
-#: Vectors of so many numbers are scales, or the like.
+#: The lengths of vectors that are likely to be scales.
 _FEW = 8
-#: The most sets of values that follow from the sizes that outputs are declared with.
+#: The most sets of values that follow from the declared sizes of outputs.
 _MOST_DECLARED = 24
 
 
 def likely_values(spec: Spec, outputs: Sequence[TensorType], inputs: RuntimeValues) -> Iterator[dict[str, Array]]:
-    """Yield values for the inputs that are counts, axes, places, shapes or scales; the others stay as they are.
+    """Yield values for the inputs that are counts, axes, places, shapes or scales. The others keep their values.
 
-    Where a file declares outputs of fixed sizes, these follow from some input more often than not: a shape is that of
-    an output, a count one of its sizes, scales are how many times larger it is than an input.
+    Fixed sizes that a file declares for its outputs usually follow from some input: a shape is that of an output, a
+    count is one of its sizes, and scales say how many times larger it is than an input.
 
     Args:
-        spec: The spec, which may tell values itself: these stay.
+        spec: The spec, whose own values are kept.
         outputs: The types of the model's outputs.
         inputs: Random values for all inputs.
     """

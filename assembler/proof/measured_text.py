@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources
     from assembler.spec.stack_spec import Spec
 
-#: The name of the spec's own sentences beside languages.
+#: The name of the spec's own sentences in a list of languages.
 OWN = "the spec's sentences"
-#: Tokens of the spec's sentences beside which no language is needed, and of both, after which no further one is taken.
+#: With so many tokens in the spec's sentences no language is added, and with so many in all no further one.
 _OWN_ENOUGH, _ENOUGH = 1000, 2500
-#: The sentences of each language by which the source shows how sure it is.
+#: How many sentences of each language show how sure the source is.
 _TRIED = 5
-#: How much less than of the best-known language the characters of one may be known.
+#: How much smaller the share of known characters of a language may be than that of the best-known one.
 _UNKNOWN = 0.05
-#: How many times the doubt of the surest language is no more doubt than that.
+#: A language of which the source is sure enough has at most so many times the doubt of the surest one.
 _SURE = 1.5
 
 
@@ -145,7 +145,7 @@ def _doubt(task: SourceTask, sentences: Sequence[Sequence[str]]) -> float:
         raise TypeError(task.name)
     by_sentence = task.task.by_sentence
     scores = [each for found in source_results(task.model, sentences, by_sentence=by_sentence) for each in found.scores]
-    if by_sentence:  # of a class, 0 is as sure as 1
+    if by_sentence:  # for a class, a score of 0 is as sure as 1
         scores = [max(score, 1 - score) for score in scores]
     return 1 - math.fsum(scores) / len(scores) if scores else 1.0
 
@@ -159,8 +159,8 @@ def _chosen(
 ) -> list[str]:
     """Return the languages that are measured besides the spec's own sentences, if these are few.
 
-    Those of which the source is about as sure as of the first, up to some thousand tokens; further ones only where
-    the budget could not be shown without.
+    They are those of which the source is about as sure as of the first, up to some thousand tokens. Further ones are
+    added only if the budget could not be shown otherwise.
     """
     needed, counted = fewest(allowed_share(spec) or 0.0), _counted(task, own)
     if counted >= max(needed, _OWN_ENOUGH):
@@ -184,8 +184,8 @@ def _counted(task: SourceTask, sentences: Sequence[Sequence[str]]) -> int:
 def alone_and_together(places: Sequence[int], is_long: Sequence[bool]) -> Iterator[tuple[int, list[int]]]:
     """Yield the batch sizes in which sentences are tagged, each with its places: each fourth sentence is tagged alone.
 
-    One sentence takes other operators than many do (`passes.single_lane`). Long ones are alone too, because a batch is
-    padded to its longest.
+    One sentence runs through other operators than many do (`passes.single_lane`). Long ones are also alone, because a
+    batch is padded to its longest sentence.
     """
     alone = [place for number, place in enumerate(places) if number % 4 == 3 or is_long[place]]  # noqa: PLR2004
     taken = {*alone}

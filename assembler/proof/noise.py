@@ -1,8 +1,8 @@
-"""How far a source's scores differ from themselves, and the tolerance that follows.
+"""How far a source's scores differ between its own runs, and the tolerance that follows.
 
-A sum of float32 depends on its order, and that on the batch, the number of threads and the kernels. A large language
-model carries the last bits from character to character. A model cannot match a source more closely than the source
-matches itself.
+A sum of float32 depends on its order, and the order depends on the batch, the number of threads and the kernels. A
+large language model carries the last bits from character to character. A model cannot match a source more closely than
+the source matches itself.
 
 The decoder of a CRF adds up a whole sentence, token by token, and takes its scores from the sums. A sum of 525, which a
 trained tagger (en-ner-small) reaches at 59 tokens, moves in steps of 6e-5, and one step can be 1e-5 of a score.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from assembler.proof.parity import TaggedTokens
     from assembler.spec.stack_spec import Spec
 
-#: How many times the noise a score may differ. Between two runs of torch only some sums change their order; between
+#: A score may differ by so many times the noise. Between two runs of torch only some sums change their order; between
 #: torch and ONNX Runtime all of them do. Five builds of a released tagger (pos-english-fast), each on 64 sentences of
 #: web text and the package's own, had gaps of 7.5e-6 to 1.4e-5; above 1e-5 were two, with noises of 1.1e-5 and 1.5e-5.
 #: The gaps of 16 random taggers with a CRF, each on one sentence of 59 tokens and one of 500, were 0.05 to 1.6 times
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 TIMES = 4
 #: The most that noise excuses: scores are shown with four digits, and only the last one may differ.
 AT_MOST = 1e-4
-#: The batches in which the source runs, beside its usual one.
+#: The batches in which the source runs in addition to its usual one.
 _BATCHES = (1, 32)
 
 
@@ -49,7 +49,7 @@ class Tolerance:
 
     Attributes:
         within: The largest difference that counts as equal.
-        noise: The source's own, if it was measured; `None` if that was not needed or the spec sets a number.
+        noise: The source's own noise, if it was measured; `None` if that was not needed or the spec sets a tolerance.
         types: The element types that were compared, each of which may differ by a share of its values too; empty where
             only scores were.
     """
@@ -59,7 +59,7 @@ class Tolerance:
     types: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        """Return the number, and where it comes from."""
+        """Return the tolerance, and where it comes from."""
         if self.types:
             return shown(self.within, self.types)
         if self.noise is None:

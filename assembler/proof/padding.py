@@ -1,6 +1,6 @@
-"""Where tensors hold numbers that nothing reads: after the ends of texts, of sentences and of pieces.
+"""Finds the places of tensors that nothing reads: after the ends of texts, of sentences and of pieces.
 
-A profile may leave other numbers there than the source does. A report that named them would blame the wrong part.
+A profile may leave other numbers there than the source. A report that named such numbers would blame the wrong part.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _ROWS_RANK = 2
 
 
 class Padding:
-    """The places that are read in one run, known from the lengths and masks that are fed to the parts."""
+    """The places that are read in one run, by the lengths and masks that are fed to the parts."""
 
     def __init__(self, wiring: Wiring, values: Arrays) -> None:
-        """Find it.
+        """Find the places.
 
         Args:
             wiring: The wiring.
@@ -44,7 +44,7 @@ class Padding:
                 self._named.setdefault(tuple(map(str, names)), mask)
 
     def hidden(self, text: str, array: Array) -> Array:
-        """Return a tensor with zeros where nothing is read; one of another shape is returned unchanged.
+        """Return a tensor with zeros where nothing is read. A tensor of another shape is returned unchanged.
 
         Args:
             text: The tensor, `node.port`.

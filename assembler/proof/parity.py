@@ -27,7 +27,7 @@ class TaggedTokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One token on which model and source disagree.
+    """A token on which the model and the source disagree.
 
     Attributes:
         sentence: The sentence.
@@ -59,7 +59,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a comparison found.
+    """The result of a comparison.
 
     Attributes:
         sentences: How many were compared.
@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether every tag is equal and every score within the tolerance. NaN is never."""
+        """Whether every tag is equal and every score within the tolerance. NaN never is."""
         return self.tags_changed == 0 and self.largest <= self.within
 
 

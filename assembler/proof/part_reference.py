@@ -1,4 +1,4 @@
-"""The reference of outputs that no loaded model gives as a whole: each part run alone, one after the other."""
+"""The reference for outputs that no loaded model computes as a whole: each part run alone, one after the other."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SHOWS = (
     "this shows that the joined model computes what its parts do one after the other, not that they belong together so"
 )
 
-#: Operators that draw random numbers, each time others.
+#: The operators that draw random numbers, which are others in each run.
 _RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
@@ -49,14 +49,14 @@ _RANDOM = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PartReference:
-    """What the parts give one by one.
+    """The results of the parts, run one by one.
 
     Attributes:
         spec: The spec.
-        tensors: Named inputs and the outputs that the parts give for them.
-        notes: How the inputs were found, where there is something to say of it.
-        random: The parts that compute something else each time, in words.
-        whole: The source that is the whole model, and gives what it has of the outputs; or `None`.
+        tensors: Named inputs, and the outputs of the parts for them.
+        notes: How the inputs were found, if that was not the usual way.
+        random: The parts that compute something else each time, described in words.
+        whole: The source that is the whole model, and is compared with in those outputs that it has; or `None`.
         mistaken: The outputs whose files name another number of axes than every run shows.
         given: How many of the inputs, from the first, are cases of the spec.
     """
@@ -76,7 +76,7 @@ class PartReference:
 
     @property
     def shows(self) -> str | None:
-        """What a comparison with it shows and what not; `None` for a whole model."""
+        """What a comparison with it shows and does not show; `None` for a whole model."""
         return None if self.whole else SHOWS
 
     @classmethod
@@ -86,8 +86,8 @@ class PartReference:
         """Run the parts on sentences where inputs are filled from text, and on random values elsewhere.
 
         Raises:
-            ParityError: What a part gives contradicts the dims that it declares (P006), or what a case of the spec
-                expects (P002); or a part computes in ways that no run has met (P005).
+            ParityError: An output of a part contradicts its declared dims (P006), or differs from what a case of the
+                spec expects (P002); or a part has ways of computing that no run has met (P005).
             SpecError: The cases of the spec are at fault (W026), inputs are too large (W025), or the whole model has
                 other ports (W012).
             ModelError: The parts run on no inputs (M007, M025 to M027).
@@ -118,7 +118,7 @@ class PartReference:
         return cls(wiring.spec, cases, notes, random, against, frozenset(public), trials.given)
 
     def axes(self) -> dict[str, int]:
-        """Return the number of axes of each output, where all runs have the same."""
+        """Return the number of axes of each output for which all runs have the same number."""
         seen: dict[str, set[int]] = {}
         for _, _, outputs in self.tensors:
             for name, value in outputs.items():
@@ -165,9 +165,9 @@ class PartReference:
 
     def _problem(self, case: str, wrong: Sequence[Gap], gaps: Sequence[Gap]) -> Problem:
         allowed = shown(self.spec.proof.scores_within, self._types())
-        what = f"'{self.whole}' gives" if self.whole else "its parts give one by one"
+        what = f"'{self.whole}' computes" if self.whole else "its parts compute one by one"
         lines = [
-            f"the model does not give what {what} ({case}), allowed is {allowed}",
+            f"the model does not compute what {what} ({case}), allowed is {allowed}",
             *(f"  {entry}" for entry in wrong),
             *divergence_lines(gaps),
         ]
@@ -180,7 +180,7 @@ class PartReference:
 def _mistaken(wiring: Wiring, trials: Sequence[Trial]) -> dict[str, int]:
     """Return the tensors whose files name another number of axes than every run shows, with that number.
 
-    ONNX Runtime takes such files. What the spec itself says of dims is not passed over.
+    ONNX Runtime accepts such files. Dims that the spec itself declares are not overruled.
     """
     found: dict[str, int] = {}
     for text, type_ in wiring.tensors.items():
@@ -194,7 +194,7 @@ def _mistaken(wiring: Wiring, trials: Sequence[Trial]) -> dict[str, int]:
 
 
 def _require_expected(spec: Spec, trial: Trial, outputs: RuntimeValues) -> None:
-    """Compare what the parts give for a case with what a person expects.
+    """Compare the results of the parts for a case with what a person expects.
 
     Raises:
         ParityError: It differs (P002).
@@ -206,13 +206,13 @@ def _require_expected(spec: Spec, trial: Trial, outputs: RuntimeValues) -> None:
     ]
     wrong = [entry for entry in gaps if entry.differs]
     if wrong:
-        lines = [f"the parts do not give what {trial.name} expects", *(f"  {entry}" for entry in wrong)]
-        hint = "nothing was written; are these the parts that the outputs were computed with, in this order?"
+        lines = [f"the parts do not compute what {trial.name} expects", *(f"  {entry}" for entry in wrong)]
+        hint = "nothing was written; check that these parts, in this order, computed the expected outputs"
         raise ParityError(Problem.at(spec.proof.trials.cases_mark, "P002", "\n".join(lines), hint))
 
 
 def _as_given(expected: Array, given: RuntimeValue) -> Array:
-    """Return what is expected as the type of what is given, where the file of cases has but its bytes."""
+    """Return the expected array in the type of the actual one, if the file of cases has only its bytes."""
     if isinstance(given, np.ndarray) and (expected.dtype.kind, expected.itemsize) == ("V", given.itemsize):
         return expected.view(given.dtype)
     return expected

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources
     from assembler.wiring.graph import Wiring
 
-#: What a loaded model does not say of a task by itself.
+#: Outputs that a loaded model does not compute for a task.
 _OF_PARTS = frozenset({"class_probabilities", "embeddings"})
 
 
@@ -51,8 +51,8 @@ def with_parts(
         fragments: Each part as ONNX: those that no source runs are run as separate models.
 
     Raises:
-        ParityError: The spec wires the parts of a tagger otherwise than the tagger (P002).
-        SpecError, ModelError: The parts run on no inputs, or those of the spec are at fault (as `PartReference.of`).
+        ParityError: The spec wires the parts of a tagger in another way than the tagger (P002).
+        SpecError, ModelError: As `PartReference.of`.
     """
     spec = wiring.spec
     models = (task.model for task in _proven_tasks(wiring, sources) if task.model is not None)

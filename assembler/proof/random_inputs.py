@@ -1,4 +1,4 @@
-"""Inputs for stacks without a tagger: sentences if the wiring says what an input means, otherwise random values."""
+"""Makes inputs for stacks without a tagger: sentences if the wiring says what an input means, else random values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 #: Sizes for dynamic dims that no sentence fixes: the smallest, an odd one, a larger one.
 _SIZES = (1, 5, 33)
-#: Values that arithmetic treats specially, put among the random ones.
+#: Values that arithmetic treats specially. They are put among the random ones.
 _EDGES = (0.0, -0.0, 1.0, -1.0, 1e-30, 1e4)
-#: As many numbers a text of one word takes the memory of.
+#: How many numbers use as much memory as a text of one word.
 _TEXT = 16
 #: The most tensors of a sequence that is drawn.
 _TENSORS = 3
@@ -36,7 +36,7 @@ def require_room(spec: Spec) -> None:
     """Refuse inputs whose fixed sizes ask for more values than a proof fills.
 
     Raises:
-        SpecError: They do (W025).
+        SpecError: They ask for more (W025).
     """
     _require_few(
         {
@@ -57,7 +57,7 @@ def _require_few(values: Mapping[str, int], spec: Spec) -> None:
 
 
 def _cost(entry: Input, shape: tuple[int, ...]) -> int:
-    """Return how many values an input has; a text counts as several, because it takes as much memory."""
+    """Return how many values an input has. A text counts as several, because it needs as much memory."""
     tensors = 1 if entry.type.is_tensor else _TENSORS
     return tensors * math.prod(shape) * (_TEXT if entry.type.element == "string" else 1)
 
@@ -116,7 +116,7 @@ def _case(
     sizes = range(most, 1, -1)
     size = next((each for each in sizes if sum(_values(free, dims, each).values()) <= MOST_VALUES), 1)
     _require_few(_values(free, dims, size), spec)
-    # one value of 1e4 leaves the rounding of int8 no step for the others, and overflows half precision
+    # one value of 1e4 leaves no steps of int8 for the others, and overflows half precision
     edges = () if PROFILES[spec.profile].lossy else _EDGES
     filled: dict[str, RuntimeValue] = dict(arrays)
     for name, entry in free.items():

@@ -1,4 +1,4 @@
-"""The entry of a proof in the metadata. Before the proof has passed, it says that the model is a draft."""
+"""The entry of a proof in the metadata. Until the proof has passed, it says that the model is a draft."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _claims(references: References) -> dict[str, Value]:
     tags, parts = references.tags, references.parts
     spec = references.spec
     _, less = missing(spec, references.coverage)
-    # the noise of a source is a figure of one machine; how far it may be excused is not
+    # the noise of a source depends on the machine, but the noise that is tolerated does not
     noise: dict[str, Value] = {"scores_within_by_noise": AT_MOST} if tags and not spec.proof.tolerance_set else {}
     left_out: dict[str, Value] = {"left_out": references.left_out} if references.left_out else {}
     lossy = PROFILES[spec.profile].lossy and not tags  # its outputs are equal within nothing: they are measured

@@ -43,7 +43,7 @@ class Found:
 
 
 class Reference(Protocol):
-    """One thing that a model is compared with."""
+    """Something that a model is compared with."""
 
     @property
     def against(self) -> str:

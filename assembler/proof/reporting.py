@@ -22,7 +22,7 @@ def divergence_lines(gaps: Sequence[Gap]) -> list[str]:
 
 
 def failure_hint(changed: int, largest: float) -> str:
-    """Return what to do: about changed tags, or about a tolerance that is too small."""
+    """Return the hint of a failed proof: about changed tags, or about a tolerance that is too small."""
     if changed or not np.isfinite(largest):
         return "nothing was written; compare the spec with `assemble init` of the same source"
     if float(f"{largest * 1.1:.1e}") > LARGEST_TOLERANCE:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def require_comparable(wiring: Wiring, against: str) -> None:
-    """Refuse a reference with which nothing would be compared, because a request for a proof is never silently dropped.
+    """Refuse a reference with which nothing would be compared, because a requested proof is never skipped in silence.
 
     Raises:
         SpecError: No head of the reference is in the stack (W012), or an input before it cannot be filled (W017).
@@ -31,7 +31,7 @@ def require_fills(wiring: Wiring) -> None:
     """Refuse a tagger with an input that cannot be filled.
 
     Raises:
-        SpecError: With the inputs (W017).
+        SpecError: There is such an input (W017).
     """
     from assembler.interface.fill_rules import RULES
     from assembler.wiring.fills import fills
@@ -51,7 +51,7 @@ def require_fills(wiring: Wiring) -> None:
 
 
 def _unfilled(wiring: Wiring, name: str) -> str:
-    """Say why an input cannot be filled: no rule is known, or two parts need it filled in two ways."""
+    """Return the reason why an input cannot be filled: no rule is known, or two parts need it filled in two ways."""
     wants = {
         f"{edge.node}.{edge.port} wants its {port.fill}"
         for edges in wiring.edges.values()

@@ -1,4 +1,4 @@
-"""The sentences a proof runs on: those of the spec, some that come with the package, and hard ones."""
+"""The sentences on which a proof runs: those of the spec, some that come with the package, and hard ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HARD: tuple[tuple[str, ...], ...] = (
     tuple("abcdefghijklmnopqrstuvwxyz"),
     ("ab",) * 37,
     ("DIE", "1.5", "2024", "\u0661\u0662", "NATO-2", "3rd", "#", "0"),  # the ways in which words are looked up
-    ("ja", "Donaudampfschifffahrt" * 12, "nein"),  # a long token; why not one of a single letter, `REPEATED` says
+    ("ja", "Donaudampfschifffahrt" * 12, "nein"),  # a long token; `REPEATED` says why it is not one repeated letter
 )
 
 #: No exact proof covers a character that is repeated this often. The report says so, with the reason.
@@ -72,20 +72,20 @@ def vocabulary_sentences(vocabularies: Iterable[Sequence[str]]) -> list[list[str
 
 
 def encoder_sentences(encoders: Iterable[Subtokens]) -> list[list[str]]:
-    """Return for each encoder a sentence of its special subtokens, and one that is longer than it can read at once."""
+    """Return two sentences for each encoder: one of its special subtokens, and one that is too long to read at once."""
     sentences = []
     for encoder in encoders:
         added = json.loads(encoder.tokenizer).get("added_tokens", [])
         special = [entry["content"] for entry in added if entry.get("special")][:WORDS]
         sentences.append(["a", *special, "b", *(f"x{text}" for text in special[:3])])
-        limit = encoder.most * (5 if encoder.stride else 3) // 2  # several pieces, or more than is kept
+        limit = encoder.most * (5 if encoder.stride else 3) // 2  # several pieces, or more than are kept
         longest = limit or min(encoder.positions // 4, _LONG) or _LONG
         sentences.append([_PLAIN[number % len(_PLAIN)] for number in range(longest)])
     return sentences
 
 
 def proof_sentences(spec: Spec) -> list[list[str]]:
-    """Return the sentences that a tagger is measured on where nothing else is named: of the spec's file, and hard ones.
+    """Return the sentences on which a tagger is measured by default: those of the spec's file, and hard ones.
 
     Raises:
         SpecError: The file of the spec cannot be read, or holds no sentence (W014).
@@ -149,8 +149,8 @@ def read_sentences(path: Path, mark: Mark | None = None) -> list[list[str]]:
         mark: Where the spec names it, or `None` where a caller does.
 
     Raises:
-        SpecError: It cannot be read, or holds no sentence, and a spec names it (W014).
-        ModelError: Likewise, and a caller names it (T003).
+        SpecError: A spec names it, and it cannot be read or holds no sentence (W014).
+        ModelError: A caller names it, likewise (T003).
     """
     try:
         text = read_regular_text(path)

@@ -53,7 +53,7 @@ def read_section(path: Path, inputs: Collection[str], outputs: Collection[str]) 
 
     Raises:
         OSError: The file cannot be read.
-        WireError: It is no model.
+        WireError: It is not a model.
     """
     with open_regular(path) as stream:
         nodes, places, opsets = _walked(stream)
@@ -96,7 +96,7 @@ def _names(stream: BinaryIO, tensor: Field) -> Iterator[str]:
 def _needed(
     nodes: list[onnx.NodeProto], maker: dict[str, int], inputs: frozenset[str], outputs: frozenset[str]
 ) -> tuple[set[int], frozenset[str]]:
-    """Return the operators between the tensors, and every tensor that they read and none of them makes."""
+    """Return the operators between the tensors, and every tensor that they read but do not compute."""
     numbers: set[int] = set()
     ends: set[str] = set()
     wanted = [*outputs]

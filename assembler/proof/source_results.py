@@ -82,8 +82,8 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     """Run the loaded models, each task's own. `part_results` gets the other outputs from the parts.
 
     Raises:
-        SpecError: The sentences of the spec cannot be read, an input has no rule by which to fill it, or tables were
-            cut so far that no sentence is left, or inputs are too large, or the gold text is at fault (W014, W017,
+        SpecError: The sentences of the spec or its gold text cannot be used, an input has no rule by which to fill
+            it, tables were cut so far that no sentence is left, or inputs are too large (W014, W017,
             W021, W025, W031).
     """
     spec = wiring.spec
@@ -122,7 +122,7 @@ def _coverage(
     tasks: Sequence[SourceTask],
     tags: Sequence[TagReference],
 ) -> Coverage:
-    """Return what a comparison covers, of the text, the sentences of it that are read, and those of every run."""
+    """Return what a comparison covers: the text, the sentences of it that are read, and the sentences of each run."""
     text, sentences, fixed = read
     rules = [fill.rule for fill in fills(wiring).values()]
     fed = [name for name, is_fed in (("text", "text" in rules), ("values", None in rules)) if is_fed]
@@ -139,13 +139,13 @@ def _coverage(
 
 
 def _kept(spec: Spec, sentences: Sequence[Sequence[str]], sources: OpenSources) -> tuple[Sequence[Sequence[str]], int]:
-    """Return the sentences without words that were cut from a table, and how many others there are.
+    """Return the sentences without words that were cut from a table, and the number of the others.
 
     Raises:
         SpecError: There is none (W021).
     """
     if not sentences:
-        message = "proof: no sentence has room in the fixed sizes of the inputs, so nothing can be compared"
+        message = "proof: no sentence fits the fixed sizes of the inputs, so nothing can be compared"
         raise SpecError(Problem.at(spec.proof.mark, "W021", message, "give the inputs larger sizes, or names for dims"))
     tables = [each for each in sources.weights.values() if isinstance(each, TableWeights)]
     kept = sentences_that_keep(sentences, tables)

@@ -1,4 +1,4 @@
-"""How far a model's outputs are from those of its parts run one by one."""
+"""Measures how far a model's outputs are from those of its parts, run one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Gap:
 
     Attributes:
         tensor: `node.port`, or the name of an output.
-        largest: The absolute difference that exceeds what is allowed by most; infinite where shapes, types or text
+        largest: The absolute difference that exceeds the allowed one by most; infinite if shapes, types or text
             differ.
         index: Where it is.
         source: The reference's value there, or its shape.
@@ -48,7 +48,7 @@ def gap(tensor: str, source: Array, model: Array, within: float = 0.0) -> Gap:
         tensor: What they are called.
         source: The source's.
         model: The model's.
-        within: How far floats may differ, beside the share of their size that their type may (`tolerances`).
+        within: How far floats may differ, in addition to the share of their size that their type allows (`tolerances`).
     """
     if source.shape != model.shape or source.dtype != model.dtype:
         shapes = (f"{source.dtype}{list(source.shape)}", f"{model.dtype}{list(model.shape)}")

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from assembler.proof.stepwise_gaps import Gap
     from assembler.spec.stack_spec import Spec
 
-#: Of a lossy model, texts of more characters are counted alone: a batch is padded to its longest text.
+#: Longer texts run alone through a lossy model, because a batch is padded to its longest text.
 _LONG = 200
-#: How many sentences with their tags the model carries, so that `verify` can try it anywhere.
+#: How many sentences the model carries with their tags, so that `verify` can try it anywhere.
 _GOLDEN = 8
 _GOLDEN_DIGITS = 4
 
 
 def compared_in(sentences: Sequence[Sequence[str]], fixed: int | None, *, lossy: bool) -> tuple[tuple[int, ...], str]:
-    """Return the batch sizes in which sentences are compared, and in words which sentences in which.
+    """Return the batch sizes of a comparison, and in words which sentences run in which batches.
 
     Args:
         sentences: The sentences.
         fixed: The sentences that each run of the model has, or `None` for any number.
-        lossy: Whether the model is measured. The sizes of its hard sentences, on which nothing is counted, are said in
-            words alone.
+        lossy: Whether the model is measured. The batches of its hard sentences, on which nothing is counted, are only
+            described in words.
     """
     if lossy:
         sizes = sorted({1, min(BATCH_SIZES[-1], fixed or BATCH_SIZES[-1])})

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from assembler.runtime.classifications import Classification
     from assembler.runtime.context import InContext
 
-#: The batch in which the source itself runs: in flair's order; and of like length at most. Its scores depend on it in
-#: their last bits, its time and memory a lot.
+#: The batches in which the source itself runs: in flair's order, and of like length. The last bits of its scores
+#: depend on them, and its time and memory depend on them a lot.
 SOURCE_BATCH, _ALIKE = 8, 32
 #: The characters of a batch of like length: 32 sentences of 144, or 15 of 300.
 _CELLS = 4608
@@ -98,7 +98,7 @@ class ModelTask:
         self._task = {each.name: each for each in self._model.tasks}[task]
 
     def placed(self, sentences: Sequence[Sequence[str]]) -> list[InContext]:
-        """Return sentences beside their neighbours, so far as the model reads these."""
+        """Return sentences with those neighbours that the model reads."""
         interface = self._model.interface
         return list(in_context(map(tuple, sentences), interface.context, interface.prompt))
 
@@ -115,7 +115,7 @@ class ModelTask:
 
 def _slots(task: SentenceTask, found: Classification) -> Slots:
     chosen = {label.value for label in found.labels}
-    # flair's predict says nothing of the classes that it skips
+    # flair's predict does not return the classes that it skips
     pairs = [
         (_slot(label, chosen=label in chosen), score)
         for label, score in zip(task.labels, found.probabilities, strict=False)

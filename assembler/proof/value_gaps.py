@@ -22,7 +22,7 @@ def value_gap(tensor: str, source: RuntimeValue, model: RuntimeValue, within: fl
         tensor: What they are called.
         source: The source's.
         model: The model's.
-        within: How far floats may differ, beside the share of their size that their type may (`tolerances`).
+        within: How far floats may differ, in addition to the share of their size that their type allows (`tolerances`).
     """
     if isinstance(source, np.ndarray) and isinstance(model, np.ndarray):
         return gap(tensor, source, model, within)

@@ -67,7 +67,7 @@ def assemble(
         progress: Called at the beginning of each step.
 
     Raises:
-        SpecError, SourceError, ModelError: With the problems. No file was written, and an older one is unchanged.
+        SpecError, SourceError, ModelError: With the problems. No file was written, and an older file is unchanged.
         ParityError: The model does not compute what its source computes. Likewise.
     """
     say = progress or (lambda _: None)

@@ -1,4 +1,4 @@
-"""The stages in memory: the source runs, and its parts are emitted and become one model."""
+"""The stages in memory: the sources run, their parts are emitted, and the parts become one model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Referenced:
-    """The sources, and what they gave; `None` after `--no-proof`."""
+    """The opened sources and their results; `None` for these after `--no-proof`."""
 
     order: Order
     target: Path
@@ -35,7 +35,7 @@ class Referenced:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Emitted:
-    """The same, and each part as ONNX."""
+    """The sources, their results, and each part as ONNX."""
 
     order: Order
     target: Path
@@ -47,15 +47,15 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joined:
-    """One model, and what it says of itself. The sources are let go of.
+    """The joined model and its description. The sources are released.
 
     Attributes:
-        order: What the build is asked for.
-        target: The file that the model is to be.
+        order: The order of the build.
+        target: The file of the model.
         spec: Its spec.
         model: The model.
-        description: What it says of itself.
-        references: What the sources gave.
+        description: Its description, for the metadata.
+        references: The results of the sources.
         digests: The SHA-256 of each source.
     """
 
@@ -70,7 +70,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
-    """The model as its profile computes it, and its metadata, but for the record of the proof."""
+    """The lowered model and its metadata, without the record of the proof."""
 
     order: Order
     target: Path
@@ -82,7 +82,7 @@ class Lowered:
 
 
 def run_source(given: Opened) -> Referenced:
-    """Run the loaded models, while nothing else takes memory."""
+    """Run the loaded models, while nothing else needs memory."""
     from assembler.proof.source_results import reference_results
 
     references = None
@@ -93,7 +93,7 @@ def run_source(given: Opened) -> Referenced:
 
 
 def emit(given: Referenced) -> Emitted:
-    """Emit every part, once: the fragments are run one by one, and the model is joined of them."""
+    """Emit every part once. The fragments are later run one by one, and joined to the model."""
     from assembler.surgery.emission import emit_parts
 
     given.order.say("emitting the parts")
@@ -102,7 +102,7 @@ def emit(given: Referenced) -> Emitted:
 
 
 def run_parts(given: Emitted) -> Emitted:
-    """Let the sources decode random cases, and run the parts one by one if loaded models do not compute all outputs."""
+    """Let the sources decode random cases. Run the parts one by one if loaded models do not compute all outputs."""
     from assembler.proof.budget import require_budget
     from assembler.proof.decoder_parts import with_decoders
     from assembler.proof.part_results import needs_parts, with_parts

@@ -39,7 +39,7 @@ class Checked:
 
     Attributes:
         files: The specs that were checked.
-        problems: What is wrong, by file and place. For each spec all problems of the first layer that has any.
+        problems: What is wrong, by file and place. A spec has all problems of the first layer that has any.
         notes: What could not be checked, and why.
     """
 
@@ -56,12 +56,11 @@ class Checked:
 def check(paths: Path | str | Iterable[Path | str], *, strict: bool = False) -> Checked:
     """Check specs.
 
-    Neither onnx nor torch or flair is imported, and no weights are read; only the ports of existing exported subgraphs
-    are.
+    Neither onnx nor torch or flair is imported. Of exported subgraphs that exist the ports are read, but no weights.
 
     Args:
         paths: Spec files, and folders, whose `.yaml` and `.yml` files are checked, those of their subfolders too.
-        strict: For specs of strangers: nothing outside the folder of a spec is opened, and paths that lead there, the
+        strict: For specs of strangers: nothing outside the folder of a spec is opened. Paths that lead there, the
             spec's own included, are reported (W018), because nobody else could build such a spec. So are unpinned names
             of a hub (W024), because they can name another model tomorrow, or a stranger's.
     """
@@ -134,7 +133,7 @@ def _absent_sources(spec: Spec) -> list[str]:
         if form_of(source).peek is not None or may_be_name(source) or is_closed(spec, source.location):
             continue
         if not os.path.exists(path):  # noqa: PTH110 - never raises
-            notes.append(f"{spec.document.file}: the source '{source.name}' is not looked at: {path} is not here")
+            notes.append(f"{spec.document.file}: the source '{source.name}' is not checked: {path} is not here")
     return notes
 
 
@@ -149,7 +148,7 @@ def _absent_sentences(spec: Spec) -> list[Problem]:
 
 
 def _irregular_files(spec: Spec) -> list[Problem]:
-    """Return a problem for each file that is there and can never be read: a folder, a FIFO, a device."""
+    """Return a problem for each file that exists but can never be read: a folder, a FIFO, a device."""
     problems = []
     for file in named_files(spec, kinds()):
         path = spec.folder / file.location

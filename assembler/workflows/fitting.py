@@ -1,4 +1,4 @@
-"""Wires a spec, opens its sources, and looks whether the two fit together."""
+"""Wires a spec, opens its sources, and checks whether the two fit together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wired:
-    """A spec whose parts fit together, so far as that is known without weights; at the opset of its subgraphs."""
+    """A spec whose parts fit together as far as is known without weights, at the opset of its subgraphs."""
 
     order: Order
     spec: Spec
@@ -70,7 +70,7 @@ def wired_sources(spec: Spec, *, trust: bool, proven: bool = True) -> tuple[Wiri
 
 
 def wired_again(spec: Spec, digests: Mapping[str, str], *, trust: bool) -> tuple[Wiring, OpenSources]:
-    """Read the sources again: the same bytes, or none.
+    """Read the sources again, and refuse other bytes.
 
     Args:
         spec: The spec.

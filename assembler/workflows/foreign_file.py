@@ -1,4 +1,4 @@
-"""Describes an ONNX file that `assemble` did not write, and how a stack could use it."""
+"""Describes an ONNX file that `assemble` did not write, and how a stack can use it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _parts(path: Path, header: OnnxHeader) -> Iterator[str]:
     """Yield how a stack could use a file, and the obstacles."""
     odd = [name for name, type_ in header.inputs.items() if type_.dtype not in INPUT_TYPES]
     if odd:
-        yield f"no model of its own: a spec cannot name the type of the input '{odd[0]}'; another part can feed it"
+        yield f"not by itself: a spec cannot name the type of the input '{odd[0]}'; another part can feed it"
     else:
         yield f"a part of kind 'onnx': `assemble init {path}` writes a spec"
     opened = [

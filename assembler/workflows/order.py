@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from assembler.spec.stack_spec import Spec
 
-    #: Called with a word on each step as it begins.
+    #: Called at the beginning of each step, with its name.
     Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """What a build is asked for.
+    """The order of a build.
 
     Attributes:
         spec: The spec file.
@@ -34,7 +34,7 @@ class Order:
         profile: How parts are lowered, or `None` for the spec's own.
         proof: Whether to compare the model with its source.
         external_above: The bytes of a model file above which its weights go to a separate file, or `None`.
-        say: Called with a word on each step as it begins.
+        say: Called at the beginning of each step, with its name.
         scope: Closed at the end of the build, whether it succeeds or fails.
     """
 
@@ -50,7 +50,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """A spec, and the file that its model is to be."""
+    """A spec, and the file of its model."""
 
     order: Order
     spec: Spec
@@ -58,9 +58,9 @@ class Read:
 
 
 def read(order: Order) -> Read:
-    """Read the spec, and look whether the target can be written, before minutes are spent.
+    """Read the spec, and check that the target can be written, before minutes are spent.
 
-    Where strangers exported parts, models are loaded and run in a process beside ours, which they can kill.
+    If strangers exported parts, all models are loaded and run in a separate process, which the parts may kill.
     """
     order.say("reading the spec")
     spec = with_profile(load_spec(order.spec), order.profile)
@@ -75,6 +75,6 @@ def read(order: Order) -> Read:
 def with_profile(spec: Spec, profile: str | None) -> Spec:
     """Return the spec with the caller's profile instead of its own."""
     if profile is not None and profile not in PROFILES:
-        hint = f"profiles: {', '.join(PROFILES)}"  # never the nearest: 'gpu' looks like 'cpu'
+        hint = f"profiles: {', '.join(PROFILES)}"  # the nearest name is not suggested: 'gpu' looks like 'cpu'
         raise SpecError(Problem("S006", f"there is no profile '{profile}'", hint, spec.document.file))
     return spec if profile is None else replace(spec, profile=profile)

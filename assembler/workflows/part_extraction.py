@@ -1,4 +1,4 @@
-"""Cuts a part out of a whole model, so that it can be a part of a stack, and the stack be proven against the whole."""
+"""Cuts a part out of a whole model. It can be used in a stack, and the stack be proven against the whole model."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def extract(model: Path, fed: Sequence[str], given: Sequence[str], target: Path)
 
     Args:
         model: The whole model. It is read only.
-        fed: The tensors that become inputs; none for the inputs of the whole.
-        given: The tensors that become outputs; none for the outputs of the whole.
+        fed: The tensors that become inputs; empty for the inputs of the whole model.
+        given: The tensors that become outputs; empty for the outputs of the whole model.
         target: The file to write.
 
     Raises:
         SourceError: The model cannot be read, or is no ONNX model (R001 to R014).
-        ModelError: A tensor is not there, or nothing that is fed is needed (M031); or the part cannot be written or
+        ModelError: A tensor does not exist, or is fed but not needed (M031); or the part cannot be written or
             does not pass ONNX's checker (M008, M009).
     """
     if target.exists() and target.samefile(model):

@@ -35,7 +35,7 @@ _ROUNDING = 5e-5
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found to be right.
+    """The checks that passed.
 
     Attributes:
         path: The model.
@@ -55,7 +55,7 @@ class _Golden:
 def verify(
     model: Path | str, *, spec: Path | str | None = None, trust: bool = False, progress: Progress | None = None
 ) -> Verified:
-    """Check a model again: that it is whole, and computes the recorded results here. Not who wrote it, nor from what.
+    """Check that a model is whole, and computes the recorded results here. Who wrote it, and from what, is not checked.
 
     Without a spec: ONNX's checker, the digest of the contents, and the sentences with tags that the model carries. All
     of them come from the file itself, so anybody who changes one can write a digest and tags that fit. With the spec
@@ -168,7 +168,7 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool,
 
 
 def _other_machine(path: Path) -> str:
-    """Return the properties of this machine that may differ from those of the machine that built the model."""
+    """Return what may differ between this machine and the one that built the model."""
     from assembler.runtime.engine import ort
 
     versions = model_entries(path, model_header(path)).get("versions")

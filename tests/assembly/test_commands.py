@@ -307,7 +307,7 @@ def test_other_tags_than_the_sources_on_this_machine_are_found(shop: Workshop, f
     done = cli("verify", path)
     assert done.code == 3
     assert "P001 on this machine the model does not reproduce the source's tags and scores" in done.err
-    assert f"hint: ONNX Runtime is {onnxruntime.__version__}, as it was for the proof" in done.err
+    assert f"hint: ONNX Runtime is {onnxruntime.__version__}, as for the proof" in done.err
 
 
 def test_another_onnx_runtime_than_the_proofs_is_named(

@@ -342,7 +342,7 @@ def test_external_data_of_odd_size_is_a_problem(
 @pytest.mark.parametrize("where", WHERE)
 def test_data_that_is_not_there_or_reached_by_a_link_is_refused(tmp_path: Path, where: str) -> None:
     (tmp_path / "m.onnx").write_bytes(adding(where).SerializeToString())
-    with pytest.raises(SourceError, match=r"R005 source 'm': the external data 'w\.bin' of m\.onnx is not there"):
+    with pytest.raises(SourceError, match=r"R005 source 'm': the external data 'w\.bin' of m\.onnx is missing"):
         assemble(spec_of(tmp_path, "m.onnx"), tmp_path / "out.onnx")
     (tmp_path / "real.bin").write_bytes(weights(1, 2))
     (tmp_path / "w.bin").symlink_to("real.bin")

@@ -264,7 +264,7 @@ outputs: {best: best.tensor}
     result.path.unlink()
     monkeypatch.setitem(recurrent._GATES, "GRU", (0, 1, 2))
     text = refusal(shop, spec)
-    assert "P002 the model does not give what its parts give one by one (dynamic dims of 1)" in text
+    assert "P002 the model does not compute what its parts compute one by one (dynamic dims of 1)" in text
     assert "  best: differs by " in text
     assert first_part(text) == "lm"
 

@@ -109,7 +109,7 @@ def test_a_spec_with_a_form_of_an_installed_package_is_checked(site: Path, tmp_p
     assert (run.returncode, run.stdout, run.stderr) == (0, "1 spec: no problems\n", "")
     (tmp_path / "net.npz").unlink()
     run = command(site, "check", tmp_path / "npz.yaml")
-    assert f"the source 'net' is not looked at: {tmp_path / 'net.npz'} is not here" in run.stdout + run.stderr
+    assert f"the source 'net' is not checked: {tmp_path / 'net.npz'} is not here" in run.stdout + run.stderr
 
 
 def test_check_imports_the_form_but_not_what_reads_it(site: Path, tmp_path: Path) -> None:

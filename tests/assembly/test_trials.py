@@ -128,11 +128,11 @@ def test_cases_are_run_and_what_they_expect_is_compared(shop: Workshop, tmp_path
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.zeros((1, 2, 32), np.float64)}, "the case: the input 'x' is float32, its array float64"),
-        ({"x": np.zeros((2, 32), np.float32)}, "is float32[b, h, w], its array has the shape [2, 32]"),
+        ({"x": np.zeros((1, 2, 32), np.float64)}, "the case: the input 'x' is float32, but its array is float64"),
+        ({"x": np.zeros((2, 32), np.float32)}, "is float32[b, h, w], but its array has the shape [2, 32]"),
         ({"a__y": np.zeros((2, 32), np.float32)}, "the case 'a' has no array for the input 'x'"),
         ({"xs": np.zeros(2, np.float32)}, "the array 'xs' has the name of no input and no output"),
-        ({"x": np.array([None, {}], object)}, "is no file of arrays"),
+        ({"x": np.array([None, {}], object)}, "is not a file of arrays"),
     ],
 )
 def test_cases_that_do_not_fit_are_a_problem(
@@ -146,7 +146,7 @@ def test_cases_that_do_not_fit_are_a_problem(
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and more", b"\x93NUMPY\x01\x00", b"text\n"])
 def test_a_file_that_holds_no_arrays_is_a_problem(shop: Workshop, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cases.npz").write_bytes(content)
-    with pytest.raises(SpecError, match=r"W026 proof: cases: .*cases.npz (is no file of arrays|holds no array)"):
+    with pytest.raises(SpecError, match=r"W026 proof: cases: .*cases.npz (is not a file of arrays|holds no array)"):
         shop.build(stack(tmp_path, ROWS, "[b, h, w]", "cases: cases.npz"))
 
 
@@ -222,7 +222,9 @@ def test_a_stack_that_was_cut_out_of_a_whole_model_is_proven_against_it(shop: Wo
 
 def test_parts_that_are_not_the_whole_models_are_found(shop: Workshop, tmp_path: Path) -> None:
     other = CUT["second"].replace("Neg", "Abs")
-    with pytest.raises(ParityError, match=r"P002 the model does not give what 'whole' gives \(dynamic dims of 1\)"):
+    with pytest.raises(
+        ParityError, match=r"P002 the model does not compute what 'whole' computes \(dynamic dims of 1\)"
+    ):
         shop.build(cut(tmp_path, second=other))
     assert not (tmp_path / "cut.onnx").exists()
 

@@ -114,7 +114,7 @@ def test_a_case_of_a_type_that_numpy_lacks_is_read_by_its_bytes(shop: Workshop, 
     np.savez(tmp_path / "cases.npz", x=rows, y=rows)
     assert shop.build(spec).proven is not None
     np.savez(tmp_path / "cases.npz", x=rows, y=np.flip(rows))
-    with pytest.raises(ParityError, match=r"P002 the parts do not give what the case expects"):
+    with pytest.raises(ParityError, match=r"P002 the parts do not compute what the case expects"):
         shop.build(spec)
 
 

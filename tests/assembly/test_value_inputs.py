@@ -94,7 +94,7 @@ def test_a_case_gives_the_tensors_of_a_sequence_by_their_numbers(shop: Workshop,
     np.savez(tmp_path / "cases.npz", **named, **{"one/y": np.concatenate(rows)})
     assert shop.build(spec).proven is not None
     np.savez(tmp_path / "cases.npz", **named, **{"one/y": np.concatenate(rows[::-1])})
-    with pytest.raises(ParityError, match="P002 the parts do not give what the case 'one' expects"):
+    with pytest.raises(ParityError, match="P002 the parts do not compute what the case 'one' expects"):
         shop.build(spec)
     np.savez(tmp_path / "cases.npz", **{"one/rows[1]": rows[1]})
     with pytest.raises(SpecError, match=r"W026 proof: cases: the case 'one' has no array 'rows\[0\]'"):

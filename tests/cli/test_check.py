@@ -334,7 +334,7 @@ def test_a_checkpoint_that_is_not_here_is_noted(
     text = (GOOD / "two-heads.yaml").read_text(encoding="utf-8").replace("{flair: pos.pt}", f"{{flair: {location}}}")
     path.write_text(text, encoding="utf-8")
     result = assemble("check", path)
-    note = f"assemble: {path}: the source 'pos' is not looked at: {tmp_path / location} is not here\n"
+    note = f"assemble: {path}: the source 'pos' is not checked: {tmp_path / location} is not here\n"
     assert (result.code, result.err) == (0, note if told else "")
 
 
