@@ -31,7 +31,7 @@ class WordIndex:
     """The words that a token of a text can be, in the order of their hashes.
 
     Attributes:
-        powers: The powers of both bases up to the longest word, int64 `[2, characters]`.
+        powers: The powers of both bases, from the first on, up to the longest word, int64 `[2, characters]`.
         bucket: By how much the first hash is divided for the number of a bucket.
         begins: Where each bucket begins, int32.
         widest: The words of the largest bucket, at least 1.
@@ -94,8 +94,9 @@ def _hashed(
     longest = max(1, int(lengths.max(initial=0)))
     draw = np.random.default_rng(_SEED)
     while True:
-        powers = np.ones((2, longest), np.int64)
+        powers = np.zeros((2, longest), np.int64)
         for row, base in zip(powers, draw.integers(2**20, PRIME, 2).tolist(), strict=True):
+            row[0] = base  # not 1, with which all words of one letter would be in one bucket
             for place in range(1, longest):
                 row[place] = row[place - 1] * base % PRIME
         hashes = np.zeros((2, len(lengths)), np.int64)

@@ -67,7 +67,7 @@ def _with_the_hash_of(words: Sequence[str], index: WordIndex) -> list[list[int]]
     are no characters, because characters with the same hash are long to search.
     """
     chosen = [_codes(word) for word in words if len(word) > 2][:_TOKENS]  # noqa: PLR2004 - the degree
-    first, second = (index.powers[row, min(1, index.powers.shape[1] - 1)].item() for row in range(2))
+    first, second = index.powers[:, 0].tolist()
     added = (first * second % PRIME, -(first + second) % PRIME, 1)
     return [[*(code + more for code, more in zip(word, added, strict=False)), *word[3:]] for word in chosen]
 

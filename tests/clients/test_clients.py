@@ -17,7 +17,9 @@ import pytest
 
 from assembler import assemble
 from assembler.cli.tag import read_lines
+from assembler.initialisation import write_spec
 from assembler.runtime import Tagger
+from assembler.runtime.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -34,6 +36,41 @@ Das 🏳️‍🌈 Fest in Zu\u0308rich begann 2024 , Привет 你好 !
 """
 #: What a text area cannot hold: a line break that ends no line, a long line, and a last line without an end.
 ODD = "ein\rWort .\r\r\n" + "ja " * 22_000 + "\n\x0bnein\x0c\x1c\nEnde .\r"
+
+
+#: Words that a table has as they are, in lower case, with other digits, or not at all.
+WORDS = """\
+DIE Katze schläft in İSTANBUL , am 31.12.1999 , und \u0661\u0662 .
+\u1f48\u0394\u03a5\u03a3\u03a3\u0395\u038e\u03a3 \u0391\u03a3 STRAẞE 😀 \u200bdie unbekannt
+"""
+TABLE = (
+    "die", "katze", "i\u0307stanbul", "##.##.####", "00", "\u1f40\u03b4\u03c5\u03c3\u03c3\u03b5\u03cd\u03c2",
+    "\u03b1\u03c2", "straße", "😀", "\u200bdie",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a model that takes text and finds spans, by a table of words beside the demo's language models."""
+    import torch
+    from flair.data import Dictionary
+    from flair.embeddings import StackedEmbeddings, WordEmbeddings
+    from flair.models import SequenceTagger
+
+    torch.manual_seed(20211)
+    folder = tmp_path_factory.mktemp("words")
+    demo = SequenceTagger.load(ROOT / "specs" / "weights" / "demo-pos.pt")
+    table = WordEmbeddings(None, vocab={word: row for row, word in enumerate(TABLE)}, embedding_length=64, name="words")
+    table.embedding.weight.data.normal_(0, 2)
+    names = Dictionary(add_unk=False)
+    for name in ("PER", "LOC", "ORG"):
+        names.add_item(name)
+    names.span_labels = True
+    stack = StackedEmbeddings([table, *demo.embeddings.embeddings])
+    SequenceTagger(stack, names, "ner", hidden_size=16).save(folder / "ner.pt")
+    spec = folder / "ner.yaml"
+    spec.write_text(write_spec(str(folder / "ner.pt"), folder, text=True), encoding="utf-8")
+    return assemble(spec, folder / "ner.onnx", proof=False).path
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +138,12 @@ def output(*command: str | Path, library: Path | None = None, text: str = TEXT) 
     return done.stdout.decode()
 
 
+@pytest.fixture(scope="session")
+def of_words(words: Path) -> str:
+    """Return what each client is to print of the model with a table of words."""
+    return printed(words, WORDS)
+
+
 def check(command: tuple[str | Path, ...], expected: str, odd: str, library: Path | None = None) -> None:
     """Compare what a client prints for the text, for the odd one, for none, and for an empty line."""
     assert output(*command, library=library) == expected
@@ -121,23 +164,37 @@ def test_the_odd_text_has_four_sentences(odd: str) -> None:
     assert len(odd) > 1 << 16
 
 
-def test_python_without_our_package(model: Path, expected: str, odd: str) -> None:
-    check((sys.executable, "-I", EXAMPLES / "python" / "tag.py", model), expected, odd)
+def test_each_way_to_find_a_word_is_in_the_text_of_words(words: Path, of_words: str) -> None:
+    [vocabulary] = (Tagger(words).metadata["vocabularies"] or {}).values()  # type: ignore[attr-defined]
+    assert vocabulary["words"] == [*TABLE]
+    tokens = [line.split("\t")[0] for line in of_words.split("\n")]
+    found = Vocabulary("table", "word", TABLE, len(TABLE), "", 0).rows_of(tokens)
+    assert {*found} == {*range(len(TABLE) + 1)}
 
 
-def test_node(model: Path, expected: str, odd: str) -> None:
+def test_python_without_our_package(model: Path, expected: str, odd: str, words: Path, of_words: str) -> None:
+    client = (sys.executable, "-I", EXAMPLES / "python" / "tag.py")
+    check((*client, model), expected, odd)
+    assert output(*client, words, text=WORDS) == of_words
+
+
+def test_node(model: Path, expected: str, odd: str, words: Path, of_words: str) -> None:
     package("onnxruntime-node")
-    check((tool("node"), EXAMPLES / "node" / "tag.mjs", model), expected, odd)
+    client = (tool("node"), EXAMPLES / "node" / "tag.mjs")
+    check((*client, model), expected, odd)
+    assert output(*client, words, text=WORDS) == of_words
 
 
-def test_a_browser(model: Path, expected: str) -> None:
+def test_a_browser(model: Path, expected: str, words: Path, of_words: str) -> None:
     package("onnxruntime-web")
     package("playwright-core")
     browser = tool("chromium", "chromium-browser", "google-chrome")
-    assert output(tool("node"), EXAMPLES / "browser" / "drive.mjs", model, browser) == expected
+    client = (tool("node"), EXAMPLES / "browser" / "drive.mjs")
+    assert output(*client, model, browser) == expected
+    assert output(*client, words, browser, text=WORDS) == of_words
 
 
-def test_c(model: Path, expected: str, odd: str, tmp_path: Path) -> None:
+def test_c(model: Path, expected: str, odd: str, words: Path, of_words: str, tmp_path: Path) -> None:
     compiler, library = tool("cc", "gcc", "clang"), runtime_library(tmp_path)
     flags = ("-std=c99", "-Wall", "-Wextra", "-Werror")
     subprocess.run(
@@ -145,13 +202,15 @@ def test_c(model: Path, expected: str, odd: str, tmp_path: Path) -> None:
         check=True,
     )
     check((tmp_path / "tag", model), expected, odd, library)
+    assert output(tmp_path / "tag", words, library=library, text=WORDS) == of_words
 
 
-def test_csharp(model: Path, expected: str, odd: str, tmp_path: Path) -> None:
+def test_csharp(model: Path, expected: str, odd: str, words: Path, of_words: str, tmp_path: Path) -> None:
     compiler, mono, library = tool("mcs"), tool("mono"), runtime_library(tmp_path)
     program = tmp_path / "Tag.exe"
     subprocess.run([compiler, "-warnaserror", f"-out:{program}", EXAMPLES / "csharp" / "Tag.cs"], check=True)
     check((mono, program, model), expected, odd, library)
+    assert output(mono, program, words, library=library, text=WORDS) == of_words
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from assembler.parts import word_look_up
 from assembler.runtime import Tagger, Token
 from assembler.runtime.text import encode_text
 
-from .conftest import HARD, compare
+from .conftest import HARD, compare, english_sentences
 from .test_embeddings import one_hot, words
 from .test_tasks import assert_tags_are, second_on
 from .test_text_classifiers import classifier
@@ -75,6 +75,16 @@ def test_tables_of_words_beside_language_models(bench: Bench) -> None:
     lower = FlairEmbeddings(bench.language_model(), name="f", is_lower=True)
     backward = FlairEmbeddings(bench.language_model(forward=False), name="b", is_lower=True)
     compare(*in_text(bench, bench.tagger(words(), one_hot(), words("b", 3), lower, backward)), SENTENCES)
+
+
+def test_a_tagger_on_words_and_language_models_tags_a_corpus_as_flair_does(bench: Bench) -> None:
+    sentences = [[token.replace(" ", "\u00a0") for token in tokens] for tokens in english_sentences()[::3]]
+    seen = dict.fromkeys(token for tokens in sentences for token in tokens)
+    known = {word.lower() if number % 3 else word for number, word in enumerate(seen) if number % 4}
+    known |= {"##", "####", "0.0", "00,000"}
+    parts = [FlairEmbeddings(bench.language_model(forward=forward), name=str(forward)) for forward in (True, False)]
+    tagger = bench.tagger(words(vocabulary=tuple(sorted(known))), *parts)
+    compare(*in_text(bench, tagger), sentences, batch_sizes=(32,))
 
 
 def test_a_table_alone_and_one_that_was_cut(bench: Bench) -> None:
