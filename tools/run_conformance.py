@@ -163,10 +163,12 @@ def outcome(case: Case, folder: Path, seconds: Seconds) -> Outcome | None:
     if not all(close(got, wanted, case) for got, wanted in zip(alone.values(), case.outputs, strict=False)):
         return None
     found = Outcome(case.name, "")
-    second, following, found.second = seconds.of(case.model, alone, folder)
     found.alone, found.why = _built(folder, str, feeds, [*alone.values()])
-    found.chained, why = _built(folder, second, feeds, [*alone.values(), *following])
-    found.why = found.why or why
+    following = seconds.of(case.model, alone, folder)
+    if following is not None:
+        second, given, found.second = following
+        found.chained, why = _built(folder, second, feeds, [*alone.values(), *given])
+        found.why = found.why or why
     found.twice, _ = _built(folder, parallel, feeds, [*alone.values()] * 2)
     found.proof, why = _proven(folder)
     found.why = found.why or why
@@ -189,8 +191,11 @@ class Seconds:
 
     def of(
         self, model: onnx.ModelProto, alone: Mapping[str, Any], folder: Path
-    ) -> tuple[Callable[[str], str], list[Any], str]:
-        """Write a second model, and return how a spec gets it, what it gives after the first, and what it is."""
+    ) -> tuple[Callable[[str], str], list[Any], str] | None:
+        """Write a second model, and return how a spec gets it, what it gives after the first, and what it is.
+
+        `None` where ONNX Runtime runs none: it has no operator that gives values of some types unchanged.
+        """
         first = model.graph.output[0]
         fitting = self._known.get(_key(model, first), []) if len(model.graph.output) == 1 else []
         path = folder / "second.onnx"
@@ -204,7 +209,8 @@ class Seconds:
         second = unchanged(model)
         onnx.save(second, path)
         ports = {f"in_{number}": port.name for number, port in enumerate(model.graph.output)}
-        return chained(ports, second), [*alone.values()], "unchanged"
+        given = _given(path, {name: alone[output] for name, output in ports.items()})
+        return None if given is None else (chained(ports, second), given, "unchanged")
 
 
 #: The most models of other tests that are tried after one.
@@ -226,16 +232,24 @@ def _given(path: Path, feeds: Mapping[str, Any]) -> list[Any] | None:
 
 
 def unchanged(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model that gives the outputs of another unchanged."""
+    """Return a model that gives the outputs of another unchanged; four bits as floats, which ONNX Runtime can."""
+    narrow = {onnx.TensorProto.INT4, onnx.TensorProto.UINT4}
     inputs: list[onnx.ValueInfoProto] = []
     outputs: list[onnx.ValueInfoProto] = []
     nodes: list[onnx.NodeProto] = []
     for number, port in enumerate(model.graph.output):
-        for ports, name in ((inputs, f"in_{number}"), (outputs, f"out_{number}")):
-            ports.append(onnx.ValueInfoProto(name=name, type=port.type))
-        nodes.append(onnx.helper.make_node("Identity", [f"in_{number}"], [f"out_{number}"]))
+        names = [f"in_{number}"], [f"out_{number}"]
+        inputs.append(onnx.ValueInfoProto(name=names[0][0], type=port.type))
+        outputs.append(onnx.ValueInfoProto(name=names[1][0], type=port.type))
+        if port.type.tensor_type.elem_type in narrow:
+            outputs[-1].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+            nodes.append(onnx.helper.make_node("Cast", *names, to=onnx.TensorProto.FLOAT))
+        else:
+            nodes.append(onnx.helper.make_node("Identity", *names))
     graph = onnx.helper.make_graph(nodes, "unchanged", inputs, outputs)
-    return onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    imports = [onnx.helper.make_opsetid(*entry) for entry in {"": 17, **opsets}.items()]
+    return onnx.helper.make_model(graph, opset_imports=imports, ir_version=model.ir_version)
 
 
 def chained(ports: Mapping[str, str], second: onnx.ModelProto) -> Callable[[str], str]:
@@ -331,18 +345,19 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
         "proof": "proven with the default proof",
     }
     for way, words in ways.items():
-        counts = Counter(getattr(each, way) for each in outcomes)
+        counts = Counter(found for each in outcomes if (found := getattr(each, way)))
+        models = counts.total()
         good = counts.pop("exact", 0) + counts.pop("proven", 0)
         wrong, crashed = counts.pop("wrong", 0), counts.pop("crashed", 0)
         refused = ", ".join(f"{code} {count}" for code, count in sorted(counts.items())) or "none"
-        share = f"{good} ({good / max(len(outcomes), 1):.1%})"
-        yield f"| {words} | {len(outcomes)} | {share} | {wrong} | {crashed} | {refused} |"
+        share = f"{good} ({good / max(models, 1):.1%})"
+        yield f"| {words} | {models} | {share} | {wrong} | {crashed} | {refused} |"
     yield ""
-    others = sum(each.second != "unchanged" for each in outcomes)
+    others = sum(each.second not in {"", "unchanged"} for each in outcomes)
     yield f"The second model is that of another test for {others} models, and gives all unchanged for the others."
     yield ""
     few = 6
-    for code in sorted({getattr(each, way) for each in outcomes for way in ways} - {"exact", "proven"}):
+    for code in sorted({getattr(each, way) for each in outcomes for way in ways} - {"", "exact", "proven"}):
         names = sorted({each.name for each in outcomes if code in {getattr(each, way) for way in ways}})
         shown = ", ".join(f"`{name}`" for name in names[:few])
         shown += f" and {len(names) - few} more" if len(names) > few else ""
