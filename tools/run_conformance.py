@@ -41,7 +41,7 @@ model is that of another test that takes the outputs of the first, or else gives
 with the default proof, which knows nothing of the test's inputs.
 
 `make conformance OLDER=DATA` makes this page, where `DATA` is the folder `onnx/backend/test/data` of an older onnx's wheel, or
-nothing. This one is of onnx {onnx} and ONNX Runtime {runtime},
+nothing. This one is of onnx {onnx}{older} and ONNX Runtime {runtime},
 {cases} tests, of which ONNX Runtime passes {models}.
 
 """
@@ -414,6 +414,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - arrays, or lists of them
     return (value.shape, value.dtype.str, value.tolist()) if isinstance(value, np.ndarray) else value
 
 
+def _older(data: Path | None) -> str:
+    """Return which other onnx a folder of tests is of, by what lies beside the package."""
+    if data is None:
+        return ""
+    found = [each.name.split("-")[1] for parent in data.resolve().parents for each in parent.glob("onnx-*.dist-info")]
+    version = found[0].removesuffix(".dist") if found else "another version"
+    return f' with those of onnx {version} ("older"),'
+
+
 def main() -> None:
     """Run all cases and print, or write, the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -433,7 +442,13 @@ def main() -> None:
     lines = [*table(outcomes)]
     print("\n".join(lines))
     if arguments.page is not None:
-        head = HEAD.format(onnx=onnx.__version__, runtime=ort.__version__, cases=len(cases), models=len(outcomes))
+        head = HEAD.format(
+            onnx=onnx.__version__,
+            older=_older(arguments.older),
+            runtime=ort.__version__,
+            cases=len(cases),
+            models=len(outcomes),
+        )
         _, packages, kept = (arguments.page.read_text(encoding="utf-8") if arguments.page.is_file() else "").partition(
             "\n## Files that packages carry\n"
         )
