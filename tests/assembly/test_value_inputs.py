@@ -12,6 +12,8 @@ import pytest
 
 from assembler import ParityError, SpecError
 from assembler.initialisation.exported import exported_spec
+from assembler.proof.random_inputs import proof_inputs
+from assembler.spec.reading import parse_spec
 from assembler.workflows.checking import check
 from tests.assembly.test_types import CONCAT, proven, stack
 
@@ -85,6 +87,27 @@ def test_an_optional_is_an_input_with_and_without_a_value(
         given = proven(shop, spec, maybe=maybe, other=other)["y"]
         np.testing.assert_array_equal(given, alone(tmp_path / "a.onnx", maybe=maybe, other=other)[0])
         assert (given == wanted).all()
+
+
+def test_a_proof_draws_several_tensors_and_an_optional_without_a_value() -> None:
+    text = """version: 1
+name: s
+inputs:
+  rows: {type: sequence(float32), shape: [some, 4]}
+  free: {type: sequence(int8), range: [7, 9]}
+  maybe: {type: optional(string)}
+graph: {a: {kind: operator, op: SequenceLength, inputs: {input_sequence: rows}}}
+outputs: {y: a.length}
+"""
+    cases = [inputs for _, inputs in proof_inputs(parse_spec(text, "s.yaml"), None, ())]
+    assert [len(case["rows"]) for case in cases] == [3, 1, 2]  # type: ignore[arg-type]
+    for case in cases:
+        assert len({array.shape for array in case["rows"]}) == 1  # type: ignore[union-attr]
+        assert not np.array_equal(case["rows"][0], case["rows"][-1]) or len(case["rows"]) == 1  # type: ignore[arg-type,index]
+        assert {array.dtype.name for array in case["rows"]} == {"float32"}  # type: ignore[union-attr]
+        assert all(7 <= value <= 9 for array in case["free"] for value in array.flat)  # type: ignore[union-attr]
+    assert [np.shape(array) for array in cases[2]["free"]] == [(2, 3), (1, 3)]  # type: ignore[union-attr]
+    assert [case["maybe"] is None for case in cases] == [False, False, True]
 
 
 def test_a_case_gives_the_tensors_of_a_sequence_by_their_numbers(shop: Workshop, tmp_path: Path) -> None:
