@@ -44,7 +44,10 @@ def drawn_value(
     shapes: Sequence[tuple[int, ...]] = _SHAPES[turn]
     if entry.type.dims is not None:
         shapes = [shape] * len(shapes)
-    arrays = [_random(entry, each, f"{case}:{place}", drawn, edges) for place, each in enumerate(shapes)]
+    # with the same first values, small tensors would be equal, and their order in a sequence would not show
+    arrays = [
+        _random(entry, each, f"{case}:{place}", drawn, () if place else edges) for place, each in enumerate(shapes)
+    ]
     return arrays if "sequence(" in kind else arrays[0]
 
 
