@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from assembler.cli.printing import bytes_text, one_line, print_json, print_step, printable
 from assembler.core.regular_files import open_regular
+from assembler.spec.other_files import sort_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,12 +48,10 @@ def stack_of(path: Path) -> Spec | Given | None:
 
 
 def _is_model(path: Path) -> bool:
-    """Return whether a file is one of ONNX rather than a spec: it has bytes that no text has."""
-    if path.suffix == ".onnx":
-        return True
+    """Return whether a file is an ONNX model rather than a spec."""
     try:
         with open_regular(path) as stream:
-            return b"\0" in stream.read(4096)
+            return sort_of(stream.read(4096), str(path)) == "model"
     except OSError:
         return False  # the reader of specs says why
 

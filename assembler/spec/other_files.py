@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Literal
 
 from assembler.core.problems import Problem
 
@@ -17,17 +18,29 @@ def other_file(data: bytes, file: str) -> Problem | None:
 
     Args:
         data: The beginning of the file.
-        file: Its name. If the content does not decide, its suffix does, unless the content is text.
+        file: Its name.
     """
-    suffix = Path(file).suffix.lower() if b"\0" in data else ""
-    named = shlex.quote(file)
-    if data.startswith((_ZIP, _PICKLE)) or suffix in {".pt", ".pth", ".bin"}:
+    named, sort = shlex.quote(file), sort_of(data, file)
+    if sort == "checkpoint":
         hint = f"`assemble init {named} -o {shlex.quote(f'{Path(file).stem}.yaml')}` writes its spec"
         return Problem("Y002", "is no spec but a checkpoint", hint, file)
-    if is_model(data) or suffix == ".onnx":
+    if sort == "model":
         hint = f"`assemble inspect {named}` shows what is in it, `assemble tag {named}` runs it"
         return Problem("Y002", "is no spec but an ONNX model", hint, file)
     return None
+
+
+def sort_of(data: bytes, file: str) -> Literal["checkpoint", "model"] | None:
+    """Return what a file is, or `None` if it may be a spec.
+
+    Args:
+        data: The beginning of the file.
+        file: Its name. If the content does not decide, its suffix does, unless the content is text.
+    """
+    suffix = Path(file).suffix.lower() if b"\0" in data else ""
+    if data.startswith((_ZIP, _PICKLE)) or suffix in {".pt", ".pth", ".bin"}:
+        return "checkpoint"
+    return "model" if is_model(data) or suffix == ".onnx" else None
 
 
 def is_model(data: bytes) -> bool:
