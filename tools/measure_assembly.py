@@ -61,7 +61,7 @@ def save_random_tagger(path: Path, hidden: int) -> None:
 
 def measured(spec: Path, output: Path) -> dict[str, float]:
     """Assemble a spec in this process; return seconds, bytes of memory before it and at its peak."""
-    import assembler.flair_checkpoints.source
+    import assembler.flair_checkpoints.opened_checkpoint
     import assembler.proof.proving
     import assembler.surgery.joining
     import assembler.workflows.assembly

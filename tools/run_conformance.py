@@ -23,7 +23,7 @@ import onnx
 from onnx import numpy_helper
 
 from assembler.core.errors import AssemblerError
-from assembler.initialisation.exported import exported_spec
+from assembler.initialisation.exported_files import exported_spec
 from assembler.isolation.scope import isolated
 from assembler.onnx_model.sessions import open_session, run_all
 from assembler.runtime.engine import ort

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assembler.core.errors import AssemblerError
-from assembler.initialisation.exported import exported_spec
+from assembler.initialisation.exported_files import exported_spec
 from assembler.isolation.scope import isolated
 from assembler.onnx_model.sessions import open_session
 from assembler.workflows.assembly import assemble

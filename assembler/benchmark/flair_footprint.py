@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from assembler.benchmark.device import Device
 from assembler.benchmark.footprint import apart, least, saved, taken
 from assembler.benchmark.ways import FLAIRS_BATCH
-from assembler.flair_checkpoints.location import fetch
+from assembler.flair_checkpoints.model_names import fetch
+from assembler.flair_checkpoints.opened_checkpoint import read_flair
 from assembler.flair_checkpoints.running import quiet_flair
-from assembler.flair_checkpoints.source import read_flair
 from assembler.sources.location import local_file
 from assembler.sources.opened_file import open_source
 from assembler.spec.reading import load_spec
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from assembler.benchmark.results import Footprint
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.forms.source import Source
     from assembler.spec.stack_spec import Spec
 

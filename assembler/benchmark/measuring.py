@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from assembler.benchmark.device_peak import DevicePeak
     from assembler.benchmark.results import Footprint
     from assembler.benchmark.ways import Way
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.proof.parity import TaggedTokens
     from assembler.spec.stack_spec import Spec
     from assembler.workflows.order import Progress

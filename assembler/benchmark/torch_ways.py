@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from flair.models import LanguageModel
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
 
     #: A `forward` of flair's, and its replacement.
     Forwards = list[tuple[torch.nn.Module, Callable[..., Any]]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assembler.benchmark.device import Device
     from assembler.benchmark.torch_ways import Forwards
     from assembler.description.source_tasks import SourceTask
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.forms.opened import SourceModel
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime import Tagger

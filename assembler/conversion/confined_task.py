@@ -16,7 +16,7 @@ from flair.models import MultitaskModel
 from assembler.conversion.answers import answers_of
 from assembler.core.errors import AssemblerError
 from assembler.flair_checkpoints.form import named
-from assembler.flair_checkpoints.source import read_flair
+from assembler.flair_checkpoints.opened_checkpoint import read_flair
 from assembler.flair_checkpoints.trust import load_checkpoint
 from assembler.flair_checkpoints.written_state import language_model_state, names_of, state_of
 from assembler.isolation.frames import Frame
@@ -25,7 +25,7 @@ from assembler.sources.opened_file import OpenedFile
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.forms.source import Source
 
 _LONGEST = 2000

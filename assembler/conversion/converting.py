@@ -20,9 +20,9 @@ from assembler.core.errors import ParityError, SourceError
 from assembler.core.problems import Problem
 from assembler.flair_checkpoints.form import named
 from assembler.flair_checkpoints.kept_names import with_names
+from assembler.flair_checkpoints.opened_checkpoint import read_flair
 from assembler.flair_checkpoints.pickles import OtherFormError, RefusalError, read_checkpoint
 from assembler.flair_checkpoints.rebuilding import rebuilt
-from assembler.flair_checkpoints.source import read_flair
 from assembler.flair_checkpoints.written_state import names_of
 from assembler.isolation.frames import DamagedFrameError, Frame
 from assembler.isolation.limits import Limits
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from assembler.confinement.promises import Held
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.forms.source import Source
 
 _TASK = "assembler.conversion.confined_task"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Known, Mark, Problem
-from assembler.flair_checkpoints.location import SUFFIXES, is_name, lacking
+from assembler.flair_checkpoints.model_names import SUFFIXES, is_name, lacking
 from assembler.forms.form import Misnamed, SourceForm
 from assembler.forms.source import Source
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from assembler.core.problems import Guesses
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.forms.source import Setting
 
 #: What a source can hold: a tagger, several tasks, or a language model, which is named by its source alone.
@@ -45,7 +45,7 @@ def open_flair_source(source: Source, setting: Setting) -> FlairSource:
         SourceError: flair or torch is not installed (R008); else as `open_flair`.
     """
     try:
-        from assembler.flair_checkpoints.source import open_flair
+        from assembler.flair_checkpoints.opened_checkpoint import open_flair
     except ModuleNotFoundError as err:
         raise lacking_package(source, err) from err
     return open_flair(source, setting.folder, trust=setting.trust)

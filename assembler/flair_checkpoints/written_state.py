@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flair.models import LanguageModel
 
     from assembler.flair_checkpoints.models.model_registry import Labeller
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.forms.source import Source
 
 

@@ -12,15 +12,15 @@ from assembler.core.errors import SourceError
 from assembler.core.problems import Mark, Problem
 from assembler.core.regular_files import open_regular
 from assembler.forms.source import Setting, Source
-from assembler.initialisation.exported import exported_spec
+from assembler.initialisation.checkpoint_specs import tagger_spec
+from assembler.initialisation.exported_files import exported_spec
 from assembler.initialisation.further import USUAL, Further
 from assembler.initialisation.heading import Given
 from assembler.initialisation.language_model import language_model_spec
 from assembler.initialisation.naming import joined_name, stack_name
-from assembler.initialisation.tagger import tagger_spec
-from assembler.initialisation.text import text_spec
+from assembler.initialisation.text_specs import text_spec
 from assembler.sources.location import RELATIVE
-from assembler.spec.limits import DEFAULT_OPSET
+from assembler.spec.defaults import DEFAULT_OPSET
 from assembler.spec.other_files import is_model
 from assembler.spec.reading import parse_spec
 

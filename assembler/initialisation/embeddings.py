@@ -13,7 +13,7 @@ from assembler.weights.tables import PieceWeights, TableWeights
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.weights.protocol import Weights
 
 

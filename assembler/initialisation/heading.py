@@ -11,7 +11,7 @@ from assembler.initialisation.naming import quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from assembler.core.errors import SourceError
 from assembler.inner_specs.header import StackHeader, header_of
 from assembler.inner_specs.reading import read_inner
 from assembler.sources.opening import at_common_opset, open_headers
-from assembler.spec.limits import OPSETS
+from assembler.spec.defaults import OPSETS
 from assembler.wiring.graph import wire
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.isolation.onnx_tools import converted
 from assembler.onnx_model.opsets import changed_operators, newest_opset
-from assembler.spec.limits import OPSETS
+from assembler.spec.defaults import OPSETS
 
 if TYPE_CHECKING:
     import onnx

@@ -12,7 +12,7 @@ from assembler.proof.gold_text import gold_error, read_gold
 from assembler.proof.reference import Found
 from assembler.proof.task_results import ModelTask
 from assembler.runtime.spans import decode_classifier_spans, decode_spans
-from assembler.spec.limits import LARGEST_CHANGE
+from assembler.spec.defaults import LARGEST_CHANGE
 from assembler.weights.decisions import TokenLabels
 
 if TYPE_CHECKING:

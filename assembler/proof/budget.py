@@ -11,7 +11,7 @@ from assembler.core.problems import Problem
 from assembler.passes.profiles import PROFILES
 from assembler.proof.interval import fewest, interval
 from assembler.proof.measured_text import OWN
-from assembler.spec.limits import LARGEST_CHANGE
+from assembler.spec.defaults import LARGEST_CHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

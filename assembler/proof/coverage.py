@@ -9,7 +9,7 @@ from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
 from assembler.passes.profiles import PROFILES
 from assembler.proof.task_results import NOT
-from assembler.spec.limits import LEAST
+from assembler.spec.defaults import LEAST
 from assembler.weights.decisions import TokenLabels
 
 if TYPE_CHECKING:

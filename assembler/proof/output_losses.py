@@ -22,7 +22,7 @@ from assembler.passes.profiles import PROFILES
 from assembler.proof.interval import fewest, interval
 from assembler.proof.tolerances import RELATIVE
 from assembler.proof.value_gaps import arrays_of, value_gap
-from assembler.spec.limits import LARGEST_CHANGE
+from assembler.spec.defaults import LARGEST_CHANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.spec.limits import LARGEST_TOLERANCE
+from assembler.spec.defaults import LARGEST_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

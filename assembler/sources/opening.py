@@ -10,7 +10,7 @@ from assembler.core.problems import Problem, in_order, suggest
 from assembler.forms.registry import form_of, reading
 from assembler.parts.registry import kinds, running
 from assembler.sources.guarding import guarded
-from assembler.spec.limits import OPSETS
+from assembler.spec.defaults import OPSETS
 from assembler.weights.protocol import sort_of
 from assembler.weights.several import SeveralWeights
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.name_rules import NAME, PUBLIC
 from assembler.passes.profiles import PROFILES
-from assembler.spec.limits import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST
+from assembler.spec.defaults import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST
 from assembler.spec.schema_pieces import FREE, text
 from assembler.spec.trials import trials_schema
 

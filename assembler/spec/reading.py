@@ -12,7 +12,7 @@ from assembler.core.tensors import TensorType
 from assembler.forms.registry import COMMON, forms
 from assembler.forms.source import Source
 from assembler.parts.registry import kinds
-from assembler.spec.limits import DEFAULT_OPSET, DEFAULT_PROFILE
+from assembler.spec.defaults import DEFAULT_OPSET, DEFAULT_PROFILE
 from assembler.spec.schema import build_schema, form_key
 from assembler.spec.stack_spec import Connection, Input, Node, Output, Proof, Reference, Spec, WeightPath
 from assembler.spec.trials import read_trials

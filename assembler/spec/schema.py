@@ -9,7 +9,7 @@ from assembler.core.name_rules import LARGEST_SIZE, NAME, PUBLIC
 from assembler.core.tensors import INPUT_TYPES
 from assembler.interface.fill_rules import RULES
 from assembler.passes.profiles import PROFILES
-from assembler.spec.limits import DEFAULT_OPSET, DEFAULT_PROFILE, OPSETS, VERSION
+from assembler.spec.defaults import DEFAULT_OPSET, DEFAULT_PROFILE, OPSETS, VERSION
 from assembler.spec.proof_schema import proof_schema
 from assembler.spec.schema_pieces import FREE, mapping, text
 

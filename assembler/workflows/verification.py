@@ -21,7 +21,7 @@ from assembler.onnx_model.sessions import open_session
 from assembler.proof.parity import BATCH_SIZES, compare
 from assembler.proof.task_results import ModelTask
 from assembler.runtime.metadata import Metadata
-from assembler.spec.limits import LARGEST_TOLERANCE
+from assembler.spec.defaults import LARGEST_TOLERANCE
 from assembler.workflows.inspection import model_entries, model_header
 
 if TYPE_CHECKING:

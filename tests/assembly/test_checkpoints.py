@@ -663,7 +663,7 @@ def test_a_missing_checkpoint_is_a_problem_with_the_nearest_name(shop: Workshop,
 def test_what_no_model_of_flairs_is_called_is_looked_for_here_alone(
     shop: Workshop, folder: Path, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assembler.flair_checkpoints.source.fetch", lambda _: pytest.fail("asked flair"))
+    monkeypatch.setattr("assembler.flair_checkpoints.opened_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
     with pytest.raises(SourceError, match=rf"R001 source 'tagger': .*{location} is not there"):
         shop.build(shop.spec(folder, location=f'"{location}"'))
 
@@ -672,7 +672,7 @@ def test_what_no_model_of_flairs_is_called_is_looked_for_here_alone(
 def test_a_revision_makes_no_name_of_a_path(
     shop: Workshop, folder: Path, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assembler.flair_checkpoints.source.fetch", lambda _: pytest.fail("asked flair"))
+    monkeypatch.setattr("assembler.flair_checkpoints.opened_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
     with pytest.raises(SourceError, match=r"R001 source 'tagger': .* is (not there|a folder)"):
         shop.build(shop.spec(folder, location=f'"{location}", revision: main'))
 
@@ -681,7 +681,7 @@ def test_a_revision_makes_no_name_of_a_path(
 def test_what_is_no_file_is_no_name_either(
     shop: Workshop, folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assembler.flair_checkpoints.source.fetch", lambda _: pytest.fail("asked flair"))
+    monkeypatch.setattr("assembler.flair_checkpoints.opened_checkpoint.fetch", lambda _: pytest.fail("asked flair"))
     path = folder / "de-pos"
     if kind == "folder":
         path.mkdir()
@@ -702,7 +702,7 @@ def test_what_is_no_file_is_no_name_either(
 def test_what_a_model_of_flairs_may_be_called_is_fetched(
     shop: Workshop, folder: Path, location: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("assembler.flair_checkpoints.source.fetch", lambda _: folder / "tagger.pt")
+    monkeypatch.setattr("assembler.flair_checkpoints.opened_checkpoint.fetch", lambda _: folder / "tagger.pt")
     assert shop.build(shop.spec(folder, location=location)).proven is not None
 
 

@@ -11,7 +11,7 @@ import pytest
 from assembler.core.errors import ParityError, SpecError
 from assembler.initialisation import write_spec
 from assembler.proof.samples import BUILT_IN, HARD, MOST_SENTENCES
-from assembler.spec.limits import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST
+from assembler.spec.defaults import LARGEST_CHANGE, LARGEST_TOLERANCE, LEAST
 
 if TYPE_CHECKING:
     from pathlib import Path

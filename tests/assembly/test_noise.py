@@ -145,7 +145,7 @@ def test_spans_have_the_tolerance_of_their_tags(
 
 def loaded_model() -> SimpleNamespace:
     """Return a model of flair's, but for what it says."""
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
 
     return SimpleNamespace(unsteady=lambda: FlairSource.unsteady(None))
 

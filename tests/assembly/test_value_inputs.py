@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 
 from assembler import ParityError, SpecError
-from assembler.initialisation.exported import exported_spec
+from assembler.initialisation.exported_files import exported_spec
 from assembler.proof.random_inputs import proof_inputs
 from assembler.spec.reading import parse_spec
 from assembler.workflows.checking import check

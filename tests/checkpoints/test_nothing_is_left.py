@@ -23,7 +23,7 @@ from assembler.core.errors import SourceError
 from assembler.core.problems import Mark
 from assembler.flair_checkpoints import char_language_model
 from assembler.flair_checkpoints.document_embeddings import document_registry
-from assembler.flair_checkpoints.embeddings.registry import reader_of
+from assembler.flair_checkpoints.embeddings.embedding_registry import reader_of
 from assembler.flair_checkpoints.form import open_flair_source
 from assembler.flair_checkpoints.models.linear_classifier import KEYS as CLASSIFIER_KEYS
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader

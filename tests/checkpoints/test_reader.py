@@ -24,7 +24,7 @@ from assembler.flair_checkpoints.pickles import (
     Tensor,
     read_checkpoint,
 )
-from assembler.flair_checkpoints.pickles.reading import refuse_tar
+from assembler.flair_checkpoints.pickles.checkpoints import refuse_tar
 
 from .forms import (
     DICTIONARY,

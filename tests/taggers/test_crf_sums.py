@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flair.models import SequenceTagger
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.workflows.assembly import Assembled
 
     from .conftest import Bench

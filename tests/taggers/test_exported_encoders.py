@@ -15,7 +15,6 @@ from onnx import helper, numpy_helper
 from transformers import CONFIG_MAPPING, AutoModel
 
 from assembler.core.errors import SourceError
-from assembler.flair_checkpoints.encoder import encoder_weights
 from assembler.flair_checkpoints.encoders import exporting
 from assembler.flair_checkpoints.encoders.architectures import (
     ARCHITECTURES,
@@ -24,6 +23,7 @@ from assembler.flair_checkpoints.encoders.architectures import (
     plain_settings,
     skeleton,
 )
+from assembler.flair_checkpoints.transformer_embeddings import encoder_weights
 from assembler.initialisation import write_spec
 from assembler.weights.encoders import ExportedEncoder
 

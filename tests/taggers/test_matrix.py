@@ -16,7 +16,7 @@ from flair.embeddings.token import HashEmbeddings, OneHotEmbeddings
 from flair.models import LanguageModel, SequenceTagger
 
 from assembler import assemble
-from assembler.flair_checkpoints import source as flair_checkpoint
+from assembler.flair_checkpoints import opened_checkpoint as flair_checkpoint
 from assembler.initialisation import write_spec
 from assembler.runtime import Tagger
 

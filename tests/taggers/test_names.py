@@ -15,7 +15,7 @@ from flair.models import EntityMentionLinker, SequenceTagger
 from flair.nn import Classifier
 
 from assembler.core.problems import Mark
-from assembler.flair_checkpoints.location import fetch, is_name
+from assembler.flair_checkpoints.model_names import fetch, is_name
 from assembler.forms.source import Source
 
 if TYPE_CHECKING:

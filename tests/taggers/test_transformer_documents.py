@@ -16,7 +16,7 @@ from assembler import assemble
 from assembler.cli.main import main
 from assembler.core.errors import SourceError
 from assembler.flair import OnnxTextClassifier
-from assembler.flair_checkpoints.encoder import encoder_weights
+from assembler.flair_checkpoints.transformer_embeddings import encoder_weights
 from assembler.initialisation import write_spec
 from assembler.runtime import Tagger
 from assembler.runtime import TextClassifier as Classifier

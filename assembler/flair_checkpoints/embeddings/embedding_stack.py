@@ -8,7 +8,13 @@ import torch
 from flair.data import Sentence
 from flair.embeddings import StackedEmbeddings, TokenEmbeddings
 
-from assembler.flair_checkpoints.embeddings.registry import SUPPORTED, is_read, reader_of, reader_of_stored, with_reason
+from assembler.flair_checkpoints.embeddings.embedding_registry import (
+    SUPPORTED,
+    is_read,
+    reader_of,
+    reader_of_stored,
+    with_reason,
+)
 from assembler.flair_checkpoints.stored_dictionary import is_text
 from assembler.flair_checkpoints.stored_values import refuse_other_keys, stored_class
 from assembler.flair_checkpoints.trust import damaged, refuse

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flair.embeddings import TransformerDocumentEmbeddings
 
 from assembler.flair_checkpoints.embeddings.transformer_word_embeddings import TransformerReader
-from assembler.flair_checkpoints.encoder import holds_subtokens
+from assembler.flair_checkpoints.transformer_embeddings import holds_subtokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flair.embeddings import TransformerWordEmbeddings
 
 from assembler.flair_checkpoints.embeddings.embedding_reader import EmbeddingReader, holds_half_a_pair
-from assembler.flair_checkpoints.encoder import encoder_refused, encoder_weights, has_positions_for
 from assembler.flair_checkpoints.encoder_sizes import encoder_length, encoder_needs
 from assembler.flair_checkpoints.stored_encoder import encoder_refused_as_stored, plain_encoder
+from assembler.flair_checkpoints.transformer_embeddings import encoder_refused, encoder_weights, has_positions_for
 from assembler.flair_checkpoints.trust import refuse
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from flair.nn import Model
 from assembler.core.name_rules import NAME
 from assembler.flair_checkpoints.document_embeddings import document_registry
 from assembler.flair_checkpoints.embeddings import embedding_stack
-from assembler.flair_checkpoints.embeddings.registry import with_reason
+from assembler.flair_checkpoints.embeddings.embedding_registry import with_reason
 from assembler.flair_checkpoints.models.prefixed_sequence_tagger import PrefixedSequenceTaggerReader
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
 from assembler.flair_checkpoints.models.text_classifier import TextClassifierReader

@@ -4,10 +4,10 @@
 library for archives and nothing that a file names.
 """
 
-from assembler.flair_checkpoints.pickles.names import named_classes
-from assembler.flair_checkpoints.pickles.reading import read_checkpoint
-from assembler.flair_checkpoints.pickles.refusals import DamagedError, NotPlainError, OtherFormError, RefusalError
-from assembler.flair_checkpoints.pickles.values import StoredDictionary, StoredFile, StoredStrategy, Tensor
+from assembler.flair_checkpoints.pickles.checkpoints import read_checkpoint
+from assembler.flair_checkpoints.pickles.named_classes import named_classes
+from assembler.flair_checkpoints.pickles.plain_values import StoredDictionary, StoredFile, StoredStrategy, Tensor
+from assembler.flair_checkpoints.pickles.rejections import DamagedError, NotPlainError, OtherFormError, RefusalError
 
 __all__ = [
     "DamagedError",

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from assembler.flair_checkpoints.pickles.refusals import DamagedError, OtherFormError
+from assembler.flair_checkpoints.pickles.rejections import DamagedError, OtherFormError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

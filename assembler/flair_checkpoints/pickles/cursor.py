@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from assembler.flair_checkpoints.pickles.refusals import DamagedError
+from assembler.flair_checkpoints.pickles.rejections import DamagedError
 
 #: The bytes that are read at a time if fewer are requested.
 _CHUNK = 1 << 18

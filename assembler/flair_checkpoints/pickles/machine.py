@@ -11,9 +11,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from assembler.flair_checkpoints.pickles.plain_values import (
+    Storage,
+    StoredDictionary,
+    StoredFile,
+    StoredStrategy,
+    Tensor,
+)
 from assembler.flair_checkpoints.pickles.rebuilds import CALLS, CLASSES, KNOWN, RENAMED, Name, storage_of
-from assembler.flair_checkpoints.pickles.refusals import DamagedError, NotPlainError
-from assembler.flair_checkpoints.pickles.values import Storage, StoredDictionary, StoredFile, StoredStrategy, Tensor
+from assembler.flair_checkpoints.pickles.rejections import DamagedError, NotPlainError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

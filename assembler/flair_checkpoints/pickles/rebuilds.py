@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
-from assembler.flair_checkpoints.pickles.refusals import DamagedError
-from assembler.flair_checkpoints.pickles.values import (
+from assembler.flair_checkpoints.pickles.plain_values import (
     ELEMENTS,
     Storage,
     StoredDictionary,
@@ -18,6 +17,7 @@ from assembler.flair_checkpoints.pickles.values import (
     StoredStrategy,
     Tensor,
 )
+from assembler.flair_checkpoints.pickles.rejections import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.initialisation.documents import document_lines
+from assembler.initialisation.checkpoint_specs import Stack, bases_of, description_of, proof_lines, words_of
+from assembler.initialisation.document_parts import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes
-from assembler.initialisation.tagger import Stack, bases_of, description_of, proof_lines, words_of
 from assembler.initialisation.text_embeddings import TOKENS, text_lines, text_parts, why_not
 from assembler.weights.decisions import prompt_of
 from assembler.weights.heads import TaggerHeadWeights
@@ -18,7 +18,7 @@ from assembler.weights.heads import TaggerHeadWeights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.initialisation.embeddings import Embedding
     from assembler.initialisation.further import Further
     from assembler.initialisation.heading import Given

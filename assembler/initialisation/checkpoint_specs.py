@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.initialisation.documents import document_lines
+from assembler.initialisation.document_parts import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import Given, head_lines, input_lines
 from assembler.initialisation.naming import in_quotes
@@ -17,7 +17,7 @@ from assembler.weights.decisions import prompt_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.initialisation.embeddings import Embedding
     from assembler.initialisation.further import Further
 

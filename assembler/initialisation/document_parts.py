@@ -9,7 +9,7 @@ from assembler.weights.documents import DocumentRnnWeights, WordLayersWeights
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from assembler.flair_checkpoints.source import FlairSource
+    from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.initialisation.embeddings import Embedding
 
 

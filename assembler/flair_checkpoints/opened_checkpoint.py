@@ -13,9 +13,9 @@ from flair.data import Sentence
 
 from assembler.flair_checkpoints.char_language_model import char_lm_weights, load_language_model
 from assembler.flair_checkpoints.document_embeddings import document_registry
+from assembler.flair_checkpoints.embeddings.embedding_registry import reader_of as embedding_reader_of
 from assembler.flair_checkpoints.embeddings.embedding_stack import by_name, can_read, embed
-from assembler.flair_checkpoints.embeddings.registry import reader_of as embedding_reader_of
-from assembler.flair_checkpoints.location import fetch
+from assembler.flair_checkpoints.model_names import fetch
 from assembler.flair_checkpoints.models.model_registry import load_labeller, reader_of, stored_tasks
 from assembler.flair_checkpoints.models.text_classifier import documents_of
 from assembler.flair_checkpoints.running import flair_at_work, kernels_off, other_threads, quiet_flair

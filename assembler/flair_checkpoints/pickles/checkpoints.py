@@ -16,12 +16,12 @@ from assembler.core.file_forms import ZIP, file_form
 from assembler.flair_checkpoints.pickles.archive import BEGINNING, Extent, read_archive
 from assembler.flair_checkpoints.pickles.cursor import Cursor
 from assembler.flair_checkpoints.pickles.machine import Machine
-from assembler.flair_checkpoints.pickles.refusals import DamagedError, OtherFormError
+from assembler.flair_checkpoints.pickles.rejections import DamagedError, OtherFormError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from assembler.flair_checkpoints.pickles.values import Bytes, Storage, Tensor
+    from assembler.flair_checkpoints.pickles.plain_values import Bytes, Storage, Tensor
 
 #: torch's own numbers, at the beginning of the form before zip (serialization.py: MAGIC_NUMBER, PROTOCOL_VERSION).
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from assembler.flair_checkpoints.pickles.refusals import DamagedError
+from assembler.flair_checkpoints.pickles.rejections import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
 from assembler.flair_checkpoints.pickles.archive import BEGINNING, read_archive
-from assembler.flair_checkpoints.pickles.refusals import RefusalError
+from assembler.flair_checkpoints.pickles.rejections import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
