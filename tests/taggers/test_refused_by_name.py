@@ -32,7 +32,7 @@ class Unknown:
     ("state", "said"),
     [
         ({"__cls__": "RelationClassifier"}, "R005 source 'tagger': the checkpoint is RelationClassifier"),
-        ({"__cls__": "PrefixedSequenceTagger"}, "R005 source 'tagger': the checkpoint is PrefixedSequenceTagger"),
+        ({"__cls__": "Lemmatizer"}, "R005 source 'tagger': the checkpoint is Lemmatizer"),
         ({"__cls__": "TextPairRegressor"}, "R005 source 'tagger': the checkpoint is TextPairRegressor"),
         (
             {"__cls__": "TextClassifier", "document_embeddings": {"__cls__": "DocumentTFIDFEmbeddings"}},
