@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from assembler.cli.columns import Result
-    from assembler.runtime import Tagger, TextClassifier
+    from assembler.runtime import Tagger, Tars, TextClassifier
 
 #: Batches that are read and sorted together.
 _BATCHES = 32
@@ -56,6 +57,12 @@ TOKENIZERS = ("segtok", "whitespace")
     help="Print the probabilities of all classes too. A tagger needs a spec by `assemble init --probabilities` for it.",
 )
 @click.option(
+    "--labels",
+    metavar="A,B,…",
+    help="The labels to look for, separated by commas, with a model that is asked for any (TARS).",
+)
+@click.option("--task", help="A task of such a model, whose labels are looked for.  [default: its current one]")
+@click.option(
     "--tokenizer",
     type=click.Choice(TOKENIZERS),
     help="Split lines of raw text: 'segtok' as flair's Sentence does, 'whitespace' at white space.  "
@@ -77,6 +84,8 @@ def command(
     spin: bool,  # noqa: FBT001 - click passes options by name
     force_tokens: bool,  # noqa: FBT001 - click passes options by name
     probabilities: bool,  # noqa: FBT001 - click passes options by name
+    labels: str | None,
+    task: str | None,
     tokenizer: str | None,
     verify: bool,  # noqa: FBT001 - click passes options by name
     form: str,
@@ -94,7 +103,8 @@ def command(
     """
     write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
     opened = _opened(model, threads, spin=spin, verify=verify)
-    stream = _stream(opened, batch_size, force_tokens=force_tokens, probabilities=probabilities)
+    asked = _Asked(None if labels is None else [each.strip() for each in labels.split(",") if each.strip()], task)
+    stream = _stream(opened, batch_size, asked, force_tokens=force_tokens, probabilities=probabilities)
     if file is None or str(file) == "-":
         if sys.stdin is None:
             message = "standard input is closed; name a file"
@@ -116,23 +126,51 @@ class _Stream(Protocol):
     ) -> Iterator[Result]: ...
 
 
-def _stream(
-    model: Tagger | TextClassifier, batch_size: int | None, *, force_tokens: bool, probabilities: bool
-) -> _Stream:
-    from assembler.runtime import Tagger
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a model that is asked for labels looks for."""
 
+    labels: list[str] | None
+    task: str | None
+
+
+def _stream(
+    model: Tagger | TextClassifier | Tars,
+    batch_size: int | None,
+    asked: _Asked,
+    *,
+    force_tokens: bool,
+    probabilities: bool,
+) -> _Stream:
+    from assembler.runtime import Tagger, Tars
+
+    if isinstance(model, Tars):
+        if force_tokens or probabilities:
+            message = "a model that is asked for labels (TARS) gives spans alone"
+            raise click.UsageError(message)
+        try:
+            model.stream([], asked.labels, task=asked.task)
+        except ValueError as err:
+            raise click.UsageError(str(err)) from err
+        return partial(model.stream, labels=asked.labels, task=asked.task, batch_size=batch_size)
+    if asked != _Asked(None, None):
+        message = "--labels and --task are for models that are asked for labels (TARS); this one has its own"
+        raise click.UsageError(message)
     if isinstance(model, Tagger):
         return partial(model.stream, batch_size=batch_size, force_tokens=force_tokens, probabilities=probabilities)
     return partial(model.stream, batch_size=batch_size, probabilities=probabilities)
 
 
-def _opened(model: Path, threads: int | None, *, spin: bool, verify: bool) -> Tagger | TextClassifier:
+def _opened(model: Path, threads: int | None, *, spin: bool, verify: bool) -> Tagger | TextClassifier | Tars:
     """Return the runner of the model: a tagger, or a classifier if the model labels only sentences."""
-    from assembler.runtime import SentenceTask, Tagger, TextClassifier
+    from assembler.runtime import SentenceTask, Tagger, Tars, TextClassifier
     from assembler.runtime.metadata import Metadata
     from assembler.workflows.inspection import model_header
 
-    tasks = Metadata.read(model_header(model).metadata, str(model)).tasks
+    metadata = Metadata.read(model_header(model).metadata, str(model))
+    if metadata.interface.label_pairs is not None:
+        return Tars(model, threads=threads, spin=spin, verify=verify)
+    tasks = metadata.tasks
     if tasks and all(isinstance(task, SentenceTask) for task in tasks):
         return TextClassifier(model, threads=threads, spin=spin, verify=verify)
     return Tagger(model, threads=threads, spin=spin, verify=verify)

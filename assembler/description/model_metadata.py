@@ -12,7 +12,7 @@ from assembler.description.part_metadata import PART_METADATA, describe_part_met
 from assembler.description.source_tasks import first_head, source_tasks
 from assembler.interface.ports import InputEntry, Output, Tags
 from assembler.runtime.operator_libraries import packages_of
-from assembler.weights.decisions import TokenLabels, prompt_of
+from assembler.weights.decisions import TokenLabels, label_pairs_of, prompt_of
 from assembler.weights.encoders import Encoder
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
@@ -154,7 +154,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
     """Return how a host fills the inputs and reads the outputs: the `interface` record."""
     head = first_head(wiring, sources)
     spans = head.spans if isinstance(head, TokenLabels) else False
-    prompt = prompt_of(head)
+    prompt, pairs = prompt_of(head), label_pairs_of(head)
     return {
         "inputs": [
             InputEntry(name, fill.rule, next(iter(fill.subjects), ""), fill.parts).as_dict()
@@ -168,6 +168,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
         },
         "tags": Tags(head.label_type if head else "", spans=spans).as_dict(),
         **({"prompt": prompt.as_dict()} if prompt else {}),
+        **({"label_pairs": pairs.as_dict()} if pairs else {}),
     }
 
 

@@ -18,6 +18,7 @@ from assembler.flair.load_hook import let_flair_load
 from assembler.flair.multitask_model import OnnxMultitaskModel
 from assembler.flair.prefixed_sequence_tagger import OnnxPrefixedSequenceTagger
 from assembler.flair.sequence_tagger import OnnxSequenceTagger
+from assembler.flair.tars_tagger import OnnxTARSTagger
 from assembler.flair.text_classifier import OnnxTextClassifier
 from assembler.flair.token_classifier import OnnxTokenClassifier
 
@@ -25,6 +26,7 @@ __all__ = [
     "OnnxMultitaskModel",
     "OnnxPrefixedSequenceTagger",
     "OnnxSequenceTagger",
+    "OnnxTARSTagger",
     "OnnxTextClassifier",
     "OnnxTokenClassifier",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from assembler.flair.prefixed_sequence_tagger import OnnxPrefixedSequenceTagger
 from assembler.flair.sequence_tagger import OnnxSequenceTagger
+from assembler.flair.tars_tagger import OnnxTARSTagger
 from assembler.flair.text_classifier import OnnxTextClassifier
 from assembler.flair.token_classifier import OnnxTokenClassifier
 
@@ -22,6 +23,7 @@ ADAPTERS: tuple[type[Assembled], ...] = (
     OnnxPrefixedSequenceTagger,
     OnnxTokenClassifier,
     OnnxTextClassifier,
+    OnnxTARSTagger,
 )
 
 
@@ -30,8 +32,9 @@ def adapter_of(task: Task, interface: Interface) -> type[Assembled] | None:
 
     Args:
         task: The task.
-        interface: That of its model: it says whether there is a prompt.
+        interface: That of its model: it says whether there is a prompt, or labels beside texts.
     """
-    fitting = [adapter for adapter in ADAPTERS if adapter.prompted == bool(interface.prompt)]
+    reads = bool(interface.prompt), interface.label_pairs is not None
+    fitting = [adapter for adapter in ADAPTERS if (adapter.prompted, adapter.label_pairs) == reads]
     own = next((adapter for adapter in fitting if adapter.is_of(task)), None)
     return own or next((adapter for adapter in fitting if adapter.writes(task)), None)

@@ -40,6 +40,8 @@ class Assembled(WithoutTorch):
     label_dictionary: Dictionary
     #: Whether it is for models that read sentences behind a prompt.
     prompted: ClassVar[bool] = False
+    #: Whether it is for models that read a label beside each text.
+    label_pairs: ClassVar[bool] = False
 
     def __init__(self, runner: TaskRunner, task: str | None = None) -> None:
         """Take a loaded model; `load` is the usual way.

@@ -12,7 +12,7 @@ from assembler.initialisation.document_parts import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import Given, head_lines, input_lines
 from assembler.initialisation.naming import in_quotes
-from assembler.weights.decisions import prompt_of
+from assembler.weights.decisions import label_pairs_of, prompt_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +67,10 @@ def _require_one_prompt(models: Sequence[FlairSource]) -> None:
     Raises:
         SourceError: They do (R005).
     """
+    asked = next((model for model in models if label_pairs_of(model.decisions()) is not None), None)
+    if asked is not None and len(models) > 1:
+        message = f"'{asked.prefix}' reads a label beside each text, and others would read that text too"
+        raise SourceError(Problem.at(asked.source.mark, "R005", message, "assemble it in a file of its own"))
     first = prompt_of(models[0].decisions())
     for model in models[1:]:
         own = prompt_of(model.decisions())

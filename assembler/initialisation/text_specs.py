@@ -12,7 +12,7 @@ from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes
 from assembler.initialisation.text_embeddings import TOKENS, text_lines, text_parts, why_not
-from assembler.weights.decisions import prompt_of
+from assembler.weights.decisions import label_pairs_of, prompt_of
 from assembler.weights.heads import TaggerHeadWeights
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def _read(opened: FlairSource) -> list[Weights | None]:
     for model in opened.models():
         if prompt := prompt_of(model.decisions()):
             raise _refused(opened, f"the tagger reads sentences behind the prompt '{' '.join(prompt.words)}'")
+        if label_pairs_of(model.decisions()) is not None:
+            raise _refused(opened, "the tagger reads a label beside each text")
         whose = "classifier" if model.of_sentences() else "tagger"
         for place, embedding in enumerate(model.embeddings):
             weights = model.weights(f"{model.prefix}.embeddings.{place}")

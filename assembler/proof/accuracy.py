@@ -150,7 +150,7 @@ class GoldReference:
             ParityError: The model loses more than is allowed (P004).
             ModelError: The model cannot be run (M010 to M015).
         """
-        model = ModelTask(path, self.task.name, by_sentence=False)
+        model = ModelTask(path, self.task.name)
         given = model.run(model.placed([each.tokens for each in self.gold]), _BATCH)
         allowed = self.spec.proof.accuracy_loss
         accuracy = Accuracy(

@@ -18,13 +18,15 @@ from assembler.proof.samples import encoder_sentences, proof_text, vocabulary_se
 from assembler.proof.tag_reference import TagReference, compared_in
 from assembler.proof.text_inputs import expressible, fixed_shapes
 from assembler.proof.text_reference import TextReference, spans_of
+from assembler.runtime.tokenization import split_at_spaces
 from assembler.sources.vocabulary_cut import sentences_that_keep
+from assembler.weights.decisions import label_pairs_of
 from assembler.weights.encoders import Encoder
 from assembler.weights.tables import TableWeights
 from assembler.wiring.fills import fills
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from assembler.description.source_tasks import SourceTask
     from assembler.proof.decoders import Decoders
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from assembler.sources.opening import OpenSources
     from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
+
+#: How many labels stand beside sentences of the proof, and beside how many each.
+_LABELS, _OF_EACH = 32, 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,10 +168,20 @@ def _gold_kept(task: SourceTask, given: Sequence[Sequence[str]], sources: OpenSo
     return sentences_that_keep(readable, tables)
 
 
+def _with_labels(tasks: Sequence[SourceTask], given: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:
+    """Yield some sentences with each label beside them, as a host writes them for models that are asked for labels."""
+    for task in tasks:
+        if (pairs := label_pairs_of(task.head)) is not None:
+            labels = [label for each in pairs.tasks for label in each.labels]
+            for place, label in enumerate(labels[:_LABELS]):
+                for tokens in given[place::_LABELS][:_OF_EACH]:
+                    yield split_at_spaces(pairs.text(label, " ".join(tokens)))
+
+
 def _readable(tasks: Sequence[SourceTask], sources: OpenSources, given: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     """Return the sentences that every model can read, with some of the words of each vocabulary."""
     words = [each.words.words for each in sources.weights.values() if isinstance(each, TableWeights)]
     models = [task.model for task in tasks if task.model is not None]
     encoders = [each.subtokens for each in sources.weights.values() if isinstance(each, Encoder)]
-    sentences = [*given, *vocabulary_sentences(words), *encoder_sentences(encoders)]
+    sentences = [*given, *vocabulary_sentences(words), *encoder_sentences(encoders), *_with_labels(tasks, given)]
     return [tokens for tokens in sentences if all(model.can_read(tokens) for model in models)]

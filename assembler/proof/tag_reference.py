@@ -143,7 +143,7 @@ class TagReference:
         return Found(len(judged), tokens, classes, losses.largest, losses)
 
     def _model(self, path: Path) -> ModelTask:
-        return ModelTask(path, self.task, by_sentence=self.by_sentence)
+        return ModelTask(path, self.task)
 
     def _counted(self, model: ModelTask, places: Sequence[int]) -> Comparison:
         """Compare some of the sentences, each once, alone or in a batch."""

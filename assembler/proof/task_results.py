@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from assembler.interface.tasks import SentenceTask
 from assembler.proof.batch_plan import like_length, width
-from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import in_context
-from assembler.runtime.tagger import Tagger
+from assembler.runtime.prompting import prompted, without_prompt
+from assembler.runtime.sentence import TaskTags
+from assembler.runtime.task_runner import TaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime.classifications import Classification
     from assembler.runtime.context import InContext
+    from assembler.runtime.task_runner import Outcome
 
 #: The batches in which the source itself runs: in flair's order, and of like length. The last bits of its scores
 #: depend on them, and its time and memory depend on them a lot.
@@ -87,14 +89,14 @@ def _run(
 class ModelTask:
     """One task of a written model."""
 
-    def __init__(self, path: Path, task: str, *, by_sentence: bool) -> None:
+    def __init__(self, path: Path, task: str) -> None:
         """Load the model.
 
         Raises:
             ModelError: The model cannot be run (M010 to M014).
             KeyError: It has no such task.
         """
-        self._model: Tagger | TextClassifier = TextClassifier(path) if by_sentence else Tagger(path)
+        self._model = TaskRunner(path)
         self._task = {each.name: each for each in self._model.tasks}[task]
 
     def placed(self, sentences: Sequence[Sequence[str]]) -> list[InContext]:
@@ -104,13 +106,16 @@ class ModelTask:
 
     def run(self, sentences: Sequence[InContext], batch_size: int) -> list[TaggedTokens]:
         """Run the model on sentences, and return the task's results."""
-        name = self._task.name
-        if isinstance(self._model, Tagger):
-            return [each.tasks[name] for each in self._model.tag_in_context(sentences, batch_size=batch_size)]
-        found = self._model.classify_in_context(sentences, batch_size=batch_size)
+        name, prompt = self._task.name, self._model.interface.prompt
+        whole = [prompted(sentence, prompt) for sentence in sentences]
+        return [self._read(each[name]) for each in self._model.run(whole, [name], batch_size=batch_size)]
+
+    def _read(self, found: Outcome) -> TaggedTokens:
+        if isinstance(found, TaskTags):
+            return without_prompt(found, self._model.interface.prompt)
         if not isinstance(self._task, SentenceTask):
             raise TypeError(self._task)
-        return [_slots(self._task, each.tasks[name]) for each in found]
+        return _slots(self._task, found)
 
 
 def _slots(task: SentenceTask, found: Classification) -> Slots:

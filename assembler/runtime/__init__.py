@@ -24,6 +24,7 @@ from assembler.runtime.language_model_text import LanguageModel
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
+from assembler.runtime.tars import Tars
 from assembler.runtime.task_runner import Outcome, TaskRunner
 from assembler.runtime.token import Token
 from assembler.runtime.tokenization import tokenize
@@ -45,6 +46,7 @@ __all__ = [
     "TaggedSentence",
     "Tagger",
     "Tags",
+    "Tars",
     "TaskRunner",
     "TaskTags",
     "TextClassifier",

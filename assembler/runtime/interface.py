@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assembler.interface.fields import Fields, each
+from assembler.interface.label_pairs import LabelPairs
 from assembler.interface.ports import Output, Tags
 from assembler.interface.prompts import NO_PROMPT, Prompt
 from assembler.interface.table_inputs import PIECES, WORD_RULES
@@ -37,6 +38,7 @@ class Interface:
         tokenizers: Those of the encoders, in the order of the metadata.
         tags: `None` for a model without tagger head.
         prompt: What is put before each sentence.
+        label_pairs: How labels are written beside each sentence (TARS); `None` for most models.
     """
 
     inputs: tuple[Input, ...]
@@ -46,6 +48,7 @@ class Interface:
     tokenizers: tuple[Subtokenizer, ...]
     tags: Tags | None
     prompt: Prompt = NO_PROMPT
+    label_pairs: LabelPairs | None = None
 
     @classmethod
     def from_metadata(
@@ -90,7 +93,8 @@ class Interface:
         _distinct((entry.name for entry in outputs), fields, "outputs")
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
         prompt = Prompt.from_metadata(fields.child("prompt")) if "prompt" in interface else NO_PROMPT
-        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields), prompt)
+        pairs = LabelPairs.from_metadata(fields.child("label_pairs")) if "label_pairs" in interface else None
+        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields), prompt, pairs)
 
     @property
     def context(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.head import Head
 from assembler.runtime.heads_reader import HeadsReader
 from assembler.runtime.prompting import prompted, without_prompt
@@ -63,6 +65,9 @@ class Tagger:
             ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
+        if metadata.interface.label_pairs is not None:
+            message = "the model reads a label beside each text (TARS)"
+            raise ModelError(Problem("M014", message, "open it with assembler.runtime.Tars", session.file))
         self._heads = Head.all_of(metadata, session)
         self._runner = Runner(session, metadata)
 

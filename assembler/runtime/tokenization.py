@@ -24,6 +24,7 @@ TOKENIZERS = ("segtok", "whitespace")
 #: The characters that flair removes from a text before it looks for tokens (DA 1132-1145).
 _REMOVED = frozenset("\u200b\u200c\ufe0f\ufeff\u2028\u2029")
 _WORD = re.compile(r"\S+")
+_SPACELESS = re.compile("[^ ]+")
 
 
 def tokenize(texts: Iterable[object], tokenizer: str) -> Iterator[tuple[Token, ...]]:
@@ -50,6 +51,13 @@ def tokenize(texts: Iterable[object], tokenizer: str) -> Iterator[tuple[Token, .
         return (_separated(_text(text, number)) for number, text in enumerate(texts))
     segtok = _Segtok()
     return (segtok.tokens(_text(text, number)) for number, text in enumerate(texts))
+
+
+def split_at_spaces(text: str) -> tuple[Token, ...]:
+    """Return the tokens that `Sentence(text, use_tokenizer=False)` makes of a text: cleaned, split at spaces alone."""
+    cleaned, _ = _cleaned(text)
+    found = _spaced((match.group(), match.span(), match.span()) for match in _SPACELESS.finditer(cleaned))
+    return tuple(Token(token, token.spaces) for token in found)
 
 
 def _text(text: object, number: int) -> str:

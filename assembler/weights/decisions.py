@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from assembler.interface.prompts import NO_PROMPT, Prompt
 
 if TYPE_CHECKING:
+    from assembler.interface.label_pairs import LabelPairs
     from assembler.weights.protocol import Weights
 
 #: The rules by which spans are read from labels, by the class of flair's that has them.
@@ -25,6 +26,7 @@ class TokenLabels:
         skipped: The labels that say that a token has none.
         reading: The rule by which spans are read from them.
         prompt: What is put before each sentence.
+        label_pairs: How labels are written beside each sentence, by models that are asked for any; else `None`.
     """
 
     labels: tuple[str, ...]
@@ -33,6 +35,7 @@ class TokenLabels:
     skipped: tuple[str, ...] = ("O",)
     reading: Reading = "sequence_tagger"
     prompt: Prompt = NO_PROMPT
+    label_pairs: LabelPairs | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,8 @@ def decisions_of(weights: Weights) -> TokenLabels | SentenceLabels | None:
 def prompt_of(decisions: object) -> Prompt:
     """Return what is put before each sentence for a decision."""
     return decisions.prompt if isinstance(decisions, TokenLabels) else NO_PROMPT
+
+
+def label_pairs_of(decisions: object) -> LabelPairs | None:
+    """Return how labels are written beside each sentence for a decision."""
+    return decisions.label_pairs if isinstance(decisions, TokenLabels) else None

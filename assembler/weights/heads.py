@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from assembler.core.arrays import Array, Arrays
+    from assembler.interface.label_pairs import LabelPairs
     from assembler.weights.decisions import Reading
     from assembler.weights.layers import Linear, Recurrent
     from assembler.weights.protocol import Weights
@@ -42,6 +43,7 @@ class TaggerHeadWeights:
         reference: Runs the loaded model itself.
         reading: The flair class whose rules make labels and spans from the predicted classes.
         prompt: What the model puts before each sentence.
+        label_pairs: How it writes labels beside each sentence; `None` for most models.
     """
 
     sort: ClassVar[str] = "tagger_head"
@@ -57,12 +59,14 @@ class TaggerHeadWeights:
     reference: Callable[[Arrays], Arrays]
     reading: Reading = "sequence_tagger"
     prompt: Prompt = NO_PROMPT
+    label_pairs: LabelPairs | None = None
 
     @property
     def decisions(self) -> TokenLabels:
         """The decision from its emissions, by itself or by a CRF."""
         skipped = _SKIPPED[self.reading]
-        return TokenLabels(self.labels, self.label_type, self.spans, skipped, self.reading, self.prompt)
+        own = self.prompt, self.label_pairs
+        return TokenLabels(self.labels, self.label_type, self.spans, skipped, self.reading, *own)
 
     def facts(self) -> Mapping[str, int]:
         """Return `embedding_size`, `label_count`, and `has_crf` as 0 or 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from assembler.core.problems import Problem
-from assembler.weights.decisions import decisions_of, prompt_of
+from assembler.weights.decisions import decisions_of, label_pairs_of, prompt_of
 from assembler.weights.encoders import Encoder
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
@@ -104,6 +104,11 @@ def _prompts_apart(wiring: Wiring) -> Iterator[Problem]:
         (name, each) for name, view in wiring.views.items() if view.weights and (each := decisions_of(view.weights))
     ]
     for name, decisions in found[1:]:
+        asked = next((each for each, own in found if label_pairs_of(own) is not None), None)
+        if asked is not None:
+            message = f"'{asked}' reads a label beside each text, and other heads would read that text too"
+            yield Problem.at(wiring.spec.graph[name].mark, "W013", message, "assemble them in two files")
+            return
         first, own = prompt_of(found[0][1]), prompt_of(decisions)
         if own != first:
             read = [f"behind '{' '.join(each.words)}'" if each else "without a prompt" for each in (first, own)]

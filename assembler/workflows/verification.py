@@ -156,7 +156,7 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool,
     golden = entry["golden"]
     sentences = [[str(token) for token in each["tokens"]] for each in golden]
     expected = [_Golden([*map(str, each["labels"])], [*map(float, each["scores"])]) for each in golden]
-    model = ModelTask(path, str(entry["task"]), by_sentence=by_sentence)
+    model = ModelTask(path, str(entry["task"]))
     sizes = (len(sentences),) if own else BATCH_SIZES
     results = [(size, model.run(model.placed(sentences), size)) for size in sizes]
     comparison = compare(sentences, expected, results, within, by_sentence=by_sentence)

@@ -18,6 +18,7 @@ from assembler.flair_checkpoints.embeddings import embedding_stack
 from assembler.flair_checkpoints.embeddings.embedding_registry import with_reason
 from assembler.flair_checkpoints.models.prefixed_sequence_tagger import PrefixedSequenceTaggerReader
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
+from assembler.flair_checkpoints.models.tars_tagger import TarsTaggerReader
 from assembler.flair_checkpoints.models.text_classifier import TextClassifierReader
 from assembler.flair_checkpoints.models.token_classifier import TokenClassifierReader
 from assembler.flair_checkpoints.trust import damaged, refuse
@@ -38,6 +39,7 @@ _READERS: tuple[Reader, ...] = (
     SequenceTaggerReader(),
     TokenClassifierReader(),
     TextClassifierReader(),
+    TarsTaggerReader(),
 )
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 _MOST_TASKS, _LONGEST_NAME = 64, 60
@@ -64,7 +66,9 @@ def load_labeller(source: Source, state: object) -> Labeller:
             raise refuse(source, f"the checkpoint is a {type(state).__name__}", _HINT)
         raise refuse(source, f"the checkpoint is a {type(state).__name__}, not a flair model")
     reader.check(source, state)
-    return state.eval()  # type: ignore[no-any-return]
+    model: Labeller = state
+    model.eval()  # of a TARSTagger it returns nothing (tars_model.py 135)
+    return model
 
 
 def refused_by_name(names: Sequence[str]) -> tuple[str, str | None] | None:
