@@ -16,6 +16,7 @@ from assembler.core.file_forms import ZIP, file_form
 from assembler.flair_checkpoints.pickles.archive import BEGINNING, Extent, read_archive
 from assembler.flair_checkpoints.pickles.cursor import Cursor
 from assembler.flair_checkpoints.pickles.machine import Machine
+from assembler.flair_checkpoints.pickles.operations import run
 from assembler.flair_checkpoints.pickles.rejections import DamagedError, OtherFormError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _refuse_other_forms(head: bytes) -> None:
 def _from_archive(stream: BinaryIO, size: int) -> object:
     archive = read_archive(stream, size)
     machine = Machine(Cursor(stream, archive.pickle.start, archive.pickle.end))
-    value = machine.run()
+    value = run(machine)
     swapped = archive.byte_order is not None and _swapped(stream, archive.byte_order)
     for key, storage in machine.storages.items():
         extent = archive.storages.get(key)
@@ -123,7 +124,7 @@ def _from_old_form(stream: BinaryIO, size: int) -> object:
         raise DamagedError(message)
     _plain(cursor)
     machine = Machine(cursor)
-    value = machine.run()
+    value = run(machine)
     keys = _plain(cursor)
     if type(keys) is not list or not all(type(key) is str for key in keys) or len(set(keys)) < len(keys):
         message = "the list of its storages is none"
@@ -146,7 +147,7 @@ def _from_old_form(stream: BinaryIO, size: int) -> object:
 def _plain(cursor: Cursor) -> object:
     """Return the value of a pickle that has no tensors."""
     machine = Machine(cursor)
-    value = machine.run()
+    value = run(machine)
     if machine.storages:
         message = "it has a tensor where torch writes none"
         raise DamagedError(message)
