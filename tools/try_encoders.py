@@ -24,6 +24,7 @@ from assembler.core.errors import AssemblerError
 
 #: The makes whose options are not the usual ones, because flair or their tokeniser has no others.
 _OPTIONS = {
+    "canine": {"use_context_separator": False},
     "gemma": {"allow_long_sentences": False},
     "gemma2": {"allow_long_sentences": False},
     "ibert": {"use_context_separator": False},

@@ -65,6 +65,8 @@ def _refusals(stored: Mapping[str, Any]) -> Iterator[str]:
     layers = stored.get("layers", "-1")
     if type(layers) is not str or not re.fullmatch(r"all|-?\d{1,4}(,-?\d{1,4}){0,99}", layers):
         yield f"has the layers {_shown(layers)}"
+    if stored.get("config_state_dict") is None and type(stored.get("model")) is str:
+        yield f"names the model {_shown(stored['model'])} alone, without its configuration, which flair would fetch"
     yield from _configuration_refusals(stored.get("config_state_dict"))
     try:
         plain_tokenizer(stored.get("tokenizer_data"))

@@ -58,7 +58,7 @@ def encoder_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
 
 def _documents_refused(embedding: TransformerEmbeddings) -> Iterator[str]:
     if embedding.allow_long_sentences:
-        yield "splits overlong texts (allow_long_sentences), whose pieces flair takes for texts (TF 1392-1393)"
+        yield "splits overlong texts (allow_long_sentences), whose pieces flair takes for texts (TF 1427-1428)"
     if embedding.tokenizer.padding_side != "right":
         yield "has a tokeniser that pads at the left, where flair looks for the first subtoken of a text"
 
@@ -173,7 +173,7 @@ def _places(embedding: TransformerEmbeddings) -> int:
 
 
 def _documents(embedding: TransformerEmbeddings) -> SubtokenDocumentWeights | None:
-    """Return how the states of subtokens become a document (TF 1407-1420), or `None` for embeddings of words."""
+    """Return how the states of subtokens become a document (TF 1444-1457), or `None` for embeddings of words."""
     if not isinstance(embedding, DocumentEmbeddings):
         return None
     of_cls = "first" if embedding.initial_cls_token else "last"
@@ -186,7 +186,7 @@ def _documents(embedding: TransformerEmbeddings) -> SubtokenDocumentWeights | No
 def _pool(pooling: str, padding: int, inputs: Arrays) -> Arrays:
     """Run flair's own pooling on `states` and `subtokens`."""
     states, subtokens = (torch.from_numpy(np.array(inputs[name])) for name in ("states", "subtokens"))
-    lengths = (subtokens != padding).sum(dim=1)  # TF 557
+    lengths = (subtokens != padding).sum(dim=1)  # TF 581, 585
     if pooling == "first":
         return {"documents": _array(states[:, 0])}
     pool = {"last": document_cls_pooling, "mean": document_mean_pooling, "max": document_max_pooling}[pooling]
@@ -216,7 +216,7 @@ def _tokenizer_json(tokenizer: Any) -> str:  # noqa: ANN401 - transformers has n
 
 @torch.no_grad()
 def _run(embedding: TransformerEmbeddings, inputs: Arrays) -> Arrays:
-    """Process the encoder's states as the embeddings do before they pool them (TF 1376-1390)."""
+    """Process the encoder's states as the embeddings do before they pool them (TF 1413-1425)."""
     subtokens, mask = (torch.from_numpy(np.array(inputs[name])) for name in ("subtokens", "mask"))
     hidden = torch.stack(embedding.model(subtokens, attention_mask=mask)[-1])[embedding.layer_indexes, :, :]
     if embedding.layer_mean:

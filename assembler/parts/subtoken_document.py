@@ -39,7 +39,7 @@ def check(part: PartView) -> Iterator[Complaint]:
 
 
 def build(part: PartView, emit: Emitter) -> None:
-    """Emit the pooling over as many subtokens as are not the one for padding (flair's transformer.py 556-564).
+    """Emit the pooling over as many subtokens as are not the one for padding (flair's transformer.py 581-587).
 
     A text in which that subtoken is written has so many fewer, at its end.
     """

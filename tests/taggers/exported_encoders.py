@@ -173,7 +173,7 @@ def encoder_of(architecture: str, tokenizer: transformers.PreTrainedTokenizerBas
     config = cls(**words, **MAKES[architecture].settings, **known)
     model = T5EncoderModel(config) if architecture in {"t5", "mt5"} else AutoModel.from_config(config)
     for name, parameter in model.named_parameters():
-        parameter.data.normal_(1.0 if "orm.weight" in name else 0.0, 0.25)
+        parameter.data.normal_(1.0 if "orm.weight" in name else 0.0, 0.2)
     return model
 
 
@@ -196,7 +196,7 @@ def _slow(make: Make, folder: Path, longest: int) -> transformers.PreTrainedToke
         return cls(model_max_length=longest)
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([*TEXT, *"abcdefghijklmnopqrstuvwxyz"]), model_writer=written, vocab_size=90,
+        sentence_iterator=iter([*TEXT, *"abcdefghijklmnopqrstuvwxyz"]), model_writer=written, vocab_size=70,
         model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=3, minloglevel=2,
         byte_fallback=False,
     )  # fmt: skip

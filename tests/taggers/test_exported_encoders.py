@@ -177,3 +177,26 @@ def test_vectors_of_documents_beside_those_of_words_change_nothing(bench: Bench)
     embedding = exported_encoder(bench.folder, "albert", is_document_embedding=True, cls_pooling="max")
     assert isinstance(embedding, TransformerWordEmbeddings)
     compare(*bench.assembled(bench.tagger(embedding, crf=False)), FEW)
+
+
+def test_adapters_that_were_not_merged_are_refused(bench: Bench) -> None:
+    """peft puts a model around the model, and renames the weights; flair does not load them."""
+    path = bench.folder / "tagger.pt"
+    bench.tagger(exported_encoder(bench.folder, "albert"), crf=False).save(path)
+    state = torch.load(path, weights_only=False)
+    weights = {
+        name.replace("list_embedding_0.model.", "list_embedding_0.model.base_model.model."): tensor
+        for name, tensor in state["state_dict"].items()
+    }
+    torch.save({**state, "state_dict": weights}, path, pickle_protocol=4)
+    with pytest.raises(
+        SourceError, match=r"(?s)R005 .*adapters of the library peft .*base_model.model.*merge_and_unload"
+    ):
+        write_spec(str(path), bench.folder)
+
+
+def test_an_encoder_of_which_the_name_alone_is_stored_is_refused(bench: Bench) -> None:
+    tagger = bench.tagger(exported_encoder(bench.folder, "albert"), crf=False)
+    path = tampered_stack(bench, tagger, lambda stored: stored.update(config_state_dict=None, model="albert-base-v2"))
+    with pytest.raises(SourceError, match=r"R005 .*names the model 'albert-base-v2' alone, without its configuration"):
+        write_spec(str(path), bench.folder)

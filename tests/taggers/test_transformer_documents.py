@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import json
+import pickle
+import types
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -180,3 +183,32 @@ def test_documents_that_flair_mixes_up_are_refused(bench: Bench, options: dict[s
     classifier(embedding).save(bench.folder / "classifier.pt")
     with pytest.raises(SourceError, match=message):
         write_spec(str(bench.folder / "classifier.pt"), bench.folder)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_documents_in_a_checkpoint_of_older_flair(bench: Bench, *, mean: bool) -> None:
+    """Before 0.12 the embeddings are an object; `pooling` and `use_scalar_mix` are the names that flair still reads."""
+    embedding = documents(bench.folder, "bert", cls_pooling="mean", layers="-1,-2", layer_mean=mean)
+    model = classifier(embedding)
+    params = embedding.to_params()
+    state = {name: params[name] for name in ("name", "fine_tune", "config_state_dict", "tokenizer_data")}
+    state |= {"layer_indexes": [-1, -2], "base_model_name": "bert-base-uncased", "batch_size": 4, "pooling": "mean"}
+    state |= {"use_scalar_mix": mean, "use_context_separator": True, "embedding_length_internal": 24}
+
+    class Older(pickle.Pickler):
+        def reducer_override(self, obj: object) -> Any:  # noqa: ANN401 - pickle's own
+            if isinstance(obj, TransformerDocumentEmbeddings):
+                return copyreg.__newobj__, (TransformerDocumentEmbeddings,), state
+            return NotImplemented
+
+    module = types.ModuleType("older")
+    vars(module).update({"Pickler": Older})
+    path, spec = bench.folder / "classifier.pt", bench.folder / "classifier.yaml"
+    stored = {**model._get_state_dict(), "document_embeddings": embedding}
+    torch.save(stored, path, pickle_module=module, pickle_protocol=4)
+    with pytest.raises(SourceError, match=r"R003 .*flair\.embeddings"):
+        write_spec(str(path), bench.folder)
+    spec.write_text(write_spec(str(path), bench.folder, trust=True), encoding="utf-8")
+    written = spec.read_text(encoding="utf-8")
+    assert ("given as their mean" in written) is mean
+    compare(TextClassifier.load(path), assemble(spec, bench.folder / "classifier.onnx", trust=True).path)

@@ -31,6 +31,10 @@ _READERS: tuple[Reader, ...] = (
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 #: The classes of embeddings of documents that can be assembled.
 SUPPORTED = tuple(_STORED)
+#: Why others cannot be assembled; the lines are those of flair 0.15.1's embeddings/document.py.
+_REASONS = {
+    "SentenceTransformerDocumentEmbeddings": "which flair makes anew from a name alone, by another library (538-602)"
+}
 HINT = f"embeddings of documents that can be assembled: {', '.join(SUPPORTED)}"
 
 
@@ -42,7 +46,7 @@ def check_stored(source: Source, stored: object) -> None:
         raise damaged(source, f"the embeddings of the classifier are a {type(stored).__name__}")
     cls = stored_class(stored)
     if cls not in _STORED or stored["__cls__"] != cls:
-        raise refuse(source, f"the classifier uses {cls or 'embeddings without a class'}", HINT)
+        raise refuse(source, f"the classifier uses {_with_reason(cls) or 'embeddings without a class'}", HINT)
     _STORED[cls].check_stored(source, stored)
 
 
@@ -66,7 +70,7 @@ def plain(source: Source, stored: object) -> dict[str, object]:
 def check(source: Source, document: DocumentEmbeddings) -> None:
     """Refuse loaded embeddings of a class that cannot be assembled (R005)."""
     if type(document).__name__ not in _STORED:
-        raise refuse(source, f"the classifier uses {type(document).__name__}", HINT)
+        raise refuse(source, f"the classifier uses {_with_reason(type(document).__name__)}", HINT)
 
 
 def reader_of(document: DocumentEmbeddings) -> Reader:
@@ -79,3 +83,8 @@ def reader_of(document: DocumentEmbeddings) -> Reader:
         if isinstance(document, reader.cls):
             return reader
     raise TypeError(document)
+
+
+def _with_reason(cls: str) -> str:
+    """Return the name of a class that cannot be assembled, with the reason if it is known."""
+    return f"{cls}, {_REASONS[cls]}" if cls in _REASONS else cls

@@ -31,13 +31,13 @@ ARCHITECTURES = (
 _PADDING = "which reads the padding of shorter texts too, so that what it gives depends on the other texts of a batch"
 #: Why others are not: what flair does with them, or what was measured.
 REFUSED: Mapping[str, str] = {
-    "canine": "of which flair 0.15.1 stacks states of different lengths (TF 1378)",
+    "canine": "of which flair 0.15.1 stacks states of different lengths (TF 1415)",
     "convbert": _PADDING,
     "fnet": _PADDING,
-    "funnel": "of which flair 0.15.1 stacks states of different lengths (TF 1378)",
+    "funnel": "of which flair 0.15.1 stacks states of different lengths (TF 1415)",
     "led": "whose windows torch's exporter takes for constants",
     "longformer": "whose windows torch's exporter takes for constants",
-    "luke": "of which flair 0.15.1 takes the states of entities for those of subtokens (TF 1376)",
+    "luke": "of which flair 0.15.1 takes the states of entities for those of subtokens (TF 1413)",
     "mobilebert": _PADDING,
     "mra": _PADDING,
     "nystromformer": _PADDING,
@@ -118,7 +118,7 @@ def skeleton(config: Mapping[str, Any]) -> torch.nn.Module:
     from transformers import CONFIG_MAPPING, AutoModel, T5EncoderModel
 
     made = CONFIG_MAPPING[config["model_type"]].from_dict(plain_settings(config))
-    make: Any = T5EncoderModel if config["model_type"] in {"t5", "mt5"} else AutoModel.from_config  # TF 1126-1135
+    make: Any = T5EncoderModel if config["model_type"] in {"t5", "mt5"} else AutoModel.from_config  # TF 1098-1125
     with torch.device("meta"):
         model: torch.nn.Module = make(made)
     return model

@@ -38,7 +38,7 @@ _SAME = 1e-3
 
 
 class _States(torch.nn.Module):
-    """The states of an encoder as flair uses them (TF 1376-1390), without the layers that it leaves out."""
+    """The states of an encoder as flair uses them (TF 1413-1425), without the layers that it leaves out."""
 
     def __init__(self, embedding: TransformerEmbeddings) -> None:
         super().__init__()
@@ -75,8 +75,11 @@ def exported_encoder(
     @cache
     def graph(opset: int) -> onnx.GraphProto:
         try:
-            with _plain_attention(embedding.model):
+            try:
                 return exported(states, opset, weights, subtokens.padding)
+            except ExportError:
+                with _plain_attention(embedding.model):
+                    return exported(states, opset, weights, subtokens.padding)
         except ExportError as err:
             message = f"torch {torch.__version__} cannot export the encoder '{config.model_type}': {err}"
             raise SourceError(Problem("R019", message, "another opset may have the operators that it needs")) from err
@@ -181,7 +184,10 @@ def _array(tensor: torch.Tensor) -> Array:
 
 @contextmanager
 def _plain_attention(model: Any) -> Iterator[None]:  # noqa: ANN401 - transformers has no types
-    """Let an encoder compute its attention by products and a softmax, which every opset has, in the block."""
+    """Let an encoder compute its attention by products and a softmax, which every opset has, in the block.
+
+    Some then compute something else, such as Gemma 2, whose scores are capped nowhere else. The proof finds that.
+    """
     before = model.config._attn_implementation  # noqa: SLF001 - transformers' own name for it
     model.set_attn_implementation("eager")
     try:

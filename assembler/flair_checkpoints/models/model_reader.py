@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from assembler.flair_checkpoints.declared_sizes import check_sizes
 from assembler.flair_checkpoints.embeddings import embedding_stack
+from assembler.flair_checkpoints.encoders.adapters import check_adapters
 from assembler.flair_checkpoints.kept_names import give_names
 from assembler.flair_checkpoints.running import flair_at_work
 from assembler.flair_checkpoints.stored_dictionary import check_dictionary, is_text
@@ -62,6 +63,7 @@ class ModelReader(ABC, Generic[Model]):
         self.check_stored(source, state)
         stored, given = state.get(self.embedded), state
         if isinstance(stored, dict):  # otherwise an object, which --trust allowed, and which already has its weights
+            check_adapters(source, state.get("state_dict"))
             check_sizes(source, state.get("state_dict"), self.needs(state, stored))
             state = {
                 **known_values(source, self.called, state, self.keys),
