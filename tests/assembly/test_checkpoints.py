@@ -472,13 +472,12 @@ def test_what_flair_met_and_did_not_know_is_no_damage(checkpoint: Path, tmp_path
     assert words == r"the dictionary of characters holds '\ud800', which is no text"
 
 
-def test_a_stack_in_a_stack_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    state = saved_state(checkpoint)
-    state["embeddings"]["embeddings"].append({"__cls__": "StackedEmbeddings", "embeddings": []})
-    torch.save(state, tmp_path / "bad.pt", pickle_protocol=4)
-    assert problem(tmp_path / "bad.pt").startswith(
-        "R005 source 'tagger': embedding 2 of the tagger is StackedEmbeddings"
-    )
+def test_stacks_in_stacks_end_somewhere(checkpoint: Path, tmp_path: Path) -> None:
+    def nest(state: dict[str, Any]) -> None:
+        for _ in range(9):
+            state["embeddings"] = {"__cls__": "StackedEmbeddings", "embeddings": [state["embeddings"]]}
+
+    assert refused(checkpoint, nest, tmp_path) == "the tagger has stacks in stacks, more than 8 deep"
 
 
 def test_a_stack_that_is_its_own_member_is_damage(checkpoint: Path, tmp_path: Path) -> None:

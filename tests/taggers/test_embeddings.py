@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from flair.data import Dictionary, Sentence
-from flair.embeddings import FlairEmbeddings, WordEmbeddings
+from flair.embeddings import FlairEmbeddings, StackedEmbeddings, WordEmbeddings
 from flair.embeddings.token import CharacterEmbeddings, HashEmbeddings, OneHotEmbeddings
 from flair.models import SequenceTagger
 
@@ -128,6 +128,15 @@ def dictionary(characters: str) -> Dictionary:
     for character in characters:
         made.add_item(character)
     return made
+
+
+def test_a_stack_in_a_stack_is_joined_by_the_names_of_all(bench: Bench) -> None:
+    """Both number their members, and flair sorts all of them: the outer member comes between the two inner ones."""
+    inner = StackedEmbeddings([words(), FlairEmbeddings(bench.language_model(), name="forward")])
+    outer = FlairEmbeddings(bench.language_model(forward=False), name="backward")
+    source, model = bench.assembled(bench.tagger(inner, outer))
+    assert sorted(source.embeddings.get_names()) == ["0-words", "1-backward", "1-forward"]
+    compare(source, model, HARD)
 
 
 def saved_as(bench: Bench, cls: str) -> Path:

@@ -27,16 +27,21 @@ if TYPE_CHECKING:
     from assembler.forms.source import Source
 
 _STACK = "StackedEmbeddings"
-_MOST = 64
+_MOST, _DEEPEST = 64, 8
 #: The classes of embeddings that can be assembled, stacks of them included.
 KNOWN = (_STACK, *SUPPORTED)
 HINT = f"embeddings that can be assembled: {', '.join(KNOWN)}"
 
 
 def members(stack: object) -> list[TokenEmbeddings]:
-    """Return loaded embeddings by their place in a stack."""
+    """Return loaded embeddings by their place in a stack; of a stack in it, its own in its place.
+
+    flair joins the vectors of all of them by name, whichever stack they are in (token.py 80).
+    """
     loaded: Any = stack
-    return list(loaded.embeddings) if isinstance(loaded, StackedEmbeddings) else [loaded]
+    if not isinstance(loaded, StackedEmbeddings):
+        return [loaded]
+    return [member for child in loaded.embeddings for member in members(child)]
 
 
 def check_stored(source: Source, stored: object) -> None:
@@ -45,15 +50,28 @@ def check_stored(source: Source, stored: object) -> None:
         return  # an object, from a checkpoint that --trust let through
     if not isinstance(stored, dict):
         raise damaged(source, f"the embeddings of the tagger are a {type(stored).__name__}")
-    children = stored.get("embeddings") if accepted_class(source, stored) == _STACK else []
+    check_count(source, [*_checked(source, "the tagger", stored, _DEEPEST)])
+
+
+def _checked(source: Source, what: str, stored: dict[str, Any], depth: int) -> Iterator[object]:
+    """Check a stack and what is in it; yield the embeddings that are no stacks.
+
+    Raises:
+        SourceError: As `check_stored`; stacks are nested too deep (R006).
+    """
+    if accepted_class(source, stored) != _STACK:
+        yield stored
+        return
+    children = stored.get("embeddings")
     if not isinstance(children, list):
-        raise damaged(source, f"the stack of the tagger is a {type(children).__name__}, expected a list of embeddings")
+        raise damaged(source, f"the stack of {what} is a {type(children).__name__}, expected a list of embeddings")
+    if not depth:
+        raise damaged(source, f"the tagger has stacks in stacks, more than {_DEEPEST} deep")
     check_count(source, children)
     for place, child in enumerate(children):
         if not isinstance(child, dict):
-            raise damaged(source, f"embedding {place} of the tagger is a {type(child).__name__}")
-        if accepted_class(source, child) == _STACK:
-            raise refuse(source, f"embedding {place} of the tagger is StackedEmbeddings", HINT)
+            raise damaged(source, f"embedding {place} of {what} is a {type(child).__name__}")
+        yield from _checked(source, f"embedding {place} of {what}", child, depth - 1)
 
 
 def check_count(source: Source, embeddings: Sequence[object]) -> None:
@@ -138,14 +156,20 @@ def plain_stack(source: Source, stored: object) -> dict[str, object]:
         raise damaged(source, f"the embeddings of the tagger are a {type(stored).__name__}")
     if stored.get("__cls__") != _STACK:
         return plain_embedding(source, "the embedding of the tagger", stored)
-    refuse_other_keys(source, "the stack of the tagger", stored, {"__cls__", "embeddings"})
+    return _plain_stack(source, "the tagger", stored)
+
+
+def _plain_stack(source: Source, what: str, stored: Mapping[str, Any]) -> dict[str, object]:
+    refuse_other_keys(source, f"the stack of {what}", stored, {"__cls__", "embeddings"})
     children = enumerate(stored["embeddings"])
-    made = [plain_embedding(source, f"embedding {place} of the tagger", child) for place, child in children]
+    made = [plain_embedding(source, f"embedding {place} of {what}", child) for place, child in children]
     return {"__cls__": _STACK, "embeddings": made}
 
 
 def plain_embedding(source: Source, what: str, stored: Mapping[str, Any]) -> dict[str, object]:
     """Return the state of one of them for flair, as `plain_stack`."""
+    if stored["__cls__"] == _STACK:
+        return _plain_stack(source, what, stored)
     reader = reader_of_stored(stored["__cls__"])
     if reader is None:
         raise TypeError(stored["__cls__"])
@@ -160,7 +184,7 @@ def stack_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[Need]:
         return
     for place, child in enumerate(children):
         if isinstance(child, dict):
-            yield from embedding_needs(child, f"{prefix}list_embedding_{place}.")
+            yield from stack_needs(child, f"{prefix}list_embedding_{place}.")
 
 
 def embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[Need]:
@@ -173,8 +197,9 @@ def embedding_needs(stored: Mapping[str, Any], prefix: str) -> Iterator[Need]:
 def stack_length(stored: Mapping[str, Any]) -> int:
     """Return the declared length of a stack's vectors."""
     children = stored.get("embeddings")
-    children = children if isinstance(children, list) else [stored]
-    return sum(embedding_length(child) for child in children if isinstance(child, dict))
+    if not isinstance(children, list):
+        return embedding_length(stored)
+    return sum(stack_length(child) for child in children if isinstance(child, dict))
 
 
 def embedding_length(stored: Mapping[str, Any]) -> int:
