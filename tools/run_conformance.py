@@ -42,7 +42,7 @@ with the default proof, which knows nothing of the test's inputs.
 
 `make conformance OLDER=DATA` makes this page, where `DATA` is the folder `onnx/backend/test/data` of an older onnx's wheel, or
 nothing. This one is of onnx {onnx}{older} and ONNX Runtime {runtime},
-{cases} tests, of which ONNX Runtime passes {models}.
+{cases} tests, of which ONNX Runtime passes {models}. Tests with the same model and inputs are tried once.
 
 """
 
