@@ -61,7 +61,7 @@ def test_the_glue_chain_uses_every_kind_that_needs_no_checkpoint() -> None:
     spec = load_spec(GOOD / "glue-chain.yaml")
     used = {node.kind for node in spec.graph.values()}
     needing_none = {name for name, kind in built_in_kinds().items() if not kind.weights}
-    assert used == needing_none - {"text_tokens", "if"} | {"onnx"}
+    assert used == needing_none - {"text_tokens", "text_plain", "if"} | {"onnx"}
 
 
 def test_types_follow_the_glue_chain_to_its_end() -> None:

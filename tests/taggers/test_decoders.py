@@ -13,7 +13,7 @@ import pytest
 from assembler import ParityError, assemble
 from assembler.initialisation import write_spec
 from assembler.onnx_model.emitter import Emitter
-from assembler.parts import crf, span_labels, spans, text_characters, text_tokens
+from assembler.parts import crf, span_labels, spans, text_characters, text_columns
 from assembler.proof import text_reference
 from assembler.proof.decoder_parts import decoders_of
 from assembler.runtime.spans import decode_spans
@@ -220,7 +220,7 @@ def test_a_class_with_another_name_does_not_pass(bench: Bench, monkeypatch: pyte
 
 def test_a_tab_that_separates_tokens_does_not_pass(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, _ = written(bench, text=True)
-    monkeypatch.setattr(text_tokens, "_SPACE", 9)
+    monkeypatch.setattr(text_columns, "_SPACE", 9)
     rule = "the part 'tokens' does not decode as its source does: the text with one space between tokens"
     assert rule in refused(spec)
 
@@ -242,13 +242,13 @@ def test_a_backward_model_that_reads_forwards_does_not_pass(bench: Bench, monkey
 @pytest.mark.parametrize("code", [ord("a"), ord("😀"), 0x10FFFF])
 def test_a_character_with_another_id_does_not_pass(bench: Bench, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     spec, _ = written(bench, text=True)
-    own = text_characters._pages
+    own = text_characters._code_points
 
-    def wrong(dictionary: Sequence[str]) -> tuple[Array, Array]:
+    def wrong(dictionary: Sequence[str]) -> dict[int, int]:
         known = [item for item in dictionary if item != chr(code)]
         return own([*known, chr(code)] if code == 0x10FFFF else known)
 
-    monkeypatch.setattr(text_characters, "_pages", wrong)
+    monkeypatch.setattr(text_characters, "_code_points", wrong)
     assert "'forward_characters' does not decode as its source does: the ids of characters" in refused(spec)
 
 
