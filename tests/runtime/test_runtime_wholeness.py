@@ -93,7 +93,7 @@ def test_weights_beside_the_model_are_looked_at(beside: tuple[Path, Path]) -> No
     with pytest.raises(ModelError, match=r"M022 .* checked: the file '.*\.weights' of weights beside it is cut"):
         Tagger(path)
     data.unlink()
-    with pytest.raises(ModelError, match=r"M022 .* checked: there is no file '.*\.weights' of weights"):
+    with pytest.raises(ModelError, match=r"M022 .* checked: the file '.*\.weights' of weights beside it is missing"):
         Tagger(path)
     data.write_bytes(whole)
     assert tags(path) == expected
