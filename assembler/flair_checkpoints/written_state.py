@@ -68,8 +68,9 @@ def state_of(source: Source, model: Labeller | None) -> dict[str, Any]:
         if isinstance(embedding, FlairEmbeddings):
             vars(embedding.lm).setdefault("document_delimiter", "\n")  # flair's own `save` reads it
     state: dict[str, Any] = model._get_state_dict()  # noqa: SLF001 - what flair's `save` writes
-    key = "document_embeddings" if "document_embeddings" in state else "embeddings"
-    _complete(state[key], model.embeddings)
+    key = next((key for key in ("document_embeddings", "embeddings") if key in state), None)
+    if key is not None:  # an encoder of a TARSTagger, under another key, has no option that flair leaves out
+        _complete(state[key], model.embeddings)
     return state
 
 

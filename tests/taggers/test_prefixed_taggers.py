@@ -19,7 +19,10 @@ from flair.nn import Classifier
 from assembler import assemble
 from assembler.cli.main import main
 from assembler.core.errors import ModelError, SourceError, SpecError
+from assembler.core.problems import Mark
 from assembler.flair import OnnxPrefixedSequenceTagger, OnnxSequenceTagger
+from assembler.flair_checkpoints.written_state import state_of
+from assembler.forms.source import Source
 from assembler.initialisation import write_spec
 from assembler.interface.fields import Fields
 from assembler.interface.prompts import Prompt
@@ -239,6 +242,28 @@ def test_a_damaged_strategy_is_refused(bench: Bench) -> None:
         model.save(bench.folder / "tagger.pt")
         with pytest.raises(SourceError, match=f"R006 .*the {name} of the tagger's augmentation strategy"):
             write_spec(str(bench.folder / "tagger.pt"), bench.folder)
+
+
+def test_objects_that_are_trusted_are_read_too(bench: Bench) -> None:
+    """And written as plain data, as `convert` writes them."""
+    model, path, plain = tagger(bench), bench.folder / "object.pt", bench.folder / "plain.pt"
+    torch.save(model, path)
+    with pytest.raises(SourceError, match="R003"):
+        write_spec(str(path), bench.folder)
+    spec = bench.folder / "object.yaml"
+    spec.write_text(write_spec(str(path), bench.folder, trust=True), encoding="utf-8")
+    built = assemble(spec, bench.folder / "object.onnx", trust=True).path
+    assert compare(model, built) > 10
+    source = Source("tagger", "flair", str(path), None, Mark("spec.yaml", 1, 1))
+    torch.save(state_of(source, model), plain, pickle_protocol=4)
+    assert "kind: tagger_head" in write_spec(str(plain), bench.folder)
+
+
+def test_tasks_of_a_multitask_model_share_their_prompt(bench: Bench) -> None:
+    path = bench.folder / "tasks.pt"
+    MultitaskModel([tagger(bench), bench.tagger()], ["one", "two"]).save(path)
+    with pytest.raises(SourceError, match=r"R005 .*'tagger\.tasks\.two' reads them without a prompt"):
+        write_spec(str(path), bench.folder)
 
 
 def test_a_span_that_begins_in_the_prompt_is_left_out() -> None:
