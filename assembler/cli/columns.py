@@ -11,18 +11,20 @@ from assembler.cli.printing import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from assembler.runtime import ClassifiedSentence, TaggedSentence, TaskTags
+    from assembler.runtime import Classification, ClassifiedSentence, LabelledExample, TaggedSentence, TaskTags
 
-    Result: TypeAlias = TaggedSentence | ClassifiedSentence
+    Result: TypeAlias = TaggedSentence | ClassifiedSentence | LabelledExample
 
 
 def write_columns(results: Iterable[Result]) -> None:
     """Print a block for each tagged sentence, or a line for each classified one."""
-    from assembler.runtime import TaggedSentence
+    from assembler.runtime import LabelledExample, TaggedSentence
 
     for result in results:
         if isinstance(result, TaggedSentence):
             _write_tags(result)
+        elif isinstance(result, LabelledExample):
+            _write_example(result)
         else:
             _write_labels(result)
 
@@ -30,10 +32,29 @@ def write_columns(results: Iterable[Result]) -> None:
 def _write_labels(sentence: ClassifiedSentence) -> None:
     text = " ".join(one_line(token) for token in sentence.tokens)
     for name, found in sentence.tasks.items():
-        labels = ", ".join(f"{one_line(label.value)} {label.score:.4f}" for label in found.labels) or "-"
-        if found.classes and found.probabilities:
-            labels += f"  ({_all_classes(found.classes, found.probabilities)})"
+        labels = _labels(found)
         click.echo(f"{one_line(name)}: {labels}  {text}" if sentence.further else f"{labels}  {text}")
+
+
+def _labels(found: Classification) -> str:
+    labels = ", ".join(f"{one_line(label.value)} {label.score:.4f}" for label in found.labels) or "-"
+    if found.classes and found.probabilities:
+        labels += f"  ({_all_classes(found.classes, found.probabilities)})"
+    return labels
+
+
+def _write_example(example: LabelledExample) -> None:
+    from assembler.runtime import Classification, Rating
+
+    text = "  ||  ".join(" ".join(map(one_line, tokens)) for tokens in example.texts)
+    for name, found in example.tasks.items():
+        if isinstance(found, Rating):
+            shown = "-" if found.number is None else f"{found.number:.4f}"
+        elif isinstance(found, Classification):
+            shown = _labels(found)
+        else:
+            raise TypeError(found)
+        click.echo(f"{one_line(name)}: {shown}  {text}" if len(example.tasks) > 1 else f"{shown}  {text}")
 
 
 def _write_tags(sentence: TaggedSentence) -> None:

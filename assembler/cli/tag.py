@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import click
 
@@ -18,12 +18,13 @@ from assembler.cli.raw_text import noticed
 from assembler.core.errors import ModelError
 from assembler.core.problems import Problem
 from assembler.core.regular_files import MOST_TEXT
+from assembler.interface.examples import SENTENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from assembler.cli.columns import Result
-    from assembler.runtime import Tagger, Tars, TextClassifier
+    from assembler.runtime import Labeller, Tagger, Tars, TextClassifier
 
 #: Batches that are read and sorted together.
 _BATCHES = 32
@@ -96,13 +97,15 @@ def command(
     array with one sentence a line. Where the tags are spans, each follows its sentence as a line of its own,
     '# LABEL SCORE [first token, end) text'. A model of several tasks has a label and a score for each, in columns under
     a line with their names. A model that labels sentences prints a line for each: its labels with their scores, and the
-    text. With --probabilities, all classes follow each score, or the labels of a sentence, in brackets. A tab, or
+    text. One of pairs or triples reads lines of texts separated by tabs; a regressor prints the number of each.
+    With --probabilities, all classes follow each score, or the labels of a sentence, in brackets. A tab, or
     another character that would end a line or a column, is printed as '\t', '\x0b' and so on; --format json has the
     tokens as they are. An empty line of the input is an empty sentence. With --tokenizer a line is raw text, and
     --format json has the place of each token in it. Standard input is tagged in windows of 32 batches.
     """
     write = partial(_write_json, raw=tokenizer is not None) if form == "json" else write_columns
     opened = _opened(model, threads, spin=spin, verify=verify)
+    texts = getattr(opened, "texts", SENTENCES).count
     asked = _Asked(None if labels is None else [each.strip() for each in labels.split(",") if each.strip()], task)
     stream = _stream(opened, batch_size, asked, force_tokens=force_tokens, probabilities=probabilities)
     if file is None or str(file) == "-":
@@ -110,19 +113,20 @@ def command(
             message = "standard input is closed; name a file"
             raise click.UsageError(message)
         with _progress(None) as advance:
-            lines = _tokens(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer, "<stdin>")
+            lines = _read(read_lines(sys.stdin.buffer, "<stdin>"), tokenizer, "<stdin>", texts)
             write(stream(lines, window=1 if sys.stdin.isatty() else _BATCHES, progress=advance))
         return
     count = _count(file) if file.is_file() else None  # a pipe, such as `<(…)`, can be read only once
     with file.open("rb") as text, _progress(count) as advance:
-        write(stream(_tokens(read_lines(text, str(file)), tokenizer, str(file)), window=_BATCHES, progress=advance))
+        lines = _read(read_lines(text, str(file)), tokenizer, str(file), texts)
+        write(stream(lines, window=_BATCHES, progress=advance))
 
 
 class _Stream(Protocol):
     """Reads sentences and returns results, one after another."""
 
     def __call__(
-        self, sentences: Iterator[Sequence[str]], /, *, window: int, progress: Callable[[int], None] | None
+        self, sentences: Iterator[Any], /, *, window: int, progress: Callable[[int], None] | None
     ) -> Iterator[Result]: ...
 
 
@@ -135,7 +139,7 @@ class _Asked:
 
 
 def _stream(
-    model: Tagger | TextClassifier | Tars,
+    model: Tagger | TextClassifier | Tars | Labeller,
     batch_size: int | None,
     asked: _Asked,
     *,
@@ -161,9 +165,9 @@ def _stream(
     return partial(model.stream, batch_size=batch_size, probabilities=probabilities)
 
 
-def _opened(model: Path, threads: int | None, *, spin: bool, verify: bool) -> Tagger | TextClassifier | Tars:
+def _opened(model: Path, threads: int | None, *, spin: bool, verify: bool) -> Tagger | TextClassifier | Tars | Labeller:
     """Return the runner of the model: a tagger, or a classifier if the model labels only sentences."""
-    from assembler.runtime import SentenceTask, Tagger, Tars, TextClassifier
+    from assembler.runtime import Labeller, SentenceTask, Tagger, Tars, TextClassifier, TokenTask
     from assembler.runtime.metadata import Metadata
     from assembler.workflows.inspection import model_header
 
@@ -171,8 +175,10 @@ def _opened(model: Path, threads: int | None, *, spin: bool, verify: bool) -> Ta
     if metadata.interface.label_pairs is not None:
         return Tars(model, threads=threads, spin=spin, verify=verify)
     tasks = metadata.tasks
-    if tasks and all(isinstance(task, SentenceTask) for task in tasks):
+    if tasks and all(isinstance(task, SentenceTask) and task.texts.count == 1 for task in tasks):
         return TextClassifier(model, threads=threads, spin=spin, verify=verify)
+    if tasks and not any(isinstance(task, TokenTask) for task in tasks):
+        return Labeller(model, threads=threads, spin=spin, verify=verify)
     return Tagger(model, threads=threads, spin=spin, verify=verify)
 
 
@@ -180,6 +186,23 @@ def _count(file: Path) -> int:
     """Read all of a file before anything is printed, so that a damaged one causes an error and no partial result."""
     with file.open("rb") as opened:
         return sum(1 for _ in read_lines(opened, str(file)))
+
+
+def _read(lines: Iterator[str], tokenizer: str | None, name: str, texts: int) -> Iterator[Sequence[object]]:
+    """Return the tokens of each line, or of each text in it: texts are separated by tabs.
+
+    Raises:
+        ModelError: A line has another number of texts than the model reads (T004).
+    """
+    if texts == 1:
+        yield from _tokens(lines, tokenizer, name)
+        return
+    for number, line in enumerate(lines, 1):
+        parts = line.split("\t")
+        if len(parts) != texts:
+            message = f"holds {len(parts)} texts, and the model reads {texts} at once"
+            raise ModelError(Problem("T004", message, "separate the texts of a line by tabs", name, number))
+        yield [*_tokens(iter(parts), tokenizer, name)]
 
 
 def _tokens(lines: Iterator[str], tokenizer: str | None, name: str) -> Iterator[Sequence[str]]:
@@ -242,6 +265,6 @@ def _record(sentence: Result, *, raw: bool) -> str:
     from assembler.runtime.token import places
 
     record = sentence.as_dict()
-    if raw:
+    if raw and hasattr(sentence, "tokens"):
         record["offsets"] = [list(place) for place in places(sentence.tokens)]
     return json_text(record)

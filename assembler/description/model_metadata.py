@@ -169,6 +169,7 @@ def describe_interface(wiring: Wiring, sources: OpenSources) -> dict[str, Value]
         "tags": Tags(head.label_type if head else "", spans=spans).as_dict(),
         **({"prompt": prompt.as_dict()} if prompt else {}),
         **({"label_pairs": pairs.as_dict()} if pairs else {}),
+        **({"sentences_at_once": head.texts.at_once} if head and head.texts.at_once > 1 else {}),
     }
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assembler.interface.tasks import SentenceTask, TokenTask
-from assembler.weights.decisions import SentenceLabels, decisions_of
+from assembler.interface.tasks import NumberTask, SentenceTask, TokenTask
+from assembler.weights.decisions import SentenceLabels, SentenceNumbers, decisions_of
 
 if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.forms.opened import SourceModel
+    from assembler.interface.tasks import Task as HostTask
     from assembler.sources.opening import OpenSources
-    from assembler.weights.decisions import TokenLabels
+    from assembler.weights.decisions import Decisions
     from assembler.wiring.graph import Wiring
     from assembler.wiring.stack_tasks import Task
 
@@ -30,7 +31,7 @@ class SourceTask:
 
     name: str
     task: Task
-    head: TokenLabels | SentenceLabels
+    head: Decisions
     model: SourceModel | None
 
     def as_dict(self) -> dict[str, Value]:
@@ -38,11 +39,14 @@ class SourceTask:
         written = self._record().as_dict()
         return written | {"node": self.task.node, "outputs": dict(sorted(self.task.outputs.items()))}
 
-    def _record(self) -> TokenTask | SentenceTask:
+    def _record(self) -> HostTask:
         head, outputs = self.head, self.task.outputs
+        if isinstance(head, SentenceNumbers):
+            return NumberTask(self.name, head.label_type, outputs["numbers"], texts=head.texts)
         common = self.name, head.label_type, tuple(head.labels), tuple(head.skipped)
         if isinstance(head, SentenceLabels):
-            return SentenceTask(*common, head.multi_label, tuple(head.thresholds), outputs["probabilities"])
+            own = head.multi_label, tuple(head.thresholds), outputs["probabilities"]
+            return SentenceTask(*common, *own, texts=head.texts)
         return TokenTask(*common, head.reading if head.spans else "none", outputs["prediction"], outputs["scores"])
 
 
@@ -55,7 +59,7 @@ def source_tasks(wiring: Wiring, sources: OpenSources) -> tuple[SourceTask, ...]
     return tuple(SourceTask(head.label_type if unique else task.node, task, head, model) for task, head, model in known)
 
 
-def first_head(wiring: Wiring, sources: OpenSources) -> TokenLabels | SentenceLabels | None:
+def first_head(wiring: Wiring, sources: OpenSources) -> Decisions | None:
     """Return the decision of the model's first task.
 
     The top-level `labels` metadata describe this task for hosts that support one task only. This function also works
@@ -65,15 +69,13 @@ def first_head(wiring: Wiring, sources: OpenSources) -> TokenLabels | SentenceLa
     return _head(wiring, sources, first[0].node)[0] if first else _only_head(sources)
 
 
-def _head(
-    wiring: Wiring, sources: OpenSources, node: str
-) -> tuple[TokenLabels | SentenceLabels | None, SourceModel | None]:
+def _head(wiring: Wiring, sources: OpenSources, node: str) -> tuple[Decisions | None, SourceModel | None]:
     """Return the decision of the decoder's own model, which the proof runs, or else of the only head in the stack."""
     model = sources.model_behind(wiring.spec.graph[node].weights)
     decisions = None if model is None else model.decisions()
     return (_only_head(sources), None) if decisions is None else (decisions, model)
 
 
-def _only_head(sources: OpenSources) -> TokenLabels | SentenceLabels | None:
+def _only_head(sources: OpenSources) -> Decisions | None:
     found = [decisions for each in sources.weights.values() if (decisions := decisions_of(each)) is not None]
     return found[0] if len(found) == 1 else None

@@ -63,7 +63,7 @@ class OnnxTextClassifier(Assembled, TextClassifier):  # type: ignore[misc] # emb
     @classmethod
     def writes(cls, task: Task) -> bool:
         """Return whether a task labels sentences."""
-        return isinstance(task, SentenceTask)
+        return isinstance(task, SentenceTask) and task.texts.count == 1
 
     is_of = writes
 

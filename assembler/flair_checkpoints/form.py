@@ -84,7 +84,7 @@ FORM = SourceForm(
     example={"flair": "de-pos.pt"},
     gives=frozenset(
         {"char_lm", "transformer", "embedding", "piece_embedding", "tagger_head", "crf"}
-        | {"word_layers", "document_rnn", "text_head"}
+        | {"word_layers", "document_rnn", "text_head", "number_head"}
     ),
     reference=True,
     heads=frozenset({"head", "crf"}),

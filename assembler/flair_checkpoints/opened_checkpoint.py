@@ -17,7 +17,7 @@ from assembler.flair_checkpoints.embeddings.embedding_registry import reader_of 
 from assembler.flair_checkpoints.embeddings.embedding_stack import by_name, can_read, embed
 from assembler.flair_checkpoints.model_names import fetch
 from assembler.flair_checkpoints.models.model_registry import load_labeller, reader_of, stored_tasks
-from assembler.flair_checkpoints.models.text_classifier import documents_of
+from assembler.flair_checkpoints.models.of_documents import DocumentModelReader
 from assembler.flair_checkpoints.running import flair_at_work, kernels_off, other_threads, quiet_flair
 from assembler.flair_checkpoints.trust import load_checkpoint
 from assembler.forms.opened import Joined
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from flair.embeddings import TokenEmbeddings
+    from flair.embeddings import DocumentEmbeddings, TokenEmbeddings
     from flair.models import LanguageModel
 
     from assembler.core.arrays import Array
     from assembler.flair_checkpoints.models.model_reader import ModelReader
     from assembler.flair_checkpoints.models.model_registry import Labeller
-    from assembler.forms.opened import Classified, Tagged
+    from assembler.forms.opened import Classified, Rated, Tagged
     from assembler.forms.source import Source
-    from assembler.weights.decisions import SentenceLabels, TokenLabels
-    from assembler.weights.documents import TextHeadWeights
+    from assembler.interface.examples import Example
+    from assembler.weights.decisions import Decisions
+    from assembler.weights.documents import NumberHeadWeights, TextHeadWeights
     from assembler.weights.heads import TaggerHeadWeights
     from assembler.weights.protocol import Weights
 
@@ -120,7 +121,7 @@ class FlairSource:
         paths = tuple(f"{self.prefix}.embeddings.{place}" for place in self.order())
         return Joined(paths, "flair sorts them by name") if paths else None
 
-    def decisions(self) -> TokenLabels | SentenceLabels | None:
+    def decisions(self) -> Decisions | None:
         """Return what the tagger or classifier labels; `None` for a language model."""
         return None if self.tagger is None else self.head().decisions
 
@@ -153,17 +154,23 @@ class FlairSource:
         """Return whether it labels sentences; otherwise tokens."""
         return self.tagger is not None and self.reader.of_sentences
 
+    def _documents(self) -> DocumentEmbeddings:
+        reader = self.reader
+        if not isinstance(reader, DocumentModelReader):
+            raise TypeError(self.prefix)
+        return reader.documents(self._labeller())
+
     def pools_each(self) -> bool:
         """Return whether the documents of a classifier are pooled from each embedding alone."""
-        document = documents_of(self._labeller())
+        document = self._documents()
         return document_registry.reader_of(document).pools_each
 
     def poolings(self) -> list[str]:
         """Return how a classifier of sentences pools its tokens, embedding by embedding if `pools_each`."""
-        document = documents_of(self._labeller())
+        document = self._documents()
         return document_registry.reader_of(document).poolings(document)
 
-    def head(self) -> TaggerHeadWeights | TextHeadWeights:
+    def head(self) -> TaggerHeadWeights | TextHeadWeights | NumberHeadWeights:
         """Return the head of the model, which knows its labels."""
         return self.reader.head(self._labeller())
 
@@ -182,6 +189,11 @@ class FlairSource:
         """Return flair's own labels of each sentence, and the probabilities of all classes."""
         with quiet_flair(self.device), flair_at_work(self.source, "classify with this checkpoint"):
             return self.reader.classify(self._labeller(), sentences, batch_size)
+
+    def label(self, examples: Sequence[Example], batch_size: int) -> Sequence[Classified | Rated]:
+        """Return flair's own labels of each example, or its number."""
+        with quiet_flair(self.device), flair_at_work(self.source, "label with this checkpoint"):
+            return self.reader.label(self._labeller(), examples, batch_size)
 
     def decoded(self, emissions: Array, lengths: Array) -> list[Tagged]:
         """Return flair's own labels and scores for given emissions."""

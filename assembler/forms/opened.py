@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from assembler.core.arrays import Array
-    from assembler.weights.decisions import SentenceLabels, TokenLabels
+    from assembler.interface.examples import Example
+    from assembler.weights.decisions import Decisions
     from assembler.weights.protocol import Weights
 
 
@@ -41,6 +42,17 @@ class Classified:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """The result of a model that gives a sentence a number.
+
+    Attributes:
+        number: The number.
+    """
+
+    number: float
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """The order in which a model joins its embeddings.
 
@@ -60,7 +72,7 @@ class SourceModel(Protocol):
     def prefix(self) -> str:
         """The prefix of the paths of its parts: the name of the source, or `source.path.to.model`."""
 
-    def decisions(self) -> TokenLabels | SentenceLabels | None:
+    def decisions(self) -> Decisions | None:
         """Return what it labels, and with which labels; `None` for a model that decides nothing: it is no reference."""
 
     def joined(self) -> Joined | None:
@@ -96,6 +108,14 @@ class SourceModel(Protocol):
 
     def unsteady(self) -> Iterable[AbstractContextManager[None]]:
         """Yield blocks in which it computes the same but rounds differently: with other threads, or other kernels."""
+
+
+@runtime_checkable
+class LabelsExamples(Protocol):
+    """What a `SourceModel` does beside if its examples are more than a sentence each, or its results no labels."""
+
+    def label(self, examples: Sequence[Example], batch_size: int) -> Sequence[Classified | Rated]:
+        """Return the labels of each example, as `classify` does of sentences, or its number."""
 
 
 @runtime_checkable

@@ -12,7 +12,10 @@ from assembler.initialisation.document_parts import document_lines
 from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import Given, head_lines, input_lines
 from assembler.initialisation.naming import in_quotes
+from assembler.interface.examples import SENTENCES
 from assembler.weights.decisions import label_pairs_of, prompt_of
+from assembler.weights.documents import NumberHeadWeights
+from assembler.weights.heads import TaggerHeadWeights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,9 +114,17 @@ def _add(stack: Stack, base: str, model: FlairSource, order: Sequence[Embedding]
     if model.of_sentences():
         lines, fed = document_lines(base, model, order, lambda: words_of(stack, base, order))
         stack.lines += lines
-        stack.lines += [f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]
+        head = model.head()
+        rates = isinstance(head, NumberHeadWeights)
+        kind, output = ("number_head", "numbers") if rates else ("text_head", "probabilities")
+        texts = SENTENCES if isinstance(head, TaggerHeadWeights) else head.texts
+        if texts.at_once > 1:
+            stack.lines += [f"  {base}texts:   # of each example, one after another", "    kind: side_by_side"]
+            stack.lines += [f"    texts: {texts.count}", f"    inputs: {{documents: {fed}}}"]
+            fed = f"{base}texts.documents"
+        stack.lines += [f"  {base}head:", f"    kind: {kind}", f"    weights: {model.prefix}.head"]
         stack.lines += [f"    inputs: {{documents: {fed}}}"]
-        stack.outputs |= {f"{base}probabilities": f"{base}head.probabilities", **further.of_head(base)}
+        stack.outputs |= {f"{base}{output}": f"{base}head.{output}", **further.of_head(base)}
         return
     rows = words_of(stack, base, order)
     stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {model.prefix}.head"]

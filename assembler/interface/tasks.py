@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from assembler.interface.examples import SENTENCES, Texts
+
 if TYPE_CHECKING:
     from assembler.core.values import Value
     from assembler.interface.fields import Fields
@@ -41,6 +43,11 @@ class TokenTask:
     class_probabilities: str | None = None
     embeddings: str | None = None
 
+    @property
+    def texts(self) -> Texts:
+        """What its examples consist of: one sentence each."""
+        return SENTENCES
+
     def as_dict(self) -> dict[str, Value]:
         """Return what the metadata hold of it; of its outputs, those that every host reads."""
         outputs: dict[str, Value] = {"prediction": self.prediction, "scores": self.scores}
@@ -62,7 +69,7 @@ class TokenTask:
 
 @dataclass(frozen=True, slots=True)
 class SentenceTask:
-    """Labels for each sentence as a whole.
+    """Labels for each sentence as a whole, or for each example of several texts.
 
     Attributes:
         name: What it is called, unique in the model.
@@ -74,6 +81,7 @@ class SentenceTask:
         probabilities: The output with the probability of each class, float32 `[sentences, classes]`.
         embeddings: The output with the vectors of sentences that the head reads, float32 `[sentences, features]`;
             `None` for a model that was built without.
+        texts: What its examples consist of. All outputs have a row for each example.
     """
 
     name: str
@@ -84,11 +92,12 @@ class SentenceTask:
     thresholds: tuple[float, ...]
     probabilities: str
     embeddings: str | None = None
+    texts: Texts = SENTENCES
 
     def as_dict(self) -> dict[str, Value]:
         """Return what the metadata hold of it; of its outputs, the one that every host reads."""
         own: dict[str, Value] = {"multi_label": self.multi_label, "thresholds": list(self.thresholds)}
-        return _common(self) | own | {"reads": "sentences", "outputs": {"probabilities": self.probabilities}}
+        return _common(self) | own | self.texts.as_dict() | {"outputs": {"probabilities": self.probabilities}}
 
     @classmethod
     def from_metadata(cls, fields: Fields) -> SentenceTask:
@@ -104,10 +113,52 @@ class SentenceTask:
             raise fields.error(key, message)
         several, probabilities = fields.flag("multi_label"), outputs.text("probabilities")
         embeddings = _if_there(outputs, "embeddings")
-        return cls(name, label_type, labels, skipped, several, thresholds, probabilities, embeddings)
+        texts = Texts.from_metadata(fields)
+        return cls(name, label_type, labels, skipped, several, thresholds, probabilities, embeddings, texts)
 
 
-Task: TypeAlias = TokenTask | SentenceTask
+@dataclass(frozen=True, slots=True)
+class NumberTask:
+    """A number for each sentence as a whole, or for each example of several texts.
+
+    Attributes:
+        name: What it is called, unique in the model.
+        label_type: The flair label type.
+        numbers: The output with the numbers, float32 `[sentences]`.
+        embeddings: The output with the vectors of sentences that the head reads, float32 `[sentences, features]`;
+            `None` for a model that was built without.
+        texts: What its examples consist of. All outputs have a row for each example.
+    """
+
+    name: str
+    label_type: str
+    numbers: str
+    embeddings: str | None = None
+    texts: Texts = SENTENCES
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """No labels: there are no classes."""
+        return ()
+
+    def as_dict(self) -> dict[str, Value]:
+        """Return what the metadata hold of it; of its outputs, the one that every host reads."""
+        own: dict[str, Value] = {"name": self.name, "label_type": self.label_type, "finds": "numbers"}
+        return own | self.texts.as_dict() | {"outputs": {"numbers": self.numbers}}
+
+    @classmethod
+    def from_metadata(cls, fields: Fields) -> NumberTask:
+        """Return the task of an entry of the metadata.
+
+        Raises:
+            ModelError: M013 for a field that is missing or damaged.
+        """
+        name, label_type, outputs = fields.text("name"), fields.text("label_type"), fields.child("outputs")
+        numbers, embeddings = outputs.text("numbers"), _if_there(outputs, "embeddings")
+        return cls(name, label_type, numbers, embeddings, Texts.from_metadata(fields))
+
+
+Task: TypeAlias = TokenTask | SentenceTask | NumberTask
 
 
 def read_task(fields: Fields) -> Task:
@@ -116,12 +167,14 @@ def read_task(fields: Fields) -> Task:
     Raises:
         ModelError: M013 for a field that is missing or damaged.
     """
+    if "finds" in fields.values and fields.choice("finds", ("numbers",)):
+        return NumberTask.from_metadata(fields)
     _read(fields)
-    on_tokens = fields.choice("reads", ("tokens", "sentences")) == "tokens"
+    on_tokens = fields.choice("reads", ("tokens", "sentences", "texts")) == "tokens"
     return TokenTask.from_metadata(fields) if on_tokens else SentenceTask.from_metadata(fields)
 
 
-def _common(task: Task) -> dict[str, Value]:
+def _common(task: TokenTask | SentenceTask) -> dict[str, Value]:
     return {
         "name": task.name,
         "label_type": task.label_type,

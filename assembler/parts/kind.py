@@ -35,8 +35,8 @@ class Port:
         fill: For an input port that a host feeds directly, the rule for filling it; one of `fill_rules.RULES`.
         gives: For an output port that a host reads, the meaning of its values: `prediction`, `scores` or `labels` of
             each token, its `class_probabilities`, the `probabilities` of the classes of each sentence, its
-            `sentence_labels` and their `sentence_scores`, `lengths` of sentences, the `embeddings` that a head reads,
-            or of spans `span_sentence`, `_start`, `_end`, `_label` and `_score`.
+            `sentence_labels` and their `sentence_scores`, its `numbers`, `lengths` of sentences, the `embeddings`
+            that a head reads, or of spans `span_sentence`, `_start`, `_end`, `_label` and `_score`.
         optional: Whether an input port may be left out.
         about: For an input port whose `fill` depends on the part that feeds another port: that port. Indices, for
             example, are places in the states that feed it.

@@ -24,7 +24,8 @@ GROUP = "assembler.kinds"
 _BUILT_IN = (
     "char_lm", "transformer", "subtoken_pooling", "subtoken_document", "embedding", "piece_embedding",
     "gather", "concat", "tagger_head",
-    "crf", "word_layers", "document_pool", "document_rnn", "text_head", "onnx_subgraph",
+    "crf", "word_layers", "document_pool", "document_rnn", "side_by_side", "text_head", "number_head",
+    "onnx_subgraph",
     "inner_spec", "branches", "looping",
     "text_tokens", "text_plain", "text_characters", "text_indices", "text_embedding", "labels", "spans",
     "sentence_labels",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem, suggest
+from assembler.interface.examples import SENTENCES
 from assembler.passes.profiles import PROFILES
 from assembler.proof.gold_text import gold_error, read_gold
 from assembler.proof.reference import Found
@@ -151,7 +152,7 @@ class GoldReference:
             ModelError: The model cannot be run (M010 to M015).
         """
         model = ModelTask(path, self.task.name)
-        given = model.run(model.placed([each.tokens for each in self.gold]), _BATCH)
+        given = model.run(model.placed(SENTENCES.made_of([each.tokens for each in self.gold])), _BATCH)
         allowed = self.spec.proof.accuracy_loss
         accuracy = Accuracy(
             "span F1" if self._spans else "accuracy",

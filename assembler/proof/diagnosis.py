@@ -45,5 +45,6 @@ class Diagnosis:
             found = {each.name: each for each in source_tasks(*self._read())}[task]
             if found.model is None:
                 raise TypeError(task)
-            self._noise[task] = measured_noise(found.model, self._sentences, by_sentence=found.task.by_sentence)
+            examples = found.head.texts.made_of(self._sentences)
+            self._noise[task] = measured_noise(found.model, found.head, examples)
         return self._noise[task]

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from assembler.core.errors import ParityError
 from assembler.core.problems import Problem
-from assembler.interface.tasks import TokenTask
+from assembler.interface.tasks import NumberTask, SentenceTask, TokenTask
 from assembler.onnx_model.sessions import first_line, run_all
 from assembler.parts.registry import built_in_kinds
 from assembler.proof.evaluator_operators import OPERATORS
@@ -222,7 +222,8 @@ def _inputs(
         name for task in about.tasks if isinstance(task, TokenTask) for name in (task.prediction, task.scores)
     )
     known = {output.name for output in interface.outputs if output.gives} | tokens
-    known |= {task.probabilities for task in about.tasks if not isinstance(task, TokenTask)}
+    known |= {task.probabilities for task in about.tasks if isinstance(task, SentenceTask)}
+    known |= {task.numbers for task in about.tasks if isinstance(task, NumberTask)}
     shapes = FixedShapes.declared(interface, declared_shapes(spec), spec.name)
     chosen = handful(references.sentences)
     size = shapes.most(len(chosen))

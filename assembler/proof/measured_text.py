@@ -144,7 +144,8 @@ def _doubt(task: SourceTask, sentences: Sequence[Sequence[str]]) -> float:
     if task.model is None:
         raise TypeError(task.name)
     by_sentence = task.task.by_sentence
-    scores = [each for found in source_results(task.model, sentences, by_sentence=by_sentence) for each in found.scores]
+    examples = task.head.texts.made_of(sentences)
+    scores = [each for found in source_results(task.model, task.head, examples) for each in found.scores]
     if by_sentence:  # for a class, a score of 0 is as sure as 1
         scores = [max(score, 1 - score) for score in scores]
     return 1 - math.fsum(scores) / len(scores) if scores else 1.0

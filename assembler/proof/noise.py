@@ -22,14 +22,17 @@ from typing import TYPE_CHECKING
 
 from assembler.proof.task_results import source_results
 from assembler.proof.tolerances import shown
+from assembler.weights.decisions import TokenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from assembler.forms.opened import SourceModel
+    from assembler.interface.examples import Example
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.parity import TaggedTokens
     from assembler.spec.stack_spec import Spec
+    from assembler.weights.decisions import Decisions
 
 #: A score may differ by so many times the noise. Between two runs of torch only some sums change their order; between
 #: torch and ONNX Runtime all of them do. Five builds of a released tagger (pos-english-fast), each on 64 sentences of
@@ -73,8 +76,8 @@ def tolerance_of(spec: Spec, noise: float) -> Tolerance:
     return Tolerance(max(spec.proof.scores_within, min(AT_MOST, TIMES * noise)), noise)
 
 
-def measured_noise(model: SourceModel, sentences: Sequence[Sequence[str]], *, by_sentence: bool) -> float:
-    """Return the largest difference between the source's scores in its runs of the same sentences.
+def measured_noise(model: SourceModel, decisions: Decisions, examples: Sequence[Example]) -> float:
+    """Return the largest difference between the source's scores in its runs of the same examples.
 
     It runs in its usual batch, one by one and in flair's own 32; and as it can round otherwise, such as with one thread
     and with two, and without the kernels of oneDNN. The usual run is compared with the others. A tagger runs once more
@@ -82,17 +85,17 @@ def measured_noise(model: SourceModel, sentences: Sequence[Sequence[str]], *, by
 
     Args:
         model: The loaded model.
-        sentences: The sentences of the proof.
-        by_sentence: Whether it labels sentences.
+        decisions: What it decides on.
+        examples: What it labels in the proof.
     """
-    usual = source_results(model, sentences, by_sentence=by_sentence)
-    others = [source_results(model, sentences, by_sentence=by_sentence, batch_size=size) for size in _BATCHES]
+    usual = source_results(model, decisions, examples)
+    others = [source_results(model, decisions, examples, batch_size=size) for size in _BATCHES]
     for block in model.unsteady():
         with block:
-            others.append(source_results(model, sentences, by_sentence=by_sentence))
+            others.append(source_results(model, decisions, examples))
     gaps = [_largest(usual, run) for run in others]
-    if not by_sentence:
-        exact = source_results(model, sentences, by_sentence=by_sentence, exact_sums=True)
+    if isinstance(decisions, TokenLabels):
+        exact = source_results(model, decisions, examples, exact_sums=True)
         gaps += [_largest(exact, run) for run in (usual, *others)]
     return max(gaps)
 

@@ -109,7 +109,7 @@ def compare(
             pairs = zip(theirs.labels, theirs.scores, ours.labels, ours.scores, strict=True)
             kept = [token for token in tokens if token]
             for index, (label, score, our_label, our_score) in enumerate(pairs):
-                gap = abs(score - our_score)
+                gap = abs(score - our_score) / max(1.0, abs(score))  # a number may be large, a probability is not
                 gap = math.inf if math.isnan(gap) else gap
                 changed += label != our_label
                 largest = max(largest, gap)

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SpecError
 from assembler.core.problems import Problem
+from assembler.passes.profiles import PROFILES
+from assembler.weights.decisions import SentenceNumbers
 from assembler.wiring.origins import embeddings_fed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assembler.description.source_tasks import SourceTask
+    from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
 
@@ -25,6 +31,25 @@ def require_comparable(wiring: Wiring, against: str) -> None:
         raise SpecError(Problem.at(wiring.spec.proof.mark, "W012", message, hint))
     if any(edge.reference.owner in wiring.spec.graph for edge in fed):
         require_fills(wiring)
+
+
+def require_measured(spec: Spec, tasks: Sequence[SourceTask]) -> None:
+    """Refuse tasks that one proof cannot run together, and a lossy profile for numbers, which no budget measures.
+
+    Raises:
+        SpecError: Their examples consist of different texts (W032); or a profile is measured by labels (W030).
+    """
+    kinds = dict.fromkeys(task.head.texts for task in tasks)
+    if len(kinds) > 1:
+        names = ", ".join(f"'{task.name}' reads {task.head.texts.count} at once" for task in tasks)
+        message = f"the tasks of the stack read different numbers of texts, or join them in different ways: {names}"
+        raise SpecError(Problem.at(spec.proof.mark, "W032", message, "assemble them in two files"))
+    rating = next((task for task in tasks if isinstance(task.head, SentenceNumbers)), None)
+    if rating is not None and PROFILES[spec.profile].lossy:
+        message = (
+            f"the profile '{spec.profile}' is measured by the labels that it changes, and '{rating.name}' has none"
+        )
+        raise SpecError(Problem.at(spec.proof.mark, "W030", message, "choose an exact profile"))
 
 
 def require_fills(wiring: Wiring) -> None:

@@ -13,7 +13,7 @@ from assembler.proof.accuracy import GoldReference
 from assembler.proof.coverage import Coverage, task_coverage, text_coverage
 from assembler.proof.measured_text import measured_text
 from assembler.proof.random_inputs import require_room
-from assembler.proof.requirements import require_fills
+from assembler.proof.requirements import require_fills, require_measured
 from assembler.proof.samples import encoder_sentences, proof_text, vocabulary_sentences
 from assembler.proof.tag_reference import TagReference, compared_in
 from assembler.proof.text_inputs import expressible, fixed_shapes
@@ -89,7 +89,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     Raises:
         SpecError: The sentences of the spec or its gold text cannot be used, an input has no rule by which to fill
             it, tables were cut so far that no sentence is left, or inputs are too large (W014, W017,
-            W021, W025, W031).
+            W021, W025, W030 to W032).
     """
     spec = wiring.spec
     require_room(spec)
@@ -100,6 +100,7 @@ def reference_results(wiring: Wiring, sources: OpenSources) -> References:
     tasks = [task for task in source_tasks(wiring, sources) if task.model is not None]
     tags: tuple[TagReference, ...] = ()
     texts: tuple[TextReference, ...] = ()
+    require_measured(spec, tasks)
     if tasks:
         require_fills(wiring)
         sentences = expressible(wiring, shapes, _readable(tasks, sources, sentences))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from assembler.core.values import Value
     from assembler.description.source_tasks import SourceTask
+    from assembler.interface.examples import Example
     from assembler.proof.diagnosis import Diagnosis
     from assembler.proof.measured_text import MeasuredText
     from assembler.proof.parity import TaggedTokens
@@ -62,9 +63,9 @@ class TagReference:
         task: The name of the task in the model.
         by_sentence: Whether sentences are labelled, not tokens.
         against: The model, as the spec calls it.
-        sentences: The sentences of the proof.
+        examples: What is labelled in the proof, one for each of its sentences.
         tagged: The loaded model's labels and scores.
-        carried: The sentences that the model carries: the first few, without those with halves of surrogate pairs,
+        carried: The examples that the model carries: the first few, without those with halves of surrogate pairs,
             which the metadata cannot hold.
         golden: Their labels and scores, run without the others: an encoder may read the neighbours too.
         fixed: The sentences that each run of the model has, or `None` for any number.
@@ -75,9 +76,9 @@ class TagReference:
     task: str
     by_sentence: bool
     against: str
-    sentences: Sequence[Sequence[str]]
+    examples: Sequence[Example]
     tagged: Sequence[TaggedTokens]
-    carried: Sequence[Sequence[str]]
+    carried: Sequence[Example]
     golden: Sequence[TaggedTokens]
     fixed: int | None = None
     measured: MeasuredText | None = None
@@ -95,13 +96,20 @@ class TagReference:
         if task.model is None:
             raise TypeError(task.name)
         by_sentence = task.task.by_sentence
-        tagged = source_results(task.model, sentences, by_sentence=by_sentence)
-        first = [place for place, tokens in enumerate(sentences) if _is_utf8(tokens)][:_GOLDEN]
-        carried = [sentences[place] for place in first]
+        examples = task.head.texts.made_of(sentences)
+        tagged = source_results(task.model, task.head, examples)
+        first = [place for place, example in enumerate(examples) if _is_utf8(example.tokens)][:_GOLDEN]
+        carried = [examples[place] for place in first]
         golden: Sequence[TaggedTokens] = [tagged[place] for place in first]
         if task.model.reads_neighbours():
-            golden = source_results(task.model, carried, by_sentence=by_sentence)
-        return cls(spec, task.name, by_sentence, task.model.prefix, sentences, tagged, carried, golden, fixed, measured)
+            golden = source_results(task.model, task.head, carried)
+        most = fixed if fixed is None else max(1, fixed // task.head.texts.at_once)
+        return cls(spec, task.name, by_sentence, task.model.prefix, examples, tagged, carried, golden, most, measured)
+
+    @property
+    def sentences(self) -> list[tuple[str, ...]]:
+        """The sentences of the proof."""
+        return [example.texts[0] for example in self.examples]
 
     def prove(self, path: Path, diagnose: Diagnosis) -> Found:
         """Compare in every kind of batch; for a lossy model, measure its changes.
@@ -113,7 +121,7 @@ class TagReference:
         """
         if self.measured is not None:
             return self._measure(path, self.measured)
-        comparison = self.compare(self._model(path), range(len(self.sentences)))
+        comparison = self.compare(self._model(path), range(len(self.examples)))
         tolerance = Tolerance(self.spec.proof.scores_within)
         if not comparison.equal:
             if not comparison.tags_changed:
@@ -130,7 +138,7 @@ class TagReference:
             ParityError: There are more than allowed (P001), or the text is too short (P009).
         """
         judged = sorted({place for places in measured.judged.values() for place in places})
-        hard = sorted({*range(len(self.sentences))} - {*judged, *measured.elsewhere})
+        hard = sorted({*range(len(self.examples))} - {*judged, *measured.elsewhere})
         model = self._model(path)
         found = [self._counted(model, places) for places in (judged, measured.elsewhere)]
         gaps = [entry.largest for entry in found] + ([self.compare(model, hard).largest] if hard else [])
@@ -147,7 +155,7 @@ class TagReference:
 
     def _counted(self, model: ModelTask, places: Sequence[int]) -> Comparison:
         """Compare some of the sentences, each once, alone or in a batch."""
-        is_long = [sum(map(len, tokens)) > _LONG for tokens in self.sentences]
+        is_long = [sum(map(len, example.tokens)) > _LONG for example in self.examples]
         batches = [(size, [own]) for size, own in alone_and_together(places, is_long) if own]
         return self._compared(model, places, batches)
 
@@ -157,18 +165,19 @@ class TagReference:
 
     def compare(self, model: ModelTask, places: Sequence[int]) -> Comparison:
         """Run a written model on the sentences at some places, in every kind of batch, and compare."""
-        plan = planned([width(tokens) for tokens in self.sentences], places, self.fixed)
+        plan = planned([width(example.tokens) for example in self.examples], places, self.fixed)
         return self._compared(model, places, [(largest(kind), kind) for kind in plan.kinds()])
 
     def _compared(
         self, model: ModelTask, places: Sequence[int], kinds: Iterable[tuple[int, Sequence[Sequence[int]]]]
     ) -> Comparison:
         """Compare the sentences at some places in batches, with the size of each kind."""
-        whole, found = model.placed(self.sentences), []
+        whole, found = model.placed(self.examples), []
         for size, batches in kinds:
             own = [place for batch in batches for place in batch]
             results = [each for batch in batches for each in model.run([whole[place] for place in batch], size)]
-            sides = [whole[place].tokens for place in own], [self.tagged[place] for place in own], [(size, results)]
+            shown = [self.examples[place].shown for place in own]
+            sides = shown, [self.tagged[place] for place in own], [(size, results)]
             found.append(compare(*sides, self.spec.proof.scores_within, by_sentence=self.by_sentence))
         worst = [difference for entry in found for difference in entry.worst]
         return Comparison(
@@ -184,13 +193,13 @@ class TagReference:
     def record(self) -> Mapping[str, Value]:
         """Return the first sentences with their tags."""
         golden: list[Value] = []
-        for tokens, tagged in zip(self.carried, self.golden, strict=True):
+        for example, tagged in zip(self.carried, self.golden, strict=True):
             # JSON has no NaN. If a source computes NaN, the file must still be readable, so that the comparison can say
             # so
             scores: list[Value] = [
                 round(each, _GOLDEN_DIGITS) if math.isfinite(each) else None for each in tagged.scores
             ]
-            golden.append({"tokens": list(tokens), "labels": list(tagged.labels), "scores": scores})
+            golden.append({**example.as_dict(), "labels": list(tagged.labels), "scores": scores})
         return {"task": self.task, "against": self.against, "golden": golden}
 
     def _problem(self, comparison: Comparison, tolerance: Tolerance, gaps: Sequence[Gap]) -> Problem:

@@ -8,22 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.forms.opened import LabelsExamples, Rated
 from assembler.interface.tasks import SentenceTask
 from assembler.proof.batch_plan import like_length, width
-from assembler.runtime.context import in_context
+from assembler.runtime.context import InContext
+from assembler.runtime.example_reading import placed
 from assembler.runtime.prompting import prompted, without_prompt
+from assembler.runtime.ratings import Rating
 from assembler.runtime.sentence import TaskTags
 from assembler.runtime.task_runner import TaskRunner
+from assembler.weights.decisions import SentenceLabels, TokenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from assembler.forms.opened import SourceModel
+    from assembler.forms.opened import Classified, SourceModel
+    from assembler.interface.examples import Example
     from assembler.proof.parity import TaggedTokens
     from assembler.runtime.classifications import Classification
-    from assembler.runtime.context import InContext
+    from assembler.runtime.context import Readable
     from assembler.runtime.task_runner import Outcome
+    from assembler.weights.decisions import Decisions
 
 #: The batches in which the source itself runs: in flair's order, and of like length. The last bits of its scores
 #: depend on them, and its time and memory depend on them a lot.
@@ -33,6 +39,8 @@ _CELLS = 4608
 
 #: The prefix of a class that a sentence does not have.
 NOT = "not "
+#: What stands for a label beside a number.
+NUMBER = "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +53,9 @@ class Slots:
 
 def source_results(
     model: SourceModel,
-    sentences: Sequence[Sequence[str]],
+    decisions: Decisions,
+    examples: Sequence[Example],
     *,
-    by_sentence: bool,
     batch_size: int | None = None,
     exact_sums: bool = False,
 ) -> Sequence[TaggedTokens]:
@@ -55,35 +63,42 @@ def source_results(
 
     Args:
         model: The model.
-        sentences: The sentences. Those of like length run together, unless it reads the neighbours of each.
-        by_sentence: Whether it labels sentences.
-        batch_size: The sentences of a batch, in flair's own order; by default some, in an order that takes less time.
+        decisions: What it decides on.
+        examples: What it labels. Those of like length run together, unless it reads the neighbours of each.
+        batch_size: The examples of a batch, in flair's own order; by default some, in an order that takes less time.
         exact_sums: Whether a tagger's CRF adds in float64.
     """
 
-    def run(own: Sequence[Sequence[str]], size: int) -> Sequence[TaggedTokens]:
-        return _run(model, own, size, by_sentence=by_sentence, exact_sums=exact_sums)
+    def run(own: Sequence[Example], size: int) -> Sequence[TaggedTokens]:
+        return _run(model, decisions, own, size, exact_sums=exact_sums)
 
     if batch_size is not None or model.reads_neighbours():
-        return run(sentences, batch_size or SOURCE_BATCH)
+        return run(examples, batch_size or SOURCE_BATCH)
     found: dict[int, TaggedTokens] = {}
-    for batch in like_length(range(len(sentences)), [width(tokens) for tokens in sentences], _ALIKE, _CELLS):
-        found |= zip(batch, run([sentences[place] for place in batch], len(batch)), strict=True)
-    return [found[place] for place in range(len(sentences))]
+    widths = [width(example.tokens) for example in examples]
+    for batch in like_length(range(len(examples)), widths, _ALIKE, _CELLS):
+        found |= zip(batch, run([examples[place] for place in batch], len(batch)), strict=True)
+    return [found[place] for place in range(len(examples))]
 
 
 def _run(
-    model: SourceModel, sentences: Sequence[Sequence[str]], batch_size: int, *, by_sentence: bool, exact_sums: bool
+    model: SourceModel, decisions: Decisions, examples: Sequence[Example], batch_size: int, *, exact_sums: bool
 ) -> Sequence[TaggedTokens]:
-    if not by_sentence:
+    sentences = [example.texts[0] for example in examples]
+    if isinstance(decisions, TokenLabels):
         return model.predict(sentences, batch_size, exact_sums=exact_sums)
-    return [
-        Slots(
-            [_slot(label, chosen=label in found.labels) for label in found.probabilities],
-            list(found.probabilities.values()),
-        )
-        for found in model.classify(sentences, batch_size)
-    ]
+    if isinstance(decisions, SentenceLabels) and decisions.texts.count == 1:
+        return [_classified(found) for found in model.classify(sentences, batch_size)]
+    if not isinstance(model, LabelsExamples):
+        raise TypeError(model)
+    return [_classified(found) for found in model.label(examples, batch_size)]
+
+
+def _classified(found: Classified | Rated) -> Slots:
+    if isinstance(found, Rated):
+        return Slots([NUMBER], [found.number])
+    labels = [_slot(label, chosen=label in found.labels) for label in found.probabilities]
+    return Slots(labels, list(found.probabilities.values()))
 
 
 class ModelTask:
@@ -99,20 +114,22 @@ class ModelTask:
         self._model = TaskRunner(path)
         self._task = {each.name: each for each in self._model.tasks}[task]
 
-    def placed(self, sentences: Sequence[Sequence[str]]) -> list[InContext]:
-        """Return sentences with those neighbours that the model reads."""
+    def placed(self, examples: Sequence[Example]) -> list[Readable]:
+        """Return what the model reads of examples: beside their neighbours, so far as it reads these."""
         interface = self._model.interface
-        return list(in_context(map(tuple, sentences), interface.context, interface.prompt))
+        return list(placed(examples, self._task.texts, interface.context, interface.prompt))
 
-    def run(self, sentences: Sequence[InContext], batch_size: int) -> list[TaggedTokens]:
-        """Run the model on sentences, and return the task's results."""
+    def run(self, given: Sequence[Readable], batch_size: int) -> list[TaggedTokens]:
+        """Run the model on examples, and return the task's results."""
         name, prompt = self._task.name, self._model.interface.prompt
-        whole = [prompted(sentence, prompt) for sentence in sentences]
+        whole = [prompted(each, prompt) if isinstance(each, InContext) else each for each in given]
         return [self._read(each[name]) for each in self._model.run(whole, [name], batch_size=batch_size)]
 
     def _read(self, found: Outcome) -> TaggedTokens:
         if isinstance(found, TaskTags):
             return without_prompt(found, self._model.interface.prompt)
+        if isinstance(found, Rating):
+            return Slots([NUMBER], [] if found.number is None else [found.number])
         if not isinstance(self._task, SentenceTask):
             raise TypeError(self._task)
         return _slots(self._task, found)

@@ -12,15 +12,18 @@ Importing this package imports numpy; ONNX Runtime is imported when the first `T
 from __future__ import annotations
 
 from assembler.core.errors import ModelError
+from assembler.interface.examples import Example, Texts
 from assembler.interface.ports import Tags
-from assembler.interface.tasks import SentenceTask, TokenTask
+from assembler.interface.tasks import NumberTask, SentenceTask, TokenTask
 from assembler.runtime.alphabet import Alphabet
 from assembler.runtime.classifications import Classification, ClassifiedSentence, Label
 from assembler.runtime.classifier import TextClassifier
 from assembler.runtime.context import InContext
 from assembler.runtime.encoding import encode
 from assembler.runtime.interface import Interface
+from assembler.runtime.labeller import LabelledExample, Labeller
 from assembler.runtime.language_model_text import LanguageModel
+from assembler.runtime.ratings import Rating
 from assembler.runtime.sentence import TaggedSentence, TaskTags
 from assembler.runtime.spans import Span, decode_classifier_spans, decode_spans
 from assembler.runtime.tagger import Tagger
@@ -35,12 +38,17 @@ __all__ = [
     "Alphabet",
     "Classification",
     "ClassifiedSentence",
+    "Example",
     "InContext",
     "Interface",
     "Label",
+    "LabelledExample",
+    "Labeller",
     "LanguageModel",
     "ModelError",
+    "NumberTask",
     "Outcome",
+    "Rating",
     "SentenceTask",
     "Span",
     "TaggedSentence",
@@ -50,6 +58,7 @@ __all__ = [
     "TaskRunner",
     "TaskTags",
     "TextClassifier",
+    "Texts",
     "Token",
     "TokenTask",
     "Vocabulary",

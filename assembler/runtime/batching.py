@@ -12,7 +12,7 @@ from assembler.runtime.token import without_empty
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from assembler.runtime.context import InContext
+    from assembler.runtime.context import Readable
 
     Tokens = tuple[str, ...]
 
@@ -62,7 +62,7 @@ def _read(tokens: Sequence[str], number: int) -> Tokens:
     return without_empty(tokens)
 
 
-def batches(sentences: Sequence[InContext], size: int, cells: int = MOST_CELLS) -> Iterator[list[int]]:
+def batches(sentences: Sequence[Readable], size: int, cells: int = MOST_CELLS) -> Iterator[list[int]]:
     """Yield the numbers of the sentences of each batch.
 
     Sentences with tokens are sorted by their count of tokens, most first, equal ones in the caller's order, and cut
@@ -70,13 +70,13 @@ def batches(sentences: Sequence[InContext], size: int, cells: int = MOST_CELLS) 
     is padded to its longest text. A batch that would then have more than `cells` characters is split by the lengths, so
     that one long text does not widen all others. One sentence is never split.
     """
-    tagged = (number for number, sentence in enumerate(sentences) if sentence.tokens)
+    tagged = (number for number, sentence in enumerate(sentences) if sentence.sentences)
     order = sorted(tagged, key=lambda number: len(sentences[number].tokens), reverse=True)
     for start in range(0, len(order), size):
         yield from _within(order[start : start + size], sentences, cells)
 
 
-def _within(batch: list[int], sentences: Sequence[InContext], cells: int) -> Iterator[list[int]]:
+def _within(batch: list[int], sentences: Sequence[Readable], cells: int) -> Iterator[list[int]]:
     widths = {number: sum(map(len, sentences[number].tokens)) + len(sentences[number].tokens) for number in batch}
     if len(batch) * max(widths.values()) <= cells:
         yield batch

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.core.errors import ModelError
+from assembler.core.problems import Problem
 from assembler.runtime.classifications import ClassifiedSentence
 from assembler.runtime.heads_reader import HeadsReader
 from assembler.runtime.runner import BATCHES_IN_A_WINDOW, Runner, opened
@@ -42,11 +44,14 @@ class TextClassifier:
         """Load the model at `path`; arguments and errors are those of `Tagger`.
 
         Raises:
-            ModelError: As for `Tagger`; M014 if it classifies no sentences.
+            ModelError: As for `Tagger`; M014 if it classifies no sentences, or pairs of them.
             ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
         self._heads = SentenceHead.all_of(metadata, session)
+        if any(task.texts.count > 1 for task in self.tasks):
+            message = f"the model labels examples of {self.tasks[0].texts.count} texts, not sentences"
+            raise ModelError(Problem("M014", message, "open it with assembler.runtime.Labeller", session.file))
         self._runner = Runner(session, metadata)
 
     @property

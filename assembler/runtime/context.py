@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from assembler.interface.prompts import NO_PROMPT
 
@@ -32,6 +32,36 @@ class InContext:
     tokens: tuple[str, ...]
     left: tuple[str, ...] = ()
     right: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[InContext, ...]:
+        """The sentences that a model is fed for it: itself, or none if it has no tokens."""
+        return (self,) if self.tokens else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several sentences of one example, each of which is embedded alone.
+
+    Attributes:
+        texts: The sentences.
+    """
+
+    texts: tuple[InContext, ...]
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Their tokens, one sentence after another."""
+        return tuple(token for text in self.texts for token in text.tokens)
+
+    @property
+    def sentences(self) -> tuple[InContext, ...]:
+        """The sentences that a model is fed for it: none if one has no tokens, which no model can embed."""
+        return self.texts if all(text.tokens for text in self.texts) else ()
+
+
+#: What a run labels as one.
+Readable: TypeAlias = InContext | Together
 
 
 def in_context(sentences: Iterable[Tokens], length: int, prompt: Prompt = NO_PROMPT) -> Iterator[InContext]:

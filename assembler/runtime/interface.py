@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from assembler.interface.examples import MOST_TEXTS
 from assembler.interface.fields import Fields, each
 from assembler.interface.label_pairs import LabelPairs
 from assembler.interface.ports import Output, Tags
@@ -39,6 +40,7 @@ class Interface:
         tags: `None` for a model without tagger head.
         prompt: What is put before each sentence.
         label_pairs: How labels are written beside each sentence (TARS); `None` for most models.
+        at_once: The sentences that make an example together: those of a run are a multiple of it. 1 for most models.
     """
 
     inputs: tuple[Input, ...]
@@ -49,6 +51,7 @@ class Interface:
     tags: Tags | None
     prompt: Prompt = NO_PROMPT
     label_pairs: LabelPairs | None = None
+    at_once: int = 1
 
     @classmethod
     def from_metadata(
@@ -94,7 +97,9 @@ class Interface:
         _distinct((entry.gives for entry in outputs if entry.gives is not None), fields, "outputs")
         prompt = Prompt.from_metadata(fields.child("prompt")) if "prompt" in interface else NO_PROMPT
         pairs = LabelPairs.from_metadata(fields.child("label_pairs")) if "label_pairs" in interface else None
-        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields), prompt, pairs)
+        several = "sentences_at_once" in fields.values
+        at_once = fields.number("sentences_at_once", range(1, MOST_TEXTS + 1)) if several else 1
+        return cls(inputs, outputs, models, tables, encoders, Tags.from_metadata(fields), prompt, pairs, at_once)
 
     @property
     def context(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from assembler.runtime.context import InContext
+    from assembler.runtime.context import InContext, Readable
     from assembler.runtime.fill.rule import Encoded
     from assembler.runtime.interface import Interface
     from assembler.runtime.session import Provider
@@ -102,13 +102,13 @@ class Runner:
 
     def run(
         self,
-        sentences: Sequence[InContext],
+        sentences: Sequence[Readable],
         reader: Reader[Result],
         *,
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> list[Result]:
-        """Return a result for each sentence, in their order.
+        """Return a result for each sentence, or for each example of several, in their order.
 
         Raises:
             ValueError: If `batch_size` is below 1.
@@ -117,13 +117,13 @@ class Runner:
         """
         results = [reader.nothing] * len(sentences)
         report = progress or _ignore
-        report(sum(not sentence.tokens for sentence in sentences))
+        report(sum(not sentence.sentences for sentence in sentences))
         most = self._shapes.most(self._size(batch_size))
         if self._packs:
-            most = even_size(sum(bool(sentence.tokens) for sentence in sentences), most)
+            most = even_size(sum(bool(sentence.sentences) for sentence in sentences), most)
         for numbers, outputs in self._outputs(sentences, [*batches(sentences, most)], reader.outputs):
-            whole = self._shapes.whole([sentences[number] for number in numbers])
-            read = reader.read([sentence.tokens for sentence in whole], outputs)
+            whole = self._shapes.whole(_flat([sentences[number] for number in numbers]))
+            read = reader.read([*self._labelled(whole)], outputs)
             for number, result in zip(numbers, read[: len(numbers)], strict=True):
                 results[number] = result
             report(len(numbers))
@@ -131,7 +131,7 @@ class Runner:
 
     def stream(
         self,
-        sentences: Iterable[InContext],
+        sentences: Iterable[Readable],
         reader: Reader[Result],
         *,
         batch_size: int | None,
@@ -148,13 +148,19 @@ class Runner:
         blocks = (self.run(b, reader, batch_size=batch_size, progress=progress) for b in windows(sentences, size))
         return (result for block in blocks for result in block)
 
+    def _labelled(self, whole: Sequence[InContext]) -> Iterator[tuple[str, ...]]:
+        """Yield the tokens of what each row of the outputs is about: a sentence, or some sentences together."""
+        size = self.interface.at_once
+        for start in range(0, len(whole), size):
+            yield tuple(token for sentence in whole[start : start + size] for token in sentence.tokens)
+
     def _size(self, batch_size: int | None) -> int:
         if batch_size is None:
             return _PACKED_BATCH if self._packs else _BATCH
         return require_positive("batch_size", batch_size)
 
     def _outputs(
-        self, sentences: Sequence[InContext], numbered: Sequence[list[int]], names: Sequence[str]
+        self, sentences: Sequence[Readable], numbered: Sequence[list[int]], names: Sequence[str]
     ) -> Iterator[tuple[list[int], Outputs]]:
         """Yield the numbers of each batch with its outputs; while one runs, its neighbours are encoded and read."""
         if len(numbered) == 1:  # nothing overlaps, and starting a thread takes as long as a short run
@@ -171,8 +177,13 @@ class Runner:
             if running is not None:
                 yield running[0], running[1].result()
 
-    def _feeds(self, batch: list[InContext]) -> Mapping[str, Encoded]:
-        return self._shapes.filled(self._shapes.whole(batch), lanes=len(batch) > 1 and self._packs)
+    def _feeds(self, batch: list[Readable]) -> Mapping[str, Encoded]:
+        sentences = _flat(batch)
+        return self._shapes.filled(self._shapes.whole(sentences), lanes=len(sentences) > 1 and self._packs)
+
+
+def _flat(batch: Sequence[Readable]) -> list[InContext]:
+    return [sentence for each in batch for sentence in each.sentences]
 
 
 def _ignore(_finished: int) -> None:

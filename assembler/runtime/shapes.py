@@ -82,12 +82,12 @@ class FixedShapes:
         return cls(interface, sentences, None if total is None else total // (sentences or 1), sizes, file)
 
     def most(self, batch_size: int) -> int:
-        """Return how many sentences at most run together."""
-        return batch_size if self.sentences is None else min(batch_size, self.sentences)
+        """Return how many sentences, or examples of several, at most run together."""
+        return batch_size if self.sentences is None else min(batch_size, self.sentences // self.interface.at_once)
 
     def whole(self, batch: Sequence[InContext]) -> list[InContext]:
-        """Return a batch with as many sentences as every run has."""
-        missing = 0 if self.sentences is None else self.sentences - len(batch)
+        """Return a batch with as many sentences as every run has, or as many as make whole examples."""
+        missing = -len(batch) % self.interface.at_once if self.sentences is None else self.sentences - len(batch)
         return [*batch, *[_FILLER] * missing]
 
     def filled(self, whole: Sequence[InContext], *, lanes: bool = False) -> dict[str, Encoded]:

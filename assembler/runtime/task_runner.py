@@ -1,12 +1,13 @@
-"""All tasks of a model, on tokens and on sentences, in one run."""
+"""All tasks of a model, whatever they read and find, in one run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from assembler.interface.tasks import SentenceTask, TokenTask
+from assembler.interface.tasks import NumberTask, SentenceTask, TokenTask
 from assembler.runtime.head import Head
 from assembler.runtime.heads_reader import HeadsReader
+from assembler.runtime.number_head import NumberHead
 from assembler.runtime.runner import Runner, opened
 from assembler.runtime.sentence_head import SentenceHead
 from assembler.runtime.wanted import LABELS, Wanted
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 
     from assembler.interface.tasks import Task
     from assembler.runtime.classifications import Classification
-    from assembler.runtime.context import InContext
+    from assembler.runtime.context import Readable
     from assembler.runtime.interface import Interface
     from assembler.runtime.metadata import Metadata
+    from assembler.runtime.ratings import Rating
     from assembler.runtime.runner import Progress
     from assembler.runtime.sentence import TaskTags
     from assembler.runtime.session import Provider, Session
 
+    AnyHead: TypeAlias = Head | SentenceHead | NumberHead
+
 #: What a task has found in one sentence.
-Outcome: TypeAlias = "TaskTags | Classification"
+Outcome: TypeAlias = "TaskTags | Classification | Rating"
 
 
 class TaskRunner:
@@ -49,7 +53,7 @@ class TaskRunner:
             ValueError: If `threads` is below 1, or this ONNX Runtime lacks one of the providers.
         """
         session, metadata = opened(path, threads=threads, spin=spin, providers=providers, verify=verify)
-        self._heads: dict[str, Head | SentenceHead] = {head.task.name: head for head in _heads(metadata, session)}
+        self._heads: dict[str, AnyHead] = {head.task.name: head for head in _heads(metadata, session)}
         self._heads = {task.name: self._heads[task.name] for task in metadata.tasks}
         self._runner = Runner(session, metadata)
 
@@ -85,7 +89,7 @@ class TaskRunner:
 
     def run(
         self,
-        sentences: Sequence[InContext],
+        sentences: Sequence[Readable],
         tasks: Collection[str],
         wanted: Wanted = LABELS,
         *,
@@ -95,8 +99,8 @@ class TaskRunner:
         """Return for each sentence what each of some tasks has found in it.
 
         Args:
-            sentences: The sentences with their neighbours, without empty tokens. Where the model has a prompt
-                (`interface.prompt`), they begin with it, and results are of its words too.
+            sentences: The sentences with their neighbours, or examples of several, without empty tokens. Where the
+                model has a prompt (`interface.prompt`), they begin with it, and results are of its words too.
             tasks: The names of the tasks.
             wanted: What is asked for beside labels and scores.
             batch_size: As for `Tagger.tag`.
@@ -114,10 +118,11 @@ class TaskRunner:
         return self._runner.run(sentences, reader, batch_size=batch_size, progress=progress)
 
 
-def _heads(metadata: Metadata, session: Session) -> Iterator[Head | SentenceHead]:
-    of_tokens = any(isinstance(task, TokenTask) for task in metadata.tasks)
-    of_sentences = any(isinstance(task, SentenceTask) for task in metadata.tasks)
-    if of_sentences:
+def _heads(metadata: Metadata, session: Session) -> Iterator[AnyHead]:
+    found = {type(task) for task in metadata.tasks}
+    if SentenceTask in found:
         yield from SentenceHead.all_of(metadata, session)
-    if of_tokens or not of_sentences:
+    if NumberTask in found:
+        yield from NumberHead.all_of(metadata, session)
+    if TokenTask in found or not found:
         yield from Head.all_of(metadata, session)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array
     from assembler.forms.opened import Classified, Joined, OpenedSource, SourceModel, Tagged
     from assembler.forms.source import Source
-    from assembler.weights.decisions import SentenceLabels, TokenLabels
+    from assembler.weights.decisions import Decisions
     from assembler.weights.protocol import Weights
 
 _Result = TypeVar("_Result")
@@ -62,7 +62,7 @@ class _Model:
         with reading(self.source):
             return self.model.prefix
 
-    def decisions(self) -> TokenLabels | SentenceLabels | None:
+    def decisions(self) -> Decisions | None:
         with reading(self.source):
             return self.model.decisions()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from assembler.interface.examples import SENTENCES, Texts
 from assembler.interface.prompts import NO_PROMPT, Prompt
 
 if TYPE_CHECKING:
@@ -37,10 +38,15 @@ class TokenLabels:
     prompt: Prompt = NO_PROMPT
     label_pairs: LabelPairs | None = None
 
+    @property
+    def texts(self) -> Texts:
+        """What its examples consist of: one sentence each."""
+        return SENTENCES
+
 
 @dataclass(frozen=True, slots=True)
 class SentenceLabels:
-    """One label for each sentence, or several.
+    """One label for each sentence, or several; or for each example of several texts.
 
     Attributes:
         labels: The labels by class id.
@@ -48,6 +54,7 @@ class SentenceLabels:
         multi_label: Whether each class has a probability of its own, or all share one.
         thresholds: For each class what its probability must exceed, where there are several labels.
         skipped: The labels that say that a sentence has none.
+        texts: What its examples consist of.
     """
 
     labels: tuple[str, ...]
@@ -55,12 +62,35 @@ class SentenceLabels:
     multi_label: bool = False
     thresholds: tuple[float, ...] = ()
     skipped: tuple[str, ...] = ("O",)
+    texts: Texts = SENTENCES
 
 
-def decisions_of(weights: Weights) -> TokenLabels | SentenceLabels | None:
+@dataclass(frozen=True, slots=True)
+class SentenceNumbers:
+    """A number for each sentence, or for each example of several texts.
+
+    Attributes:
+        label_type: What the numbers are, such as `rating`.
+        texts: What its examples consist of.
+    """
+
+    label_type: str
+    texts: Texts = SENTENCES
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """No labels: there are no classes."""
+        return ()
+
+
+#: What a part can decide on.
+Decisions: TypeAlias = TokenLabels | SentenceLabels | SentenceNumbers
+
+
+def decisions_of(weights: Weights) -> Decisions | None:
     """Return the decision of the part with these weights, or `None` if it decides nothing."""
     decisions = getattr(weights, "decisions", None)
-    return decisions if isinstance(decisions, TokenLabels | SentenceLabels) else None
+    return decisions if isinstance(decisions, Decisions) else None
 
 
 def prompt_of(decisions: object) -> Prompt:

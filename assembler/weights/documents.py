@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from assembler.weights.decisions import SentenceLabels, decisions_of
+from assembler.interface.examples import SENTENCES, Texts
+from assembler.weights.decisions import SentenceLabels, SentenceNumbers, decisions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,6 +110,7 @@ class TextHeadWeights:
         multi_label: Whether each class has a probability of its own (sigmoid), or all share one (softmax).
         thresholds: For each class what its probability must exceed, where there are several labels.
         reference: Runs the loaded model itself.
+        texts: What its examples consist of.
     """
 
     sort: ClassVar[str] = "text_head"
@@ -119,11 +121,12 @@ class TextHeadWeights:
     multi_label: bool
     thresholds: tuple[float, ...]
     reference: Callable[[Arrays], Arrays]
+    texts: Texts = SENTENCES
 
     @property
     def decisions(self) -> SentenceLabels:
         """Its decision."""
-        return SentenceLabels(self.labels, self.label_type, self.multi_label, self.thresholds)
+        return SentenceLabels(self.labels, self.label_type, self.multi_label, self.thresholds, texts=self.texts)
 
     def facts(self) -> Mapping[str, int]:
         """Return `document_size` and `label_count`."""
@@ -153,3 +156,35 @@ def sentence_labels_of(weights: Weights) -> SentenceLabelWeights | None:
     """Return the labels of a part that decides on labels of sentences, or `None` for another part."""
     decisions = decisions_of(weights)
     return SentenceLabelWeights(decisions) if isinstance(decisions, SentenceLabels) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberHeadWeights:
+    """The layer of a TextRegressor after its document embeddings.
+
+    Attributes:
+        linear: The map to the number.
+        label_type: What the numbers are, such as `rating`.
+        reference: Runs the loaded model itself.
+        texts: What its examples consist of.
+    """
+
+    sort: ClassVar[str] = "number_head"
+
+    linear: Linear
+    label_type: str
+    reference: Callable[[Arrays], Arrays]
+    texts: Texts = SENTENCES
+
+    @property
+    def decisions(self) -> SentenceNumbers:
+        """Its decision."""
+        return SentenceNumbers(self.label_type, self.texts)
+
+    def facts(self) -> Mapping[str, int]:
+        """Return `document_size`."""
+        return {"document_size": self.linear.weight.shape[1]}
+
+    def run(self, inputs: Arrays) -> Arrays | None:
+        """Run the loaded model on `documents` and return `numbers`."""
+        return self.reference(inputs)

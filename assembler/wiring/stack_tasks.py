@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Edge
 
-#: What a host needs: a class and its score for each token, or the probability of each class for each sentence.
-_WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}))
+#: What a host needs: a class and its score for each token; the probability of each class for each sentence, or its
+#: number.
+_WHOLE = (frozenset({"prediction", "scores"}), frozenset({"probabilities"}), frozenset({"numbers"}))
 #: The outputs of the part that decides. Other parts describe its decision further: labels as text, spans.
-_DECIDED = frozenset({"prediction", "scores", "probabilities"})
+_DECIDED = frozenset({"prediction", "scores", "probabilities", "numbers"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Task:
 
     @property
     def by_sentence(self) -> bool:
-        """Whether it labels sentences, not tokens."""
-        return "probabilities" in self.outputs
+        """Whether it labels sentences, or examples of several texts, not tokens."""
+        return bool({"probabilities", "numbers"} & set(self.outputs))
 
 
 def tasks_of(spec: Spec, ports: Mapping[str, tuple[Port, ...]]) -> tuple[Task, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import ModelError, SourceError
 from assembler.core.problems import Problem
-from assembler.interface.tasks import SentenceTask
+from assembler.interface.tasks import NumberTask, SentenceTask
 from assembler.onnx_file.header import OnnxHeader, read_header
 from assembler.onnx_model.skeleton import read_skeleton
 from assembler.runtime.bounds import require_bounded_model
@@ -213,6 +213,8 @@ def _language_model(model: Mapping[str, object], entries: Mapping[str, object], 
 
 
 def _task(task: Task) -> tuple[str, ...]:
+    if isinstance(task, NumberTask):
+        return task.name, "a number a sentence", task.numbers, ""
     labels = f"{len(task.labels)} labels: {' '.join(task.labels)}"
     if isinstance(task, SentenceTask):
         how = "any number of labels a sentence" if task.multi_label else "one label a sentence"

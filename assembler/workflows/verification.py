@@ -11,8 +11,9 @@ from google.protobuf.message import DecodeError
 
 from assembler.core.errors import ModelError, ParityError
 from assembler.core.problems import Problem
+from assembler.interface.examples import Example
 from assembler.interface.fields import damaged
-from assembler.interface.tasks import SentenceTask
+from assembler.interface.tasks import TokenTask
 from assembler.isolation.scope import isolated
 from assembler.onnx_model.digests import content_digest
 from assembler.onnx_model.model import Model
@@ -124,13 +125,13 @@ def _try_golden(path: Path, entries: Mapping[str, object]) -> str:
     try:
         allowed = max(float(record.get(key, 0.0)) for key in ("scores_within", "scores_within_by_noise"))
         within = min(allowed, LARGEST_TOLERANCE) + _ROUNDING
-        by_sentence = {task.name: isinstance(task, SentenceTask) for task in tasks}
         own = "tags_changed_allowed" in record
+        by_sentence = {task.name: not isinstance(task, TokenTask) for task in tasks}
         tried = [_try_task(path, entry, within, own=own, by_sentence=by_sentence[entry["task"]]) for entry in listed]
     except (LookupError, TypeError, ValueError) as err:
         message = f"it holds no tags: {err}"
         raise damaged("proof.golden", message, str(path)) from err  # noqa: EM101 - a place, no message
-    names = f" for each of its tasks, {', '.join(by_sentence)}" if len(tried) > 1 else ""
+    names = f" for each of its tasks, {', '.join(task.name for task in tasks)}" if len(tried) > 1 else ""
     carried = f"the tags that the file carries as {_whose(own=own)}, and the scores to four digits"
     return f"{max(tried)} sentences have {carried}{names}{_less(record)}"
 
@@ -154,17 +155,18 @@ def _try_task(path: Path, entry: Mapping[str, Any], within: float, *, own: bool,
     batch shape, because the rounding of its activations depends on the whole batch.
     """
     golden = entry["golden"]
-    sentences = [[str(token) for token in each["tokens"]] for each in golden]
+    examples = [Example.from_metadata(each) for each in golden]
     expected = [_Golden([*map(str, each["labels"])], [*map(float, each["scores"])]) for each in golden]
     model = ModelTask(path, str(entry["task"]))
-    sizes = (len(sentences),) if own else BATCH_SIZES
-    results = [(size, model.run(model.placed(sentences), size)) for size in sizes]
-    comparison = compare(sentences, expected, results, within, by_sentence=by_sentence)
+    sizes = (len(examples),) if own else BATCH_SIZES
+    results = [(size, model.run(model.placed(examples), size)) for size in sizes]
+    shown = [example.shown for example in examples]
+    comparison = compare(shown, expected, results, within, by_sentence=by_sentence)
     if not comparison.equal:
         lines = "\n".join(f"  {difference}" for difference in comparison.worst)
         message = f"on this machine the model does not reproduce {_whose(own=own)} tags and scores\n{lines}"
         raise ParityError(Problem("P001", message, _other_machine(path), str(path)))
-    return len(sentences)
+    return len(examples)
 
 
 def _other_machine(path: Path) -> str:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from assembler.core.errors import ParityError
+from assembler.interface.examples import SENTENCES
 from assembler.parts import recurrent
 from assembler.proof import tag_reference
 from assembler.proof.batch_plan import CELLS, BatchPlan, like_length, planned, width
 from assembler.proof.builtin_sample import evenly, sample_sentences
 from assembler.proof.samples import BUILT_IN, HARD
 from assembler.proof.task_results import SOURCE_BATCH, ModelTask, source_results
+from assembler.weights.decisions import TokenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,12 +159,13 @@ def test_the_source_runs_sentences_of_like_length_together() -> None:
 
     sentences = [["x" * (100 if number % 2 else 1), "y"] for number in range(70)]
     wanted = [" ".join(tokens) for tokens in sentences]
+    examples, decisions = SENTENCES.made_of(sentences), TokenLabels(("A",), "kind")
     source = Source(neighbours=False)
-    assert source_results(source, sentences, by_sentence=False) == wanted
+    assert source_results(source, decisions, examples) == wanted
     assert source.runs == [(32, 32), (32, 32), (6, 6)]
     source = Source(neighbours=True)
-    assert source_results(source, sentences, by_sentence=False) == wanted
+    assert source_results(source, decisions, examples) == wanted
     assert source.runs == [(70, SOURCE_BATCH)]
     source = Source(neighbours=False)
-    assert source_results(source, sentences, by_sentence=False, batch_size=5) == wanted
+    assert source_results(source, decisions, examples, batch_size=5) == wanted
     assert source.runs == [(70, 5)]

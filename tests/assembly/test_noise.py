@@ -12,9 +12,11 @@ import pytest
 
 from assembler.core.errors import ParityError
 from assembler.initialisation import write_spec
+from assembler.interface.examples import SENTENCES
 from assembler.proof import noise, tag_reference, text_reference
 from assembler.proof.noise import AT_MOST, TIMES, measured_noise
 from assembler.proof.task_results import ModelTask, Slots
+from assembler.weights.decisions import SentenceLabels, TokenLabels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,10 +164,10 @@ def counted_runs(monkeypatch: pytest.MonkeyPatch, exact: float) -> list[tuple[in
     seen: list[tuple[int, bool, int]] = []
 
     def results(
-        _: object, sentences: list, *, by_sentence: bool, batch_size: int = 8, exact_sums: bool = False
+        _: object, decisions: object, sentences: list, *, batch_size: int = 8, exact_sums: bool = False
     ) -> list[Slots]:
         if exact_sums:
-            assert not by_sentence, "no model that labels sentences has a CRF"
+            assert isinstance(decisions, TokenLabels), "no model that labels sentences has a CRF"
             return [Slots(["a"], [0.5 + exact]) for _ in sentences]
         seen.append((batch_size, torch.backends.mkldnn.enabled, torch.get_num_threads()))
         return [Slots(["a"], [0.5 + len(seen) * 1e-6]) for _ in sentences]
@@ -180,7 +182,8 @@ def test_the_noise_is_the_largest_difference_of_all_runs(monkeypatch: pytest.Mon
 
     threads = torch.get_num_threads()
     seen = counted_runs(monkeypatch, exact=3e-6)
-    assert measured_noise(loaded_model(), [["a"]], by_sentence=by_sentence) == pytest.approx(4e-6)  # type: ignore[arg-type]
+    decisions = SentenceLabels(("A",), "kind") if by_sentence else TokenLabels(("A",), "kind")
+    assert measured_noise(loaded_model(), decisions, SENTENCES.made_of([["a"]])) == pytest.approx(4e-6)  # type: ignore[arg-type]
     other = 2 if threads == 1 else 1
     expected = [(8, True, threads), (1, True, threads), (32, True, threads), (8, False, threads), (8, True, other)]
     assert seen == expected
@@ -193,4 +196,5 @@ def test_every_run_is_compared_with_the_one_whose_sums_are_exact(
     monkeypatch: pytest.MonkeyPatch, exact: float, noise_of_source: float
 ) -> None:
     counted_runs(monkeypatch, exact)
-    assert measured_noise(loaded_model(), [["a"]], by_sentence=False) == pytest.approx(noise_of_source)  # type: ignore[arg-type]
+    decisions, examples = TokenLabels(("A",), "kind"), SENTENCES.made_of([["a"]])
+    assert measured_noise(loaded_model(), decisions, examples) == pytest.approx(noise_of_source)  # type: ignore[arg-type]

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from assembler.core.arrays import Array
     from assembler.flair_checkpoints.declared_sizes import Need
     from assembler.flair_checkpoints.stored_values import Keys
-    from assembler.forms.opened import Classified, Tagged
+    from assembler.forms.opened import Classified, Rated, Tagged
     from assembler.forms.source import Source
-    from assembler.weights.documents import TextHeadWeights
+    from assembler.interface.examples import Example
+    from assembler.weights.documents import NumberHeadWeights, TextHeadWeights
     from assembler.weights.heads import TaggerHeadWeights
     from assembler.weights.protocol import Weights
 
@@ -107,7 +108,7 @@ class ModelReader(ABC, Generic[Model]):
         return embedding_stack.members(loaded.embeddings)
 
     @abstractmethod
-    def head(self, model: Model) -> TaggerHeadWeights | TextHeadWeights:
+    def head(self, model: Model) -> TaggerHeadWeights | TextHeadWeights | NumberHeadWeights:
         """Return the head of the model, which knows its labels."""
 
     def parts(self, model: Model) -> dict[str, Callable[[], Weights]]:
@@ -132,6 +133,15 @@ class ModelReader(ABC, Generic[Model]):
             TypeError: The model labels tokens.
         """
         del sentences, batch_size
+        raise TypeError(model)
+
+    def label(self, model: Model, examples: Sequence[Example], batch_size: int) -> Sequence[Classified | Rated]:
+        """Return flair's own labels of each example, or its number, for models that have `of_sentences`.
+
+        Raises:
+            TypeError: The model labels tokens.
+        """
+        del examples, batch_size
         raise TypeError(model)
 
     def decode(self, model: Model, emissions: Array, lengths: Array) -> list[Tagged]:

@@ -20,6 +20,8 @@ from assembler.flair_checkpoints.models.prefixed_sequence_tagger import Prefixed
 from assembler.flair_checkpoints.models.sequence_tagger import SequenceTaggerReader
 from assembler.flair_checkpoints.models.tars_tagger import TarsTaggerReader
 from assembler.flair_checkpoints.models.text_classifier import TextClassifierReader
+from assembler.flair_checkpoints.models.text_pair_models import TextPairClassifierReader, TextTripleClassifierReader
+from assembler.flair_checkpoints.models.text_regressor import TextRegressorReader
 from assembler.flair_checkpoints.models.token_classifier import TokenClassifierReader
 from assembler.flair_checkpoints.trust import damaged, refuse
 
@@ -40,6 +42,9 @@ _READERS: tuple[Reader, ...] = (
     TokenClassifierReader(),
     TextClassifierReader(),
     TarsTaggerReader(),
+    TextRegressorReader(),
+    TextPairClassifierReader(),
+    TextTripleClassifierReader(),
 )
 _STORED: Mapping[str, Reader] = {name: reader for reader in _READERS for name in reader.names}
 _MOST_TASKS, _LONGEST_NAME = 64, 60
