@@ -12,7 +12,7 @@ from assembler.initialisation.embeddings import embeddings
 from assembler.initialisation.heading import head_lines
 from assembler.initialisation.naming import in_quotes
 from assembler.initialisation.text_embeddings import TOKENS, text_lines, text_parts, why_not
-from assembler.weights.decisions import label_pairs_of, prompt_of
+from assembler.weights.decisions import SentenceNumbers, label_pairs_of, prompt_of
 from assembler.weights.heads import TaggerHeadWeights
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def _read(opened: FlairSource) -> list[Weights | None]:
             raise _refused(opened, f"the tagger reads sentences behind the prompt '{' '.join(prompt.words)}'")
         if label_pairs_of(model.decisions()) is not None:
             raise _refused(opened, "the tagger reads a label beside each text")
+        decisions = model.decisions()
+        if decisions is not None and decisions.texts.count > 1:
+            raise _refused(opened, f"the classifier reads {decisions.texts.count} texts at once, not one sentence")
+        if isinstance(decisions, SentenceNumbers):
+            raise _refused(opened, "the model gives numbers, not labels")
         whose = "classifier" if model.of_sentences() else "tagger"
         for place, embedding in enumerate(model.embeddings):
             weights = model.weights(f"{model.prefix}.embeddings.{place}")

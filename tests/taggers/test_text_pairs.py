@@ -13,7 +13,7 @@ from flair.models import TextClassifier, TextPairClassifier, TextRegressor, Text
 import assembler.runtime
 from assembler import assemble, verify
 from assembler.cli.main import main
-from assembler.core.errors import ModelError, SpecError
+from assembler.core.errors import ModelError, SourceError, SpecError
 from assembler.initialisation import write_spec
 from assembler.runtime import Labeller
 
@@ -182,3 +182,14 @@ def test_the_command_line_reads_texts_separated_by_tabs(
         main(["tag", str(path), str(text)])
     assert left.value.code == 1
     assert "T004 holds 1 texts, and the model reads 2 at once" in capsys.readouterr().err
+
+
+def test_the_text_interface_is_not_that_of_pairs_or_numbers(bench: Bench) -> None:
+    document = DocumentPoolEmbeddings(models(bench))
+    drawn(TextRegressor(document, label_name="rating")).save(bench.folder / "model.pt")
+    with pytest.raises(SourceError, match=r"R005 .* gives numbers, not labels"):
+        write_spec(str(bench.folder / "model.pt"), bench.folder, text=True)
+    pairs = TextPairClassifier(document, label_type="entails", label_dictionary=labels())
+    drawn(pairs).save(bench.folder / "model.pt")
+    with pytest.raises(SourceError, match=r"R005 .* reads 2 texts at once"):
+        write_spec(str(bench.folder / "model.pt"), bench.folder, text=True)
