@@ -85,7 +85,7 @@ def test_a_model_from_before_there_was_a_list_has_the_task_that_its_labels_tell(
     ("change", "words"),
     [
         ({"name": 3}, r"assembler\.tasks\[0\]\.name: expected a string, got 3"),
-        ({"reads": "books"}, r"assembler\.tasks\[0\]\.reads: expected one of tokens, sentences, got 'books'"),
+        ({"reads": "books"}, r"assembler\.tasks\[0\]\.reads: expected one of tokens, sentences, texts, got 'books'"),
         ({"labels": []}, r"assembler\.tasks\[0\]\.labels: there are none"),
         ({"labels": "AB"}, r"assembler\.tasks\[0\]\.labels: expected a list of strings, got 'AB'"),
         ({"skipped": None}, r"assembler\.tasks\[0\]\.skipped: expected a list of strings, got None"),
