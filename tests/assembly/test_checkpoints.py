@@ -338,7 +338,7 @@ def test_a_state_that_lacks_a_weight_is_refused(shop: Workshop, tmp_path: Path) 
     [
         ([1, 2], "R005 source 'tagger': the checkpoint is a list, not a flair model"),
         ({"a": 1}, "R005 source 'tagger': the checkpoint is neither a SequenceTagger nor a LanguageModel"),
-        ({"__cls__": "TextRegressor"}, "R005 source 'tagger': the checkpoint is TextRegressor"),
+        ({"__cls__": "ClusteringModel"}, "R005 source 'tagger': the checkpoint is ClusteringModel"),
         (torch.zeros(2), "R005 source 'tagger': the checkpoint is a Tensor, not a flair model"),
     ],
 )
