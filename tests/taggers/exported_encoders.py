@@ -108,7 +108,7 @@ MAKES: Mapping[str, Make] = {
     "mpnet": Make("pieces", "MPNetTokenizerFast", _BERT),
     "mra": Make("bytes", "RobertaTokenizerFast", {**_BERT, "block_per_row": 1}),
     "mt5": Make("sentencepiece", "T5Tokenizer", _T5),
-    "nystromformer": Make("unigram", "AlbertTokenizerFast", {**_BERT, "num_landmarks": 4, "segment_means_seq_len": 16}),
+    "nystromformer": Make("unigram", "AlbertTokenizerFast", _BERT),
     "openai-gpt": Make("ends", "OpenAIGPTTokenizerFast", _GPT),
     "opt": Make(
         "bytes", "GPT2TokenizerFast",
@@ -171,9 +171,11 @@ def encoder_of(architecture: str, tokenizer: transformers.PreTrainedTokenizerBas
     cls = CONFIG_MAPPING[architecture]
     words = {} if architecture == "canine" else {"vocab_size": len(tokenizer)}
     config = cls(**words, **MAKES[architecture].settings, **known)
+    config.architectures = ["FunnelModel"] if architecture == "funnel" else None  # it has two
+    norm = 0.0 if architecture.startswith("gemma") else 1.0  # Gemma's are added to 1
     model = T5EncoderModel(config) if architecture in {"t5", "mt5"} else AutoModel.from_config(config)
     for name, parameter in model.named_parameters():
-        parameter.data.normal_(1.0 if "orm.weight" in name else 0.0, 0.2)
+        parameter.data.normal_(norm if "orm.weight" in name else 0.0, 0.2)
     return model
 
 

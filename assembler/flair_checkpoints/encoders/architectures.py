@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ARCHITECTURES = (
     "albert", "bart", "big_bird", "bloom", "codegen", "data2vec-text", "deberta", "deberta-v2", "ernie",
     "esm", "falcon", "flaubert", "gemma", "gemma2", "gpt2", "gpt_neo", "gpt_neox", "gptj", "ibert", "llama",
-    "megatron-bert", "mistral", "modernbert", "mpnet", "mt5", "openai-gpt", "opt", "qwen2", "qwen3",
+    "longformer", "megatron-bert", "mistral", "modernbert", "mpnet", "mt5", "openai-gpt", "opt", "qwen2", "qwen3",
     "rembert", "roberta-prelayernorm", "roc_bert", "roformer", "splinter", "squeezebert", "t5", "xlm",
     "xlm-roberta-xl", "xlnet",
 )  # fmt: skip
@@ -36,12 +36,10 @@ REFUSED: Mapping[str, str] = {
     "fnet": _PADDING,
     "funnel": "of which flair 0.15.1 stacks states of different lengths (TF 1415)",
     "led": "whose windows torch's exporter takes for constants",
-    "longformer": "whose windows torch's exporter takes for constants",
     "luke": "of which flair 0.15.1 takes the states of entities for those of subtokens (TF 1413)",
     "mobilebert": _PADDING,
-    "mra": _PADDING,
+    "mra": "whose attention transformers computes on GPUs alone, and as zeros elsewhere",
     "nystromformer": _PADDING,
-    "reformer": _PADDING,
     "xmod": "whose adapters torch's exporter chooses once for all texts",
     "yoso": _PADDING,
 }

@@ -1,7 +1,7 @@
 """Exports a transformer encoder of any architecture as ONNX, with torch's own exporter.
 
-Of torch's two exporters the one that traces is used: it emits the opset that the stack has, exported 45 of 49 tried
-architectures, and takes a second where the other takes fifteen and a package more. `docs/encoders.md` has the table.
+Of torch's two exporters the one that traces is used: it emits the opset that the stack has, exports more architectures,
+and takes a second where the other takes fifteen and a package more. docs/encoders.md has what was tried.
 A trace may take a size for a constant, so nothing here is trusted: the proof compares what the graph computes with the
 loaded model, at several batch sizes and lengths. MU is transformers 4.57's masking_utils.py.
 """
@@ -19,6 +19,7 @@ import torch
 from transformers import masking_utils
 
 from assembler.flair_checkpoints.encoders.architectures import reason_of
+from assembler.flair_checkpoints.encoders.windows import whole_windows
 from assembler.onnx_model.fragment import tensor_proto
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def exported(encoder: torch.nn.Module, opset: int, weights: Mapping[str, Array],
         ExportError: Torch fails, or the graph needs operators of another domain than ONNX's own.
     """
     written: Any = io.BytesIO()  # the exporter that traces takes one, as its types do not say
-    with torch.no_grad(), _quiet(), _traceable():
+    with torch.no_grad(), _quiet(), _traceable(), whole_windows():
         try:
             torch.onnx.export(
                 encoder,
