@@ -346,16 +346,6 @@ def test_what_needs_weights_in_torch_is_refused(bench: Bench) -> None:
         OnnxTextClassifier.load({})
 
 
-def test_the_text_interface_is_not_that_of_classifiers(bench: Bench) -> None:
-    tagger, text = bench.tagger(), classifier(DocumentPoolEmbeddings(models(bench)))
-    text.save(bench.folder / "classifier.pt")
-    MultitaskModel([tagger, text], ["names", "mood"]).save(bench.folder / "multi.pt")
-    with pytest.raises(SourceError, match="R005 source 'tagger': the model labels sentences, not tokens"):
-        write_spec(str(bench.folder / "classifier.pt"), bench.folder, text=True)
-    with pytest.raises(SourceError, match="R005 source 'tagger': the text interface is that of one tagger, not of sev"):
-        write_spec(str(bench.folder / "multi.pt"), bench.folder, text=True)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
