@@ -1,7 +1,7 @@
 """Assembles the models of onnx's own backend tests, and says what became of each: `make conformance`.
 
-Each model that ONNX Runtime runs, and whose expected outputs it gives, becomes a part: alone, before a second model that
-takes its outputs, and twice in one stack. What the assembled file gives for the test's inputs is compared with ONNX
+Each model that ONNX Runtime runs, and whose expected outputs it computes, becomes a part: alone, before a second model that
+takes its outputs, and twice in one stack. The outputs of the assembled file for the test's inputs are compared with ONNX
 Runtime on the models themselves, bit by bit. Then it is built once more with the default proof.
 """
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 HEAD = """# Conformance
 
-onnx comes with tests for backends: small models, each with inputs and what it should give. Here each model that ONNX Runtime
-runs, and whose expected outputs it gives, becomes a part. What the assembled file gives for the test's inputs is compared with
+onnx comes with tests for backends: small models, each with inputs and expected outputs. Here each model that ONNX Runtime
+runs, and whose expected outputs it computes, becomes a part. The outputs of the assembled file for the test's inputs are compared with
 ONNX Runtime on the models themselves, bit by bit: with the part alone, before a second model, and twice in one stack. The second
 model is that of another test that takes the outputs of the first, or else gives them unchanged. Then the part is built once more
 with the default proof, which knows nothing of the test's inputs.
@@ -273,7 +273,7 @@ def _built(
     target = folder / "stack.onnx"
     target.unlink(missing_ok=True)
     try:
-        text = change(exported_spec([folder / "model.onnx"], folder, "stack"))
+        text = change(exported_spec([folder / "model.onnx"], folder, "stack").text())
         (folder / "stack.yaml").write_text(text, encoding="utf-8")
         assemble(folder / "stack.yaml", target, proof=False)
         given = run_all(open_session(target, "the stack"), _renamed(feeds, target), "the stack")
@@ -309,7 +309,7 @@ def _renamed(feeds: Mapping[str, Any], target: Path) -> dict[str, Any]:
 def _proven(folder: Path) -> tuple[str, str]:
     spec = folder / "stack.yaml"
     try:
-        spec.write_text(exported_spec([folder / "model.onnx"], folder, "stack"), encoding="utf-8")
+        spec.write_text(exported_spec([folder / "model.onnx"], folder, "stack").text(), encoding="utf-8")
         assemble(spec, folder / "stack.onnx")
     except AssemblerError as err:
         return err.problems[0].code, str(err).partition("\n")[0][:300]

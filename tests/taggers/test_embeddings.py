@@ -183,7 +183,7 @@ def test_a_large_table_goes_beside_the_model(bench: Bench) -> None:
     assert result.size < 300_000 < result.data_size  # the words are in the metadata, the vectors are not
     compare(source, Tagger(result.path), (*HARD, many[-3:]))
     result.data.unlink()
-    with pytest.raises(ModelError, match=r"M022 .* there is no file 'tagger-\w+\.weights' of weights"):
+    with pytest.raises(ModelError, match=r"M022 .* the file 'tagger-\w+\.weights' of weights"):
         Tagger(result.path)
 
 
