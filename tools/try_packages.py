@@ -46,7 +46,7 @@ def happened(path: Path) -> str:
         return f"ONNX Runtime alone does not load it: {err.problems[0].message[:120]}"
     spec, begun = path.with_suffix(".yaml"), time.perf_counter()
     try:
-        spec.write_text(exported_spec([path], path.parent, "stack"), encoding="utf-8")
+        spec.write_text(exported_spec([path], path.parent, "stack").text(), encoding="utf-8")
         built = assemble(spec, path.with_suffix(".built.onnx"))
     except AssemblerError as err:
         return f"{err.problems[0].code} {err.problems[0].message[:200]}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from assembler.core.values import Value
+    from assembler.initialisation.draft import Draft
 
 __all__ = ["Further", "write_spec"]
 
@@ -66,16 +67,20 @@ def write_spec(
             other = "the text interface is that of taggers" if text else "the others are no ONNX files"
             message = f"is an ONNX file; {other}, and `init` writes no spec of both"
             raise SourceError(Problem("R006", message, "write the spec of each, and join them by hand", exported[0]))
-        written = exported_spec([Path(location) for location in exported], folder, name)
-        parse_spec(written, str(folder / "spec.yaml"))
-        return written
+        return _checked(exported_spec([Path(location) for location in exported], folder, name), folder)
     names = ["tagger"] if len(wanted) == 1 else [f"tagger{number}" for number in range(1, len(wanted) + 1)]
     with _unplaced_problems():
         given = [_open(name, location, folder, trust=trust) for name, location in zip(names, wanted, strict=True)]
         called = joined_name([each.location for each in given]) if name is None else stack_name(name)
-        written = text_spec(given, called, further) if text else _spec(given, called, further)
-    parse_spec(written, str(folder / "spec.yaml"))  # our own spec must pass our own schema
-    return written
+        draft = text_spec(given, called, further) if text else _spec(given, called, further)
+    return _checked(draft, folder)
+
+
+def _checked(draft: Draft, folder: Path) -> str:
+    """Return the text of a spec, which must pass our own schema."""
+    text = draft.text()
+    parse_spec(text, str(folder / "spec.yaml"))
+    return text
 
 
 @contextmanager
@@ -97,7 +102,7 @@ def _require_usual(further: Further, message: str, location: str) -> None:
         raise SourceError(Problem("R005", message, "leave out --probabilities and --embeddings", location))
 
 
-def _spec(given: Sequence[Given], name: str, further: Further) -> str:
+def _spec(given: Sequence[Given], name: str, further: Further) -> Draft:
     alone = next((each for each in given if each.opened.language_model is not None), None)
     if alone is None:
         return tagger_spec(given, name, further)

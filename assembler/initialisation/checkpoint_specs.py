@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.initialisation.document_parts import document_lines
+from assembler.initialisation.document_parts import document_parts
+from assembler.initialisation.draft import Draft, Input, Part
 from assembler.initialisation.embeddings import embeddings
-from assembler.initialisation.heading import Given, head_lines, input_lines
-from assembler.initialisation.naming import in_quotes
+from assembler.initialisation.heading import PINNED, Given, compared, lengths_last, sources
 from assembler.interface.examples import SENTENCES
 from assembler.weights.decisions import label_pairs_of, prompt_of
 from assembler.weights.documents import NumberHeadWeights
@@ -30,20 +30,20 @@ _TAKEN = re.compile(r"(forward|backward|table|encoder|pieces)\d*")
 
 @dataclass(slots=True)
 class Stack:
-    """The written parts of a spec after its embeddings.
+    """The parts of a spec, and what they give.
 
     Attributes:
-        lines: The parts.
+        parts: The parts.
         outputs: For each output what feeds it.
         joined: For each list of rows that were joined, the tensor.
     """
 
-    lines: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     joined: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
-def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
+def tagger_spec(given: Sequence[Given], name: str, further: Further) -> Draft:
     """Return the spec of one or several checkpoints: embeddings, joined in each model's own order, and heads.
 
     Embeddings with the same weights become one part, whichever checkpoint they are in.
@@ -51,17 +51,25 @@ def tagger_spec(given: Sequence[Given], name: str, further: Further) -> str:
     models = [model for each in given for model in each.opened.models()]
     _require_one_prompt(models)
     found = embeddings(models)
-    description = in_quotes(description_of(models))
-    stack = Stack([line for embedding in found.parts for line in embedding.lines])
+    stack = Stack([part for embedding in found.parts for part in embedding.parts])
     for base, model in bases_of(models).items():
         _add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model), further)
-    inputs = {each: shape for embedding in found.parts for each, shape in embedding.inputs.items()}
-    inputs |= {"lengths": "[sentences]"} if any(": lengths" in line for line in stack.lines) else {}
-    lines = head_lines(given, name, description)
-    lines += ["# What a host feeds: docs/hosts.md has the layout of each.", *input_lines(inputs)]
-    lines += ["", "graph:", *stack.lines]
-    lines += ["", "outputs:", *(f"  {output}: {tensor}" for output, tensor in stack.outputs.items()), ""]
-    return "\n".join([*lines, *proof_lines(given)]) + "\n"
+    inputs = {each.name: each for embedding in found.parts for each in embedding.inputs}
+    if any(feed.text == "lengths" for part in stack.parts for feed in part.feeds()):
+        inputs["lengths"] = Input("lengths", ("sentences",))
+    against, proven = compared(given)
+    return Draft(
+        name=name,
+        description=description_of(models),
+        sources=sources(given),
+        pinned=PINNED,
+        inputs=lengths_last(inputs.values()),
+        fed="What a host feeds: docs/hosts.md has the layout of each.",
+        parts=stack.parts,
+        outputs=stack.outputs,
+        against=against,
+        proven=proven,
+    )
 
 
 def _require_one_prompt(models: Sequence[FlairSource]) -> None:
@@ -111,30 +119,30 @@ def bases_of(models: Sequence[FlairSource]) -> Mapping[str, FlairSource]:
 
 def _add(stack: Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further) -> None:
     """Add the parts of a model after its embeddings."""
+    node, path = f"{base}head", f"{model.prefix}.head"
     if model.of_sentences():
-        lines, fed = document_lines(base, model, order, lambda: words_of(stack, base, order))
-        stack.lines += lines
+        parts, fed = document_parts(base, model, order, lambda: words_of(stack, base, order))
+        stack.parts += parts
         head = model.head()
         rates = isinstance(head, NumberHeadWeights)
         kind, output = ("number_head", "numbers") if rates else ("text_head", "probabilities")
         texts = SENTENCES if isinstance(head, TaggerHeadWeights) else head.texts
         if texts.at_once > 1:
-            stack.lines += [f"  {base}texts:   # of each example, one after another", "    kind: side_by_side"]
-            stack.lines += [f"    texts: {texts.count}", f"    inputs: {{documents: {fed}}}"]
-            fed = f"{base}texts.documents"
-        stack.lines += [f"  {base}head:", f"    kind: {kind}", f"    weights: {model.prefix}.head"]
-        stack.lines += [f"    inputs: {{documents: {fed}}}"]
-        stack.outputs |= {f"{base}{output}": f"{base}head.{output}", **further.of_head(base)}
+            joined, about = f"{base}texts", "of each example, one after another"
+            counted = {"texts": texts.count}
+            stack.parts.append(Part(joined, "side_by_side", {"documents": fed}, parameters=counted, about=about))
+            fed = f"{joined}.documents"
+        stack.parts.append(Part(node, kind, {"documents": fed}, path))
+        stack.outputs |= {f"{base}{output}": f"{node}.{output}", **further.of_head(base)}
         return
     rows = words_of(stack, base, order)
-    stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {model.prefix}.head"]
-    stack.lines += [f"    inputs: {{embeddings: {rows}, lengths: lengths}}"]
-    decoder = f"{base}head"
-    if f"{model.prefix}.crf" in model.paths():
+    stack.parts.append(Part(node, "tagger_head", {"embeddings": rows, "lengths": "lengths"}, path))
+    decoder = node
+    if (crf := f"{model.prefix}.crf") in model.paths():
         decoder = f"{base}crf"
-        stack.lines += [f"  {decoder}:   # Viterbi decoding; {base}head.emissions can be an output too"]
-        stack.lines += ["    kind: crf", f"    weights: {model.prefix}.crf"]
-        stack.lines += [f"    inputs: {{emissions: {base}head.emissions, lengths: lengths}}"]
+        about = f"Viterbi decoding; {node}.emissions can be an output too"
+        fed_crf = {"emissions": f"{node}.emissions", "lengths": "lengths"}
+        stack.parts.append(Part(decoder, "crf", fed_crf, crf, about=about))
     stack.outputs[f"{base}scores"] = f"{decoder}.scores"
     stack.outputs |= {f"{base}prediction": f"{decoder}.prediction", **further.of_tokens(base, decoder)}
 
@@ -146,19 +154,7 @@ def words_of(stack: Stack, base: str, order: Sequence[Embedding]) -> str:
         return rows[0]
     if rows not in stack.joined:
         name = "words" if not stack.joined else f"{base}words"
-        stack.lines += [
-            "  # flair joins embeddings in the order of their names, which is not always that of the stack."
-        ]
-        stack.lines += [f"  {name}:", "    kind: concat", f"    inputs: [{', '.join(rows)}]"]
+        above = "flair joins embeddings in the order of their names, which is not always that of the stack."
+        stack.parts.append(Part(name, "concat", rows, above=above))
         stack.joined[rows] = f"{name}.rows"
     return stack.joined[rows]
-
-
-def proof_lines(given: Sequence[Given]) -> list[str]:
-    """Return the end of a spec: what the model is compared with."""
-    about = ["# Name a file of your own sentences here to prove the model on your kind of text as well:"]
-    if len(given) > 1:  # each head is compared with its own source
-        return [*about, "# proof: {sentences: sentences.txt}   # one a line, tokens separated by spaces"]
-    name = given[0].opened.source.name
-    example = f"# proof: {{against: {name}, sentences: sentences.txt}}   # one a line, tokens separated by spaces"
-    return [*about, example, f"proof: {{against: {name}}}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assembler.initialisation.draft import Part
 from assembler.weights.documents import DocumentRnnWeights, WordLayersWeights
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from assembler.initialisation.embeddings import Embedding
 
 
-def document_lines(
+def document_parts(
     base: str, model: FlairSource, order: Sequence[Embedding], words: Callable[[], str], lengths: str = "lengths"
-) -> tuple[list[str], str]:
+) -> tuple[list[Part], str]:
     """Return the parts between tokens and documents, and the tensor of the documents.
 
     Args:
@@ -30,34 +31,32 @@ def document_lines(
     if model.pools_each():
         return _ends(base, order, poolings, lengths)
     fed = words()
-    lines: list[str] = []
     if weights is None and not poolings:  # the embeddings read documents themselves
-        return lines, fed
-    node = f"{base}document"
+        return [], fed
+    node, path = f"{base}document", f"{model.prefix}.document"
+    parts: list[Part] = []
     if isinstance(weights, DocumentRnnWeights):
         cell, size = weights.recurrent.cell, weights.recurrent.hidden_size
-        lines += [f"  {node}:   # {cell}({size})", "    kind: document_rnn", f"    weights: {model.prefix}.document"]
-        return [*lines, f"    inputs: {{embeddings: {fed}, lengths: {lengths}}}"], f"{node}.documents"
+        read = {"embeddings": fed, "lengths": lengths}
+        return [Part(node, "document_rnn", read, path, about=f"{cell}({size})")], f"{node}.documents"
     if isinstance(weights, WordLayersWeights):
-        lines += [f"  {base}layers:", "    kind: word_layers", f"    weights: {model.prefix}.document"]
-        lines += [f"    inputs: {{embeddings: {fed}}}"]
+        parts = [Part(f"{base}layers", "word_layers", {"embeddings": fed}, path)]
         fed = f"{base}layers.rows"
-    return [*lines, *_pool(node, poolings[0], fed, lengths)], f"{node}.documents"
+    return [*parts, _pool(node, poolings[0], fed, lengths)], f"{node}.documents"
 
 
-def _ends(base: str, order: Sequence[Embedding], poolings: Sequence[str], lengths: str) -> tuple[list[str], str]:
+def _ends(base: str, order: Sequence[Embedding], poolings: Sequence[str], lengths: str) -> tuple[list[Part], str]:
     """Return the parts of DocumentLMEmbeddings: the last state of forward models, the first of backward ones."""
-    lines, documents = [], []
+    parts, documents = [], []
     for place, (embedding, pooling) in enumerate(zip(order, poolings, strict=True)):
         node = f"{base}document{place if len(order) > 1 else ''}"
-        lines += _pool(node, pooling, embedding.rows, lengths)
+        parts.append(_pool(node, pooling, embedding.rows, lengths))
         documents.append(f"{node}.documents")
     if len(documents) == 1:
-        return lines, documents[0]
-    lines += [f"  {base}documents:", "    kind: concat", f"    inputs: [{', '.join(documents)}]"]
-    return lines, f"{base}documents.rows"
+        return parts, documents[0]
+    return [*parts, Part(f"{base}documents", "concat", tuple(documents))], f"{base}documents.rows"
 
 
-def _pool(node: str, pooling: str, fed: str, lengths: str) -> list[str]:
-    inputs = f"    inputs: {{embeddings: {fed}, lengths: {lengths}}}"
-    return [f"  {node}:", "    kind: document_pool", f"    pooling: {pooling}", inputs]
+def _pool(node: str, pooling: str, fed: str, lengths: str) -> Part:
+    read = {"embeddings": fed, "lengths": lengths}
+    return Part(node, "document_pool", read, parameters={"pooling": pooling})

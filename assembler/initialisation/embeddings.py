@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from assembler.initialisation.draft import Input, Part
 from assembler.weights.encoders import Encoder, ExportedEncoder
 from assembler.weights.fingerprint import fingerprint
 from assembler.weights.language_models import CharLmWeights
 from assembler.weights.tables import PieceWeights, TableWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from assembler.flair_checkpoints.opened_checkpoint import FlairSource
     from assembler.weights.protocol import Weights
 
+Of_co = TypeVar("Of_co", covariant=True)
+Sort = TypeVar("Sort")
 
 #: Above this many words, the spec has a hint on cutting the table.
 _MANY = 100_000
+_TOKENS = ("total_tokens",)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found(Generic[Of_co]):
+    """The weights of an embedding.
+
+    Attributes:
+        place: Its number among those of all models.
+        path: Where the weights are.
+        weights: The weights.
+    """
+
+    place: int
+    path: str
+    weights: Of_co
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +46,14 @@ class Embedding:
 
     Attributes:
         place: Its place in the tagger's stack.
-        inputs: The shape of each input that it needs.
-        lines: Its parts.
+        inputs: The inputs that it needs.
+        parts: Its parts.
         rows: The tensor that has a row for each token.
     """
 
     place: int
-    inputs: dict[str, str]
-    lines: list[str]
+    inputs: list[Input]
+    parts: list[Part]
     rows: str
 
 
@@ -56,16 +75,15 @@ class Embeddings:
 
 
 def embeddings(
-    models: Sequence[FlairSource], written: Callable[[list[tuple[int, Weights]]], list[Embedding]] | None = None
+    models: Sequence[FlairSource], written: Callable[[list[Found[Weights]]], list[Embedding]] | None = None
 ) -> Embeddings:
     """Name the embeddings: by the usual names for a pair of both directions, by numbers if these are needed.
 
     Args:
         models: The models.
-        written: Writes the parts of embeddings, given by their places; by default those that a host feeds with indices.
+        written: Makes the parts of the embeddings; by default those that a host feeds with indices.
     """
-    found: list[Weights] = []
-    paths: list[str] = []
+    found: list[Found[Weights]] = []
     places: dict[str, list[int]] = {}
     known: dict[str, int] = {}
     for model in models:
@@ -78,108 +96,91 @@ def embeddings(
             mark = fingerprint(weights) if len(models) > 1 else path
             if mark not in known:
                 known[mark] = len(found)
-                found.append(weights)
-                paths.append(path)
+                found.append(Found(len(found), path, weights))
             own.append(known[mark])
         places[model.prefix] = [own[place] for place in model.order()]
-    parts = [_with_path(part, paths[part.place]) for part in (written or _named)(list(enumerate(found)))]
+    parts = (written or _named)(found)
     return Embeddings(parts, {prefix: [parts[place] for place in own] for prefix, own in places.items()})
 
 
-def _with_path(part: Embedding, path: str) -> Embedding:
-    """Return a part with the path of its weights, instead of its number among the parts of all models."""
-    return replace(part, lines=[line.replace(_weights(part.place), f"weights: {path}") for line in part.lines])
+def those_of(found: Sequence[Found[Weights]], sort: type[Sort]) -> list[tuple[Found[Sort], str]]:
+    """Return the embeddings of one sort, each with its number, or with nothing if it is the only one."""
+    chosen = [Found(each.place, each.path, each.weights) for each in found if isinstance(each.weights, sort)]
+    return [(each, str(each.place) if len(chosen) > 1 else "") for each in chosen]
 
 
-def _weights(place: int) -> str:
-    return f"weights: tagger.embeddings.{place}"
+def language_models_of(found: Sequence[Found[Weights]]) -> list[tuple[Found[CharLmWeights], str]]:
+    """Return the language models, each with its number, or with nothing if its direction is enough."""
+    models = [each for each, _ in those_of(found, CharLmWeights)]
+    numbered = len({each.weights.characters.direction for each in models}) < len(models)
+    return [(each, str(each.place) if numbered else "") for each in models]
 
 
-def _named(found: list[tuple[int, Weights]]) -> list[Embedding]:
-    models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
-    tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
-    encoders = [(place, each) for place, each in found if isinstance(each, Encoder)]
-    directions = [each.characters.direction for _, each in models]
-    numbered = len(set(directions)) < len(directions)
-    texts = {(each.characters.start_marker, each.characters.lowercase, each.characters.tokenized) for _, each in models}
-    embeddings = [
-        _language_model(place, each, str(place) if numbered else "", shared=len(texts) == 1) for place, each in models
-    ]
-    pieces = [(place, each) for place, each in found if isinstance(each, PieceWeights)]
-    embeddings += [_pieces(place, each, str(place) if len(pieces) > 1 else "") for place, each in pieces]
-    embeddings += [_table(place, each, str(place) if len(tables) > 1 else "") for place, each in tables]
-    embeddings += [_encoder(place, each, str(place) if len(encoders) > 1 else "") for place, each in encoders]
+def _named(found: list[Found[Weights]]) -> list[Embedding]:
+    models = language_models_of(found)
+    about = [each.weights.characters for each, _ in models]
+    texts = {(each.start_marker, each.lowercase, each.tokenized) for each in about}
+    embeddings = [_language_model(each, number, shared=len(texts) == 1) for each, number in models]
+    embeddings += [_pieces(each, number) for each, number in those_of(found, PieceWeights)]
+    embeddings += [_table(each, number) for each, number in those_of(found, TableWeights)]
+    encoders = those_of(found, Encoder)  # type: ignore[type-abstract] # a protocol
+    embeddings += [_encoder(each, number) for each, number in encoders]
     return sorted(embeddings, key=lambda embedding: embedding.place)
 
 
-def _language_model(place: int, weights: CharLmWeights, number: str, *, shared: bool) -> Embedding:
+def _language_model(found: Found[CharLmWeights], number: str, *, shared: bool) -> Embedding:
     """Name a language model. Texts that differ in their markers differ in length, and have their own lengths."""
-    base = f"{weights.characters.direction}{number}"
+    base = f"{found.weights.characters.direction}{number}"
     node, words, indices = f"{base}_lm", f"{base}_words", f"{base}Indices"
     lengths = "characterLengths" if shared else f"{base}CharacterLengths"
     characters = "characters" if shared else f"{base}_characters"
-    lines = language_model_lines(node, weights, f"tagger.embeddings.{place}", base, lengths)
-    lines += [f"  {words}:", "    kind: gather", f"    inputs: {{states: {node}.states, indices: {indices}}}"]
-    inputs = {base: f"[{characters}, sentences]", indices: "[total_tokens]", lengths: "[sentences]"}
-    return Embedding(place, inputs, lines, f"{words}.rows")
-
-
-def _table(place: int, weights: TableWeights, number: str) -> Embedding:
-    node, words = f"table{number}", f"wordIndices{number}"
-    lines = table_lines(node, weights, "embedding", f"tagger.embeddings.{place}", f"words: {words}")
-    return Embedding(place, {words: "[total_tokens]"}, lines, f"{node}.rows")
-
-
-def _pieces(place: int, weights: PieceWeights, number: str) -> Embedding:
-    node, pieces = f"pieces{number}", f"pieceIndices{number}"
-    rows, features = weights.table.shape
-    lines = [
-        f"  {node}:   # {rows} rows of {features}, two for each token",
-        "    kind: piece_embedding",
-        f"    weights: tagger.embeddings.{place}",
-        f"    inputs: {{pieces: {pieces}}}",
+    parts = [
+        language_model_part(node, found.weights, found.path, base, lengths),
+        Part(words, "gather", {"states": f"{node}.states", "indices": indices}),
     ]
-    return Embedding(place, {pieces: "[total_tokens, 2]"}, lines, f"{node}.rows")
+    inputs = [Input(base, (characters, "sentences")), Input(indices, _TOKENS), Input(lengths, ("sentences",))]
+    return Embedding(found.place, inputs, parts, f"{words}.rows")
 
 
-def _encoder(place: int, weights: Encoder, number: str) -> Embedding:
+def _table(found: Found[TableWeights], number: str) -> Embedding:
+    node, words = f"table{number}", f"wordIndices{number}"
+    part = table_part(node, found, "embedding", {"words": words})
+    return Embedding(found.place, [Input(words, _TOKENS)], [part], f"{node}.rows")
+
+
+def _pieces(found: Found[PieceWeights], number: str) -> Embedding:
+    node, pieces = f"pieces{number}", f"pieceIndices{number}"
+    rows, features = found.weights.table.shape
+    about = f"{rows} rows of {features}, two for each token"
+    part = Part(node, "piece_embedding", {"pieces": pieces}, found.path, about=about)
+    return Embedding(found.place, [Input(pieces, (*_TOKENS, 2))], [part], f"{node}.rows")
+
+
+def _encoder(found: Found[Encoder], number: str) -> Embedding:
     """Name an encoder and the pooling of its subtokens. Each has its own inputs, because tokenisers differ.
 
     An encoder of documents reads one piece of each sentence.
     """
-    node, rows = f"encoder{number}", "sentences" if weights.documents else f"pieces{number}"
-    shape = f"[{rows}, subtokens{number}]"
-    inputs = {f"subtokens{number}": shape, f"subtokenMask{number}": shape}
-    lines = [
-        f"  {node}:   # {_layers(weights)}, {weights.width} features, {weights.vocabulary} subtokens",
-        "    kind: transformer",
-        f"    weights: tagger.embeddings.{place}",
-        f"    inputs: {{subtokens: subtokens{number}, mask: subtokenMask{number}}}",
-    ]
+    weights, node = found.weights, f"encoder{number}"
+    subtokens, mask = f"subtokens{number}", f"subtokenMask{number}"
+    dims = ("sentences" if weights.documents else f"pieces{number}", subtokens)
+    inputs = [Input(subtokens, dims), Input(mask, dims)]
+    about = f"{_layers(weights)}, {weights.width} features, {weights.vocabulary} subtokens"
+    encoder = Part(node, "transformer", {"subtokens": subtokens, "mask": mask}, found.path, about=about)
+    fed = {"states": f"{node}.states"}
     if weights.documents:
-        pooled = f"{node}_document"
-        lines += [
-            f"  {pooled}:   # {weights.documents.pooling}",
-            "    kind: subtoken_document",
-            f"    weights: tagger.embeddings.{place}",
-            f"    inputs: {{states: {node}.states, subtokens: subtokens{number}}}",
-        ]
-        return Embedding(place, inputs, lines, f"{pooled}.documents")
-    words, fed = f"{node}_words", {"states": f"{node}.states"}
+        fed["subtokens"] = subtokens
+        pooled = Part(f"{node}_document", "subtoken_document", fed, found.path, about=str(weights.documents.pooling))
+        return Embedding(found.place, inputs, [encoder, pooled], f"{pooled.name}.documents")
     if weights.pooling == "mean":
-        inputs[f"subtokenWords{number}"] = shape
-        fed.update({"words": f"subtokenWords{number}", "lengths": "lengths"})
+        inputs.append(Input(f"subtokenWords{number}", dims))
+        fed |= {"words": f"subtokenWords{number}", "lengths": "lengths"}
     else:
         for end in weights.pooling.split("_"):
-            inputs[f"{end}Subtokens{number}"] = "[total_tokens]"
+            inputs.append(Input(f"{end}Subtokens{number}", _TOKENS))
             fed[end] = f"{end}Subtokens{number}"
-    lines += [
-        f"  {words}:",
-        "    kind: subtoken_pooling",
-        f"    pooling: {weights.pooling}",
-        f"    inputs: {{{', '.join(f'{port}: {tensor}' for port, tensor in fed.items())}}}",
-    ]
-    return Embedding(place, inputs, lines, f"{words}.rows")
+    words = Part(f"{node}_words", "subtoken_pooling", fed, parameters={"pooling": weights.pooling})
+    return Embedding(found.place, inputs, [encoder, words], f"{words.name}.rows")
 
 
 def _layers(weights: Encoder) -> str:
@@ -192,25 +193,18 @@ def _layers(weights: Encoder) -> str:
     return f"{make}{count} layer{'s' if count != 1 else ''}, {given}"
 
 
-def language_model_lines(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> list[str]:
+def language_model_part(node: str, weights: CharLmWeights, path: str, characters: str, lengths: str) -> Part:
     """Return the part of a language model, with a comment on it for readers."""
-    recurrent = weights.recurrent
+    recurrent, about = weights.recurrent, weights.characters
     layers = "" if len(recurrent.layers) == 1 else f"{len(recurrent.layers)} layers of "
     size = f"{layers}{recurrent.cell}({recurrent.hidden_size})"
-    about = weights.characters
-    return [
-        f"  {node}:   # {size}, {len(about.dictionary)} characters, {about.direction}",
-        "    kind: char_lm",
-        f"    weights: {path}",
-        f"    inputs: {{characters: {characters}, lengths: {lengths}}}",
-    ]
+    described = f"{size}, {len(about.dictionary)} characters, {about.direction}"
+    return Part(node, "char_lm", {"characters": characters, "lengths": lengths}, path, about=described)
 
 
-def table_lines(node: str, weights: TableWeights, kind: str, path: str, fed: str) -> list[str]:
+def table_part(node: str, found: Found[TableWeights], kind: str, fed: Mapping[str, str]) -> Part:
     """Return the part of a table of words, with a hint on cutting a long one."""
-    rows, features = weights.table.shape
-    lines = [f"  {node}:   # {rows} rows of {features}", f"    kind: {kind}", f"    weights: {path}"]
-    lines += [f"    inputs: {{{fed}}}"]
-    if rows > _MANY:
-        lines += [f"    # keep_first: {_MANY}   # a smaller model: the other words are dropped, as its proof then says"]
-    return lines
+    rows, features = found.weights.table.shape
+    cut = f"keep_first: {_MANY}   # a smaller model: the other words are dropped, as its proof then says"
+    option = cut if rows > _MANY else ""
+    return Part(node, kind, fed, found.path, about=f"{rows} rows of {features}", option=option)

@@ -12,7 +12,8 @@ from assembler.core.errors import ModelError
 from assembler.core.name_rules import NAME
 from assembler.core.problems import Problem
 from assembler.core.tensors import INPUT_TYPES, TensorType, Variable
-from assembler.initialisation.naming import joined_name, quoted, stack_name
+from assembler.initialisation.draft import Draft, Feed, Input, Part
+from assembler.initialisation.naming import joined_name, stack_name
 from assembler.onnx_file.header import OnnxHeader, read_header
 
 if TYPE_CHECKING:
@@ -34,20 +35,7 @@ class _File:
     header: OnnxHeader
 
 
-@dataclass(frozen=True, slots=True)
-class _Feed:
-    """What feeds a port.
-
-    Attributes:
-        text: The reference, as written in the spec.
-        question: A question for the person who edits the spec, or nothing.
-    """
-
-    text: str
-    question: str = ""
-
-
-def exported_spec(paths: Sequence[Path], folder: Path, name: str | None = None) -> str:
+def exported_spec(paths: Sequence[Path], folder: Path, name: str | None = None) -> Draft:
     """Return a commented spec that joins exported files where the names and types of their ports agree.
 
     Args:
@@ -64,19 +52,14 @@ def exported_spec(paths: Sequence[Path], folder: Path, name: str | None = None) 
     for file in files:
         joined.add(file)
     called = stack_name(name) if name is not None else joined_name(path.name.removesuffix(".onnx") for path in paths)
-    lines = [
-        "version: 1",
-        f"name: {quoted(called)}",
-        "",
-        "sources:",
-        *(f"  {file.node}: {{onnx: {quoted(file.location)}}}" for file in files),
-        "",
-        *_input_lines(joined.inputs),
-        "graph:",
-        *(line for file in files for line in _part_lines(file, joined.feeds[file.node])),
-        *_output_lines(files, joined),
-    ]
-    return "\n".join(lines) + "\n"
+    return Draft(
+        name=called,
+        sources={file.node: {"onnx": file.location} for file in files},
+        inputs=[_input(name, type_, ports) for name, (type_, ports) in joined.inputs.items()],
+        parts=[_part(file, joined.feeds[file.node]) for file in files],
+        outputs=_outputs(files, joined),
+        spread=True,
+    )
 
 
 def _files(paths: Sequence[Path], folder: Path) -> Iterator[_File]:
@@ -97,7 +80,7 @@ class _Joined:
 
     def __init__(self, parts: Collection[str]) -> None:
         self.inputs: dict[str, tuple[TensorType, list[str]]] = {}
-        self.feeds: dict[str, dict[str, _Feed]] = {}
+        self.feeds: dict[str, dict[str, Feed]] = {}
         self.read: set[str] = set()
         self._outputs: dict[str, tuple[str, TensorType]] = {}
         self._parts = parts
@@ -107,20 +90,20 @@ class _Joined:
         feeds = self.feeds[file.node] = {}
         for port, type_ in file.header.inputs.items():
             found = self._found(port, type_, [feed.text for feed in feeds.values()])
-            feeds[port] = _Feed(self._input(file, port, type_), self._others(type_)) if found is None else found
+            feeds[port] = Feed(self._input(file, port, type_), self._others(type_)) if found is None else found
             self.read.add(feeds[port].text)
         for port, type_ in file.header.outputs.items():
             self._outputs[f"{file.node}.{port}"] = (port, type_)
 
-    def _found(self, port: str, type_: TensorType, taken: Sequence[str]) -> _Feed | None:
+    def _found(self, port: str, type_: TensorType, taken: Sequence[str]) -> Feed | None:
         """Return the output that fits a port: one with its name, or else the only one with its type."""
         fitting = {text: entry for text, entry in self._outputs.items() if text not in taken and _fits(entry[1], type_)}
         named = [text for text, (name, _) in fitting.items() if name == port]
         if named:
-            return _Feed(named[-1])
+            return Feed(named[-1])
         unread = [text for text in fitting if text not in self.read]
         if len(unread) == 1 and (type_.dims or not type_.is_tensor):
-            return _Feed(unread[0], "by its type alone: is this meant?")
+            return Feed(unread[0], "by its type alone: is this meant?")
         return None
 
     def _others(self, type_: TensorType) -> str:
@@ -156,48 +139,30 @@ def _fits(given: TensorType, wanted: TensorType) -> bool:
     return all(one == other for one, other in pairs if isinstance(one, int) and isinstance(other, int))
 
 
-def _shape(name: str, type_: TensorType) -> str:
-    """Return the dims of an input; those that the file leaves without a name get one."""
-    dims = []
+def _dims(name: str, type_: TensorType) -> Iterator[str | int]:
+    """Yield the dims of an input; those that the file leaves without a name get one."""
     for axis, dim in enumerate(type_.dims or ()):
         if isinstance(dim, int):
-            dims.append(str(dim))
+            yield dim
             continue
         text = dim.name if isinstance(dim, Variable) else ""
         if not re.match(NAME, text):
             text = re.sub(r"[^A-Za-z0-9_]+", "_", f"{name}_{axis}").lstrip("0123456789_") or f"dim_{axis}"
-        dims.append(quoted(text))
-    return f"[{', '.join(dims)}]"
+        yield text
 
 
-def _input_lines(inputs: Mapping[str, tuple[TensorType, list[str]]]) -> list[str]:
-    if not inputs:
-        return []
-    lines = ["inputs:"]
-    for name, (type_, ports) in inputs.items():
-        shared = f"  # shared by {' and '.join(ports)}" if len(ports) > 1 else ""
-        if not type_.is_tensor:
-            lines.append(f"  {quoted(name)}: {{type: {type_.dtype}}}{shared}")
-            continue
-        unknown = "  # the file does not say how many axes it has: is it a single number?" if type_.dims is None else ""
-        lines.append(f"  {quoted(name)}: {{type: {type_.dtype}, shape: {_shape(name, type_)}}}{shared}{unknown}")
-    return [*lines, ""]
+def _input(name: str, type_: TensorType, ports: Sequence[str]) -> Input:
+    comments = [f"shared by {' and '.join(ports)}"] if len(ports) > 1 else []
+    if type_.is_tensor and type_.dims is None:
+        comments.append("the file does not say how many axes it has: is it a single number?")
+    dims = tuple(_dims(name, type_)) if type_.is_tensor else None
+    return Input(name, dims, str(type_.dtype), "  # ".join(comments))
 
 
-def _part_lines(file: _File, feeds: Mapping[str, _Feed]) -> list[str]:
+def _part(file: _File, feeds: Mapping[str, Feed]) -> Part:
     header = file.header
-    lines = [
-        f"  # {Path(file.location).name}: {_ports(header.inputs)} → {_ports(header.outputs)}",
-        f"  {file.node}:",
-        "    kind: onnx",
-        f"    weights: {file.node}",
-    ]
-    if feeds:
-        lines.append("    inputs:")
-        for port, feed in feeds.items():
-            question = f"  # {feed.question}" if feed.question else ""
-            lines.append(f"      {quoted(port)}: {quoted(feed.text)}{question}")
-    return [*lines, ""]
+    above = f"{Path(file.location).name}: {_ports(header.inputs)} → {_ports(header.outputs)}"
+    return Part(file.node, "onnx", feeds, file.node, above=above)
 
 
 def _ports(ports: Mapping[str, TensorType]) -> str:
@@ -205,19 +170,19 @@ def _ports(ports: Mapping[str, TensorType]) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in shown) or "nothing"
 
 
-def _output_lines(files: Sequence[_File], joined: _Joined) -> list[str]:
+def _outputs(files: Sequence[_File], joined: _Joined) -> dict[str, str]:
     """Return the outputs of the model: what feeds no other file."""
-    lines = ["outputs:"]
-    taken = set(joined.inputs)
+    outputs: dict[str, str] = {}
     last = files[-1].node
     for file in files:
         for port in file.header.outputs:
             text = f"{file.node}.{port}"
             if text in joined.read and file.node != last:
                 continue
-            name = port if port not in taken else f"{file.node}_{port}"
-            while name in taken:
+            name = port
+            if name in joined.inputs or name in outputs:
+                name = f"{file.node}_{port}"
+            while name in joined.inputs or name in outputs:
                 name += "_"
-            taken.add(name)
-            lines.append(f"  {quoted(name)}: {quoted(text)}")
-    return lines
+            outputs[name] = text
+    return outputs

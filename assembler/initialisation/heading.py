@@ -1,4 +1,4 @@
-"""The beginning of a spec: its name, its source and its inputs."""
+"""What the specs of checkpoints begin and end with: their sources, their inputs, and their proof."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assembler.initialisation.naming import quoted
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from assembler.flair_checkpoints.opened_checkpoint import FlairSource
+    from assembler.initialisation.draft import Input
+
+#: The comment on the sources.
+PINNED = "The digest pins the file: another one under the same name is refused."
+_PROVEN = "Name a file of your own sentences here to prove the model on your kind of text as well:"
+_FORM = "one a line, tokens separated by spaces"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,38 +23,32 @@ class Given:
     """A checkpoint.
 
     Attributes:
-        opened: It, read.
+        opened: The source that was read.
         location: Its path, as written in the spec.
     """
 
     opened: FlairSource
     location: str
 
-    def line(self) -> str:
-        """Return the line of the source."""
+    def keys(self) -> dict[str, str]:
+        """Return the keys of the source, with the digest that pins it."""
         source = self.opened.source
-        revision = f", revision: {quoted(source.revision)}" if source.revision else ""
-        location = quoted(Path(self.location).as_posix())
-        return f"  {source.name}: {{flair: {location}{revision}, sha256: {self.opened.digest}}}"
+        revision = {"revision": source.revision} if source.revision else {}
+        return {"flair": Path(self.location).as_posix(), **revision, "sha256": self.opened.digest}
 
 
-def head_lines(given: Sequence[Given], name: str, description: str) -> list[str]:
-    """Return the lines in front of the inputs."""
-    return [
-        "version: 1",
-        f"name: {quoted(name)}",
-        f"description: {description}",
-        "",
-        "# The digest pins the file: another one under the same name is refused.",
-        "sources:",
-        *(each.line() for each in given),
-        "",
-    ]
+def sources(given: Sequence[Given]) -> Mapping[str, Mapping[str, str]]:
+    """Return the keys of each source."""
+    return {each.opened.source.name: each.keys() for each in given}
 
 
-def input_lines(shapes: dict[str, str]) -> list[str]:
+def lengths_last(inputs: Iterable[Input]) -> list[Input]:
     """Return the inputs, those of lengths last, as hosts know them."""
-    last = [name for name in shapes if name.endswith(("Lengths", "lengths"))]
-    order = [*(name for name in shapes if name not in last), *last]
-    width = max(map(len, order)) + 1
-    return ["inputs:", *(f"  {f'{name}:':<{width}} {{type: int64, shape: {shapes[name]}}}" for name in order)]
+    return sorted(inputs, key=lambda entry: entry.name.endswith(("Lengths", "lengths")))
+
+
+def compared(given: Sequence[Given]) -> tuple[str, tuple[str, ...]]:
+    """Return the source with which the model is compared, if there is one, and the comments on the proof."""
+    against = given[0].opened.source.name if len(given) == 1 else ""  # of several, each head has its own source
+    named = f"against: {against}, " if against else ""
+    return against, (_PROVEN, f"proof: {{{named}sentences: sentences.txt}}   # {_FORM}")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from assembler.initialisation.embeddings import Embedding, language_model_lines, table_lines
+from assembler.initialisation.draft import Part
+from assembler.initialisation.embeddings import (
+    Embedding,
+    language_model_part,
+    language_models_of,
+    table_part,
+    those_of,
+)
 from assembler.parts.text_embedding import DIGEST
 from assembler.weights.encoders import Encoder
 from assembler.weights.language_models import CharLmWeights
@@ -13,6 +20,7 @@ from assembler.weights.tables import PieceWeights, TableWeights
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from assembler.initialisation.embeddings import Found
     from assembler.weights.protocol import Weights
 
 #: The part that finds the tokens, and the one that keeps the spaces between them.
@@ -30,60 +38,49 @@ def why_not(weights: Weights | None) -> str | None:
     return None if isinstance(weights, CharLmWeights) else "reads what no standard operator computes from text"
 
 
-def text_parts(found: list[tuple[int, Weights]]) -> list[Embedding]:
-    """Return the parts of embeddings, each given by its place, that take text."""
-    models = [(place, each) for place, each in found if isinstance(each, CharLmWeights)]
-    tables = [(place, each) for place, each in found if isinstance(each, TableWeights)]
-    numbered = len({model.characters.direction for _, model in models}) < len(models)
-    parts = [_language_model(place, model, str(place) if numbered else "") for place, model in models]
-    parts += [_table(place, table, str(place) if len(tables) > 1 else "") for place, table in tables]
+def embedding_parts(found: list[Found[Weights]]) -> list[Embedding]:
+    """Return the embeddings with their parts, which take text."""
+    parts = [_language_model(each, number) for each, number in language_models_of(found)]
+    parts += [_table(each, number) for each, number in those_of(found, TableWeights)]
     return sorted(parts, key=lambda part: part.place)
 
 
-def text_lines(found: Sequence[Weights | None]) -> list[str]:
+def text_parts(found: Sequence[Weights | None]) -> list[Part]:
     """Return the parts that read the text: the one that finds tokens, and one that keeps spaces if a model reads them.
 
     Args:
         found: The weights of all embeddings.
     """
-    lines = [f"  {TOKENS}:", "    kind: text_tokens", "    inputs: {text: text}"]
+    tokens = Part(TOKENS, "text_tokens", {"text": "text"})
     if all(each.characters.tokenized for each in found if isinstance(each, CharLmWeights)):
-        return lines
-    fed = ", ".join(["text: text", *(f"{port}: {TOKENS}.{port}" for port in ("starts", "ends", "lengths"))])
-    return [
-        *lines,
-        f"  {PLAIN}:   # the text with the spaces between tokens",
-        "    kind: text_plain",
-        f"    inputs: {{{fed}}}",
-    ]
+        return [tokens]
+    fed = {"text": "text", **_ports(TOKENS, "starts", "ends", "lengths")}
+    return [tokens, Part(PLAIN, "text_plain", fed, about="the text with the spaces between tokens")]
 
 
-def _language_model(place: int, model: CharLmWeights, number: str) -> Embedding:
-    about, path = model.characters, f"tagger.embeddings.{place}"
+def _ports(node: str, *ports: str) -> dict[str, str]:
+    return {port: f"{node}.{port}" for port in ports}
+
+
+def _language_model(found: Found[CharLmWeights], number: str) -> Embedding:
+    about, path = found.weights.characters, found.path
     name = f"{about.direction}{number}"
+    lm, characters, indices, words = (f"{name}_{each}" for each in ("lm", "characters", "indices", "words"))
     owner = TOKENS if about.tokenized else PLAIN
-    read = ["text", "sizes", *([] if about.tokenized else ["extents"])]
-    counted = [f"{port}: {owner}.{port}" for port in ("starts", "ends", "sizes")] + [f"counts: {TOKENS}.counts"]
+    read = _ports(owner, "text", "sizes", *([] if about.tokenized else ["extents"]))
+    counted = {**_ports(owner, "starts", "ends", "sizes"), **_ports(TOKENS, "counts")}
     if about.lowercase and not about.tokenized:
-        counted.append(f"read: {name}_characters.read")
-    lines = [
-        f"  {name}_characters:",
-        "    kind: text_characters",
-        f"    weights: {path}",
-        f"    inputs: {{{', '.join(f'{port}: {owner}.{port}' for port in read)}}}",
-        *language_model_lines(f"{name}_lm", model, path, f"{name}_characters.characters", f"{name}_characters.lengths"),
-        f"  {name}_indices:",
-        "    kind: text_indices",
-        f"    weights: {path}",
-        f"    inputs: {{{', '.join(counted)}}}",
-        f"  {name}_words:",
-        "    kind: gather",
-        f"    inputs: {{states: {name}_lm.states, indices: {name}_indices.indices}}",
+        counted |= _ports(characters, "read")
+    parts = [
+        Part(characters, "text_characters", read, path),
+        language_model_part(lm, found.weights, path, f"{characters}.characters", f"{characters}.lengths"),
+        Part(indices, "text_indices", counted, path),
+        Part(words, "gather", {**_ports(lm, "states"), **_ports(indices, "indices")}),
     ]
-    return Embedding(place, {}, lines, f"{name}_words.rows")
+    return Embedding(found.place, [], parts, f"{words}.rows")
 
 
-def _table(place: int, table: TableWeights, number: str) -> Embedding:
-    fed = ", ".join(f"{port}: {TOKENS}.{port}" for port in ("text", "sizes", "starts", "ends"))
-    lines = table_lines(f"table{number}", table, "text_embedding", f"tagger.embeddings.{place}", fed)
-    return Embedding(place, {}, lines, f"table{number}.rows")
+def _table(found: Found[TableWeights], number: str) -> Embedding:
+    fed = _ports(TOKENS, "text", "sizes", "starts", "ends")
+    part = table_part(f"table{number}", found, "text_embedding", fed)
+    return Embedding(found.place, [], [part], f"{part.name}.rows")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from assembler.core.errors import SourceError
 from assembler.core.problems import Problem
-from assembler.initialisation.checkpoint_specs import Stack, bases_of, description_of, proof_lines, words_of
-from assembler.initialisation.document_parts import document_lines
+from assembler.initialisation.checkpoint_specs import Stack, bases_of, description_of, words_of
+from assembler.initialisation.document_parts import document_parts
+from assembler.initialisation.draft import Draft, Input, Part
 from assembler.initialisation.embeddings import embeddings
-from assembler.initialisation.heading import head_lines
-from assembler.initialisation.naming import in_quotes
-from assembler.initialisation.text_embeddings import TOKENS, text_lines, text_parts, why_not
+from assembler.initialisation.heading import PINNED, compared, sources
+from assembler.initialisation.text_embeddings import TOKENS, embedding_parts, text_parts, why_not
 from assembler.weights.decisions import SentenceNumbers, label_pairs_of, prompt_of
 from assembler.weights.heads import TaggerHeadWeights
 
@@ -29,7 +29,7 @@ _SPANS = ("sentence", "start", "end", "label", "score")
 _LENGTHS, _COUNTS = f"{TOKENS}.lengths", f"{TOKENS}.counts"
 
 
-def text_spec(given: Sequence[Given], name: str, further: Further) -> str:
+def text_spec(given: Sequence[Given], name: str, further: Further) -> Draft:
     """Return the spec of one or several checkpoints whose host feeds text, and nothing else.
 
     Embeddings with the same weights become one part, whichever checkpoint they are in.
@@ -39,18 +39,24 @@ def text_spec(given: Sequence[Given], name: str, further: Further) -> str:
     """
     models = [model for each in given for model in each.opened.models()]
     read = [weights for each in given for weights in _read(each.opened)]
-    found = embeddings(models, text_parts)
-    lines = head_lines(given, name, in_quotes(description_of(models)))
-    lines += ["# The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md."]
-    lines += ["inputs:", "  text: {type: int32, shape: [sentences, characters]}", "", "graph:", *text_lines(read)]
-    lines += [line for embedding in found.parts for line in embedding.lines]
-    stack = Stack()
+    found = embeddings(models, embedding_parts)
+    stack = Stack([*text_parts(read), *(part for embedding in found.parts for part in embedding.parts)])
     for base, model in bases_of(models).items():
         add = _add_sentence_labels if model.of_sentences() else _add_token_labels
         add(stack, f"{base}_" if len(models) > 1 else "", model, found.of(model), further)
-    lines += [*stack.lines, "", "outputs:"]
-    lines += [f"  {output}: {tensor}" for output, tensor in stack.outputs.items()]
-    return "\n".join([*lines, "", *proof_lines(given)]) + "\n"
+    against, proven = compared(given)
+    return Draft(
+        name=name,
+        description=description_of(models),
+        sources=sources(given),
+        pinned=PINNED,
+        inputs=[Input("text", ("sentences", "characters"), "int32")],
+        fed="The code points of each sentence's tokens, joined by single spaces, padded with 0: docs/hosts.md.",
+        parts=stack.parts,
+        outputs=stack.outputs,
+        against=against,
+        proven=proven,
+    )
 
 
 def _read(opened: FlairSource) -> list[Weights | None]:
@@ -91,19 +97,18 @@ def _add_token_labels(
 ) -> None:
     """Add the head of a tagger, the CRF, the labels and the spans."""
     head, path = model.head(), model.prefix
-    rows = words_of(stack, base, order)
-    stack.lines += [f"  {base}head:", "    kind: tagger_head", f"    weights: {path}.head"]
-    stack.lines += [f"    inputs: {{embeddings: {rows}, lengths: {_LENGTHS}}}"]
     decoder, labels = f"{base}head", f"{base}labels"
+    rows = words_of(stack, base, order)
+    stack.parts.append(Part(decoder, "tagger_head", {"embeddings": rows, "lengths": _LENGTHS}, f"{path}.head"))
     if f"{path}.crf" in model.paths():
+        fed = {"emissions": f"{decoder}.emissions", "lengths": _LENGTHS}
         decoder = f"{base}crf"
-        stack.lines += [f"  {decoder}:   # Viterbi decoding", "    kind: crf", f"    weights: {path}.crf"]
-        stack.lines += [f"    inputs: {{emissions: {base}head.emissions, lengths: {_LENGTHS}}}"]
+        stack.parts.append(Part(decoder, "crf", fed, f"{path}.crf", about="Viterbi decoding"))
     # spans are read by the rules of the kind `spans`
     has_spans = isinstance(head, TaggerHeadWeights) and head.spans and head.reading == "sequence_tagger"
-    fed = f"    inputs: {{prediction: {decoder}.prediction, scores: {decoder}.scores, lengths: {_COUNTS}}}"
+    decided = {"prediction": f"{decoder}.prediction", "scores": f"{decoder}.scores", "lengths": _COUNTS}
     for kind in ("labels", *(["spans"] if has_spans else [])):
-        stack.lines += [f"  {base}{kind}:", f"    kind: {kind}", f"    weights: {path}.head", fed]
+        stack.parts.append(Part(f"{base}{kind}", kind, decided, f"{path}.head"))
     stack.outputs |= {f"{base}labels": f"{labels}.labels", f"{base}scores": f"{labels}.scores", "lengths": _COUNTS}
     stack.outputs[f"{base}prediction"] = f"{labels}.prediction"
     stack.outputs |= {f"{base}span_{name}": f"{base}spans.{name}" for name in _SPANS} if has_spans else {}
@@ -114,11 +119,10 @@ def _add_sentence_labels(
     stack: Stack, base: str, model: FlairSource, order: Sequence[Embedding], further: Further
 ) -> None:
     """Add the documents and the head of a classifier, and its labels."""
-    lines, fed = document_lines(base, model, order, lambda: words_of(stack, base, order), _LENGTHS)
-    stack.lines += [*lines, f"  {base}head:", "    kind: text_head", f"    weights: {model.prefix}.head"]
-    stack.lines += [f"    inputs: {{documents: {fed}}}", f"  {base}labels:", "    kind: sentence_labels"]
-    stack.lines += [f"    weights: {model.prefix}.head"]
-    stack.lines += [f"    inputs: {{probabilities: {base}head.probabilities, lengths: {_COUNTS}}}"]
+    parts, fed = document_parts(base, model, order, lambda: words_of(stack, base, order), _LENGTHS)
+    path, decided = f"{model.prefix}.head", {"probabilities": f"{base}head.probabilities", "lengths": _COUNTS}
+    stack.parts += [*parts, Part(f"{base}head", "text_head", {"documents": fed}, path)]
+    stack.parts.append(Part(f"{base}labels", "sentence_labels", decided, path))
     stack.outputs |= {f"{base}labels": f"{base}labels.labels", f"{base}scores": f"{base}labels.scores"}
     stack.outputs |= {"lengths": _COUNTS, f"{base}probabilities": f"{base}labels.probabilities"}
     stack.outputs |= further.of_head(base)

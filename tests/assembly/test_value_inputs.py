@@ -129,7 +129,7 @@ def test_a_case_gives_the_tensors_of_a_sequence_by_their_numbers(shop: Workshop,
 
 def test_init_writes_inputs_that_are_no_tensors(shop: Workshop, tmp_path: Path) -> None:
     stack(tmp_path, {"a": (CONCAT, "rows: rows")}, "y: a.y", ROWS)
-    text = exported_spec([tmp_path / "a.onnx"], tmp_path, "stack")
+    text = exported_spec([tmp_path / "a.onnx"], tmp_path, "stack").text()
     assert "  rows: {type: sequence(float32)}\n" in text
     (tmp_path / "written.yaml").write_text(text.replace("}\n\ngraph", ", shape: [some, 4]}\n\ngraph"), encoding="utf-8")
     assert shop.build(tmp_path / "written.yaml").proven is not None
