@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from assembler.flair_checkpoints.declared_sizes import check_sizes
 from assembler.flair_checkpoints.embeddings import embedding_stack
-from assembler.flair_checkpoints.encoders.adapters import check_adapters
+from assembler.flair_checkpoints.encoders.peft_adapters import check_adapters
 from assembler.flair_checkpoints.kept_names import give_names
 from assembler.flair_checkpoints.running import flair_at_work
 from assembler.flair_checkpoints.stored_dictionary import check_dictionary, is_text
