@@ -133,7 +133,7 @@ class IsolatedSession:
         """
         if self._generation != self._worker.generation:
             self._load()
-        shapes = ", ".join(_shown(name, value) for name, value in feeds.items())[:_LONGEST]
+        shapes = ", ".join(_described(name, value) for name, value in feeds.items())[:_LONGEST]
         answer = self._worker.ask(
             Frame({"act": "run", "session": self._number, "outputs": list(names)}, {}, feeds),
             self._what,
@@ -154,7 +154,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _shown(name: str, value: RuntimeValue) -> str:
+def _described(name: str, value: RuntimeValue) -> str:
     """Return the name, type and shape of an array, and its values if they are few."""
     text = shown(name, value)
     return f"{text} = {value.tolist()!r:.200}" if isinstance(value, np.ndarray) and value.size <= _FEW else text

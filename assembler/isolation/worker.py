@@ -109,24 +109,24 @@ def _check(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
 
 def _inline(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
     inlined = import_module("onnx.inliner").inline_local_functions(_model(request), convert_version=True)
-    return _whole(inlined.SerializeToString())
+    return _frame_of(inlined.SerializeToString())
 
 
 def _convert(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
     converted = import_module("onnx.version_converter").convert_version(_model(request), int(request.words["opset"]))
-    return _whole(converted.SerializeToString())
+    return _frame_of(converted.SerializeToString())
 
 
 def _infer(request: Frame, _: Mapping[int, ort.InferenceSession]) -> Frame:
     found = import_module("onnx.shape_inference").infer_shapes(_model(request), data_prop=True)
-    return _whole(found.SerializeToString())
+    return _frame_of(found.SerializeToString())
 
 
 def _model(request: Frame) -> Any:  # noqa: ANN401 - a ModelProto; onnx is imported when it is needed
     return import_module("onnx").load_model_from_string(request.arrays["model"].tobytes())
 
 
-def _whole(content: bytes) -> Frame:
+def _frame_of(content: bytes) -> Frame:
     return Frame({}, {"model": np.frombuffer(content, np.uint8)})
 
 

@@ -115,11 +115,11 @@ def _split(spec: Spec, key: str) -> tuple[str, str]:
 
 def _case(spec: Spec, name: str, given: Mapping[str, Array]) -> GivenCase:
     where = GivenCase(name, {}, {}).words
-    inputs = {each: _given(spec, where, entry, given) for each, entry in spec.inputs.items()}
+    inputs = {each: _fitting_input(spec, where, entry, given) for each, entry in spec.inputs.items()}
     return GivenCase(name, inputs, {each: _plain(given[each]) for each in spec.outputs if each in given})
 
 
-def _given(spec: Spec, where: str, entry: Input, given: Mapping[str, Array]) -> RuntimeValue:
+def _fitting_input(spec: Spec, where: str, entry: Input, given: Mapping[str, Array]) -> RuntimeValue:
     """Return the value of an input: an array, or a list of the arrays of a sequence; nothing for an optional."""
     what, kind = f"{where}: the input '{entry.name}'", str(entry.type.dtype)
     if "sequence(" in kind:

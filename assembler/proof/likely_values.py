@@ -65,11 +65,14 @@ def _declared(
     for dims in sizes:
         for number in dict.fromkeys((*dims, len(dims))):
             for shown in (dims, dims[::-1]):
-                yield {name: _one(array, shown, number, inputs) for name, array in free.items()}
-                yield {name: _one(array, shown[-array.size or 1 :], number, inputs) for name, array in free.items()}
+                yield {name: _likely_value(array, shown, number, inputs) for name, array in free.items()}
+                yield {
+                    name: _likely_value(array, shown[-array.size or 1 :], number, inputs)
+                    for name, array in free.items()
+                }
 
 
-def _one(array: Array, dims: tuple[int, ...], number: int, inputs: Mapping[str, Array]) -> Array:
+def _likely_value(array: Array, dims: tuple[int, ...], number: int, inputs: Mapping[str, Array]) -> Array:
     """Return the values of one input: a shape, the factors of a shape, or a number."""
     if array.ndim == 1 and array.size == 2 * len(dims) and array.dtype.kind != "f":  # the padding around an input
         grown = [size - other for size, other in zip(dims, _base(dims, inputs), strict=True)]

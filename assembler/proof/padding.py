@@ -50,14 +50,14 @@ class Padding:
             text: The tensor, `node.port`.
             array: The model's values.
         """
-        for axes, mask in self._of(text):
+        for axes, mask in self._masks_of(text):
             if max(axes) < array.ndim and mask.shape == tuple(array.shape[axis] for axis in axes):
                 places = mask if list(axes) == sorted(axes) else mask.T
                 shape = [size if axis in axes else 1 for axis, size in enumerate(array.shape)]
                 array = np.where(places.reshape(shape), array, np.zeros((), array.dtype))
         return array
 
-    def _of(self, text: str) -> Iterator[tuple[tuple[int, ...], Array]]:
+    def _masks_of(self, text: str) -> Iterator[tuple[tuple[int, ...], Array]]:
         """Yield the axes and the mask of a tensor: its own, else those of the tensors whose dims it shares by name."""
         if text in self._own:
             yield self._own[text]

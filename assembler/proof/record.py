@@ -38,10 +38,10 @@ def proof_entry(references: References | None, proven: Proven | None) -> dict[st
     claims = _claims(references)
     if proven.evaluator_differs and references.evaluated is not None:
         claims["engines"] = [{**references.evaluated.record(), "status": "failed"}]  # as long as "passed"
-    return {PROOF: as_json({**claims, **_PASSED, **_found(proven)})}
+    return {PROOF: as_json({**claims, **_PASSED, **_measured_changes(proven)})}
 
 
-def _found(proven: Proven) -> dict[str, Value]:
+def _measured_changes(proven: Proven) -> dict[str, Value]:
     """Return the measured changes of a lossy profile."""
     if proven.outputs is not None:
         return proven.outputs.record()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from assembler.spec.stack_spec import Spec
     from assembler.wiring.graph import Wiring
 
-#: How many labels stand beside sentences of the proof, and beside how many each.
+#: How many labels are tried with sentences of the proof, and with how many sentences each.
 _LABELS, _OF_EACH = 32, 4
 
 

@@ -205,14 +205,14 @@ class TagReference:
     def _problem(self, comparison: Comparison, tolerance: Tolerance, gaps: Sequence[Gap]) -> Problem:
         summary = (
             f"the model does not reproduce the tags and scores of '{self.against}': {comparison.tags_changed} tags "
-            f"differ, the largest difference of a score is {comparison.largest:.3g}, allowed is {_shown(tolerance)}"
+            f"differ, the largest difference of a score is {comparison.largest:.3g}, allowed is {_in_words(tolerance)}"
         )
         lines = [summary, *(f"  {difference}" for difference in comparison.worst), *divergence_lines(gaps)]
         hint = failure_hint(comparison.tags_changed, comparison.largest)
         return Problem.at(self.spec.proof.mark, "P001", "\n".join(lines), hint)
 
 
-def _shown(tolerance: Tolerance) -> str:
+def _in_words(tolerance: Tolerance) -> str:
     return f"{tolerance.within:.3g}" if tolerance.noise is None else str(tolerance)
 
 

@@ -39,7 +39,7 @@ _CELLS = 4608
 
 #: The prefix of a class that a sentence does not have.
 NOT = "not "
-#: What stands for a label beside a number.
+#: The label of a number, which has none of its own.
 NUMBER = "number"
 
 

@@ -142,13 +142,15 @@ class TextReference:
             )
             return sentence_differences(outputs, batch, labels, (rows, within))
         if lossy:
-            tagged = [self._own(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)]
+            tagged = [
+                self._slots_of_sentence(outputs, row, len(tokens)) for row, tokens in zip(rows, batch, strict=True)
+            ]
         wrong = [*_word_differences(outputs, batch, [each.labels for each in tagged], rows)]
         spans = [spans_of(self.task, each) for each in tagged]
         differences, gap = _span_differences(outputs, batch, spans, (rows, within))
         return wrong, differences, gap
 
-    def _own(self, outputs: Mapping[str, Array], row: int, count: int) -> Slots:
+    def _slots_of_sentence(self, outputs: Mapping[str, Array], row: int, count: int) -> Slots:
         """Return the model's labels of a sentence from classes and scores."""
         labels = self.task.head.labels
         classes, scores = (outputs[name][row, :count].tolist() for name in _OWN)

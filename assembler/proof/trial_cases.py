@@ -196,16 +196,16 @@ def _guesses(wiring: Wiring, examples: Sequence[int]) -> Iterator[tuple[str, dic
     sizes = [*_sizes(spec, examples)]
     for number, each in enumerate(sizes[: _MOST_TRIED // 2]):
         with suppress(SpecError):  # too much for a proof
-            yield _words(each), sized_inputs(spec, each, number)
+            yield _sizes_in_words(each), sized_inputs(spec, each, number)
     for number, each in enumerate(sizes[:_ENOUGH] or [{}]):
         with suppress(SpecError):
             random = sized_inputs(spec, each, number)
             for values in likely_values(spec, outputs, random):
                 said = ", ".join(f"{name} {array.tolist()!r:.60}" for name, array in values.items())
-                yield ", ".join(filter(None, (_words(each), said))), {**random, **values}
+                yield ", ".join(filter(None, (_sizes_in_words(each), said))), {**random, **values}
 
 
-def _words(sizes: Mapping[str, int]) -> str:
+def _sizes_in_words(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {size}" for name, size in sizes.items())
 
 

@@ -26,7 +26,7 @@ def value_gap(tensor: str, source: RuntimeValue, model: RuntimeValue, within: fl
     """
     if isinstance(source, np.ndarray) and isinstance(model, np.ndarray):
         return gap(tensor, source, model, within)
-    theirs, ours = _words(source), _words(model)
+    theirs, ours = _value_in_words(source), _value_in_words(model)
     if theirs != ours:
         return Gap(tensor, np.inf, (), theirs, ours, differs=True)
     gaps = [value_gap(*each, within) for each in _elements(tensor, source, model)]
@@ -34,7 +34,7 @@ def value_gap(tensor: str, source: RuntimeValue, model: RuntimeValue, within: fl
     return max(gaps, key=lambda entry: (entry.differs, entry.largest), default=first)
 
 
-def _words(value: RuntimeValue) -> str:
+def _value_in_words(value: RuntimeValue) -> str:
     """Return what a value is, in words; two that are not alike in it are not compared further."""
     if value is None:
         return "nothing"
