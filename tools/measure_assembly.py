@@ -16,6 +16,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, in kilobytes elsewhere
 #: A random head finds all labels equally good; one whose last weights are larger decides, as trained ones do.
@@ -34,12 +38,18 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _PEAK_UNIT
 
 
-def save_random_tagger(path: Path, hidden: int) -> None:
-    """Save a tagger of the released architecture with random weights."""
+def save_random_tagger(path: Path, hidden: int, words: Sequence[str] = ()) -> None:
+    """Save a tagger of the released architecture with random weights.
+
+    Args:
+        path: Where to.
+        hidden: The size of the language models.
+        words: The words of a table of 100 features before them; none by default.
+    """
     import flair
     import torch
     from flair.data import Dictionary
-    from flair.embeddings import FlairEmbeddings, StackedEmbeddings
+    from flair.embeddings import FlairEmbeddings, StackedEmbeddings, TokenEmbeddings, WordEmbeddings
     from flair.models import LanguageModel, SequenceTagger
 
     flair.device = torch.device("cpu")
@@ -50,10 +60,13 @@ def save_random_tagger(path: Path, hidden: int) -> None:
     for label in range(17):
         labels.add_item(f"TAG{label}")
     models = [LanguageModel(characters, forward, hidden, 1, embedding_size=100) for forward in (True, False)]
-    stack = StackedEmbeddings(
-        [FlairEmbeddings(model, name=name) for model, name in zip(models, ("forward", "backward"), strict=True)]
-    )
-    tagger = SequenceTagger(stack, labels, "upos", hidden_size=256, use_crf=False)
+    parts: list[TokenEmbeddings] = [
+        FlairEmbeddings(model, name=name) for model, name in zip(models, ("forward", "backward"), strict=True)
+    ]
+    if words:
+        vocabulary = {word: row for row, word in enumerate(words)}
+        parts.insert(0, WordEmbeddings(None, vocab=vocabulary, embedding_length=100, name="words"))
+    tagger = SequenceTagger(StackedEmbeddings(parts), labels, "upos", hidden_size=256, use_crf=False)
     with torch.no_grad():
         tagger.linear.weight *= _DECIDED
     tagger.save(path)

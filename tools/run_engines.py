@@ -50,7 +50,7 @@ _HEADS: dict[str, dict[str, Any]] = {
 }
 
 
-def _characters() -> list[Any]:
+def _characters(**options: bool) -> list[Any]:
     """Return a forward and a backward language model as embeddings."""
     from flair.data import Dictionary
     from flair.embeddings import FlairEmbeddings
@@ -63,7 +63,10 @@ def _characters() -> list[Any]:
     for model in models:
         for parameter in model.parameters():
             parameter.data.normal_(0, 0.4)
-    return [FlairEmbeddings(model, name=name) for model, name in zip(models, ("forward", "backward"), strict=True)]
+    return [
+        FlairEmbeddings(model, name=name, **options)
+        for model, name in zip(models, ("forward", "backward"), strict=True)
+    ]
 
 
 def _words() -> Any:  # noqa: ANN401 - flair has no types here
@@ -157,6 +160,7 @@ def _specs(folder: Path, named: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     for (head, options), crf in itertools.product(_HEADS.items(), (False, True)):
         save(f"{head}, {'CRF' if crf else 'softmax'}", _tagger(*_characters(), crf=crf, **options))
     save("with words, CRF", _tagger(*_characters(), _words(), crf=True))
+    save("cased and untokenised texts, CRF", _tagger(*_characters(is_lower=True, tokenized_lm=False), crf=True))
     save("with word pieces, CRF", _tagger(*_characters(), _pieces(folder), crf=True))
     save("transformer encoder, CRF", _tagger(_encoder(folder), crf=True))
     save("transformer encoder, softmax", _tagger(_encoder(folder), crf=False, use_rnn=False))
@@ -165,7 +169,7 @@ def _specs(folder: Path, named: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     files["two taggers"] = [*files["LSTM, softmax"], *files["GRU, CRF"]]
     for name, paths in files.items():
         for text in (False, True):
-            if text and (len(paths) > 1 or name.startswith(("document", "with", "transformer"))):
+            if text and name.startswith(("with word pieces", "transformer")):
                 continue  # these have no interface of text
             spec = folder / f"{len(list(folder.glob('*.yaml')))}.yaml"
             spec.write_text(write_spec([str(path) for path in paths], folder, text=text), encoding="utf-8")
@@ -190,7 +194,7 @@ def _compare(path: Path, sentences: Sequence[Sequence[str]]) -> tuple[str, bool]
         batch = sentences[start : start + _BATCH]
         feeds = encode(about.interface, [InContext(tuple(words)) for words in batch])
         counts = np.array([len(words) for words in batch])
-        given = compiled({entry.any_name: feeds[entry.any_name] for entry in compiled.inputs})
+        given = compiled({name: feeds[name] for entry in compiled.inputs for name in entry.names & feeds.keys()})
         for name, array in zip(names, session.run(tuple(names), feeds), strict=True):
             other = np.asarray(given[name])
             if array.shape != other.shape:

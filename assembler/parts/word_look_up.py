@@ -10,9 +10,11 @@ import numpy as np
 from assembler.parts.code_tables import emit_numbers
 from assembler.parts.letters import decimal_digits
 from assembler.parts.lower_case import emit_lower_case, emit_moved
-from assembler.parts.word_index import PRIME, WordIndex
+from assembler.parts.word_index import KEY_BASE, WordIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from assembler.interface.table_inputs import Words
     from assembler.onnx_model.emitter import Emitter
 
@@ -91,7 +93,7 @@ def _stacked(emit: Emitter, spellings: list[_Spelled]) -> _Spelled:
 def _found(emit: Emitter, index: WordIndex, spelled: _Spelled) -> str:
     """Return the row of each token of a spelling, int64 `[texts, tokens]`, or -1."""
     tokens, places = _places(emit, spelled)
-    hashes = [_hash(emit, spelled, index, places, which) for which in range(2)]
+    hashes = [_hash(emit, spelled, index, places, which) for which in range(len(index.primes))]
     word = _word(emit, index, hashes)
     none = emit.number("found/none", -1, _INT64)
     known = emit.op("Greater", [word, none], "found/known")
@@ -123,8 +125,10 @@ def _hash(emit: Emitter, spelled: _Spelled, index: WordIndex, places: str, which
     last = emit.number(f"{name}/last", index.powers.shape[1] - 1, _INT64)
     power = emit.op("Min", [places, last], f"{name}/place")
     power = emit.op("Gather", [emit.initializer(f"{name}/powers", index.powers[which]), power], f"{name}/power", axis=0)
-    prime = emit.number(f"{name}/prime", PRIME, _INT64)
-    terms = emit.op("Mod", [emit.op("Mul", [spelled.text, power], f"{name}/products"), prime], f"{name}/terms")
+    power = emit.op("Cast", [power], f"{name}/factor", to=7)
+    prime = emit.number(f"{name}/prime", index.primes[which], _INT64)
+    letters = emit.op("Mod", [spelled.text, prime], f"{name}/letters")
+    terms = emit.op("Mod", [emit.op("Mul", [letters, power], f"{name}/products"), prime], f"{name}/terms")
     return emit.op("Mod", [_sums(emit, terms, spelled, name), prime], name)
 
 
@@ -140,20 +144,29 @@ def _sums(emit: Emitter, terms: str, spelled: _Spelled, name: str) -> str:
     return emit.op("Sub", [ends, starts], f"{name}/sum")
 
 
-def _word(emit: Emitter, index: WordIndex, hashes: list[str]) -> str:
-    """Return the place of the word with both hashes in the index, int64 `[texts, tokens]`, or -1."""
-    high = emit.op("Mul", [hashes[0], emit.number("key/base", 1 << 31, _INT64)], "key/high")
-    key = emit.op("Add", [high, hashes[1]], "key")
-    bucket = emit.op("Div", [hashes[0], emit.number("bucket/size", index.bucket, _INT64)], "bucket")
+def _word(emit: Emitter, index: WordIndex, hashes: Sequence[str]) -> str:
+    """Return the place in the index of the word with all hashes, int64 `[texts, tokens]`, or -1."""
+    bucket = _joined(emit, hashes[:2], index.primes[1], "bucket")
     begins = emit.op("Gather", [emit.initializer("index/begins", index.begins), bucket], "bucket/begins", axis=0)
     begins = emit.op("Cast", [begins], "bucket/begin", to=7)
     last = emit.integers("bucket/axis", [2])
     own = emit.initializer("bucket/places", np.arange(index.widest, dtype=np.int64))
     slots = emit.op("Add", [emit.op("Unsqueeze", [begins, last], "bucket/column"), own], "bucket/slots")
-    keys = emit.op("Gather", [emit.initializer("index/keys", index.keys), slots], "bucket/keys", axis=0)
-    same = emit.op("Equal", [keys, emit.op("Unsqueeze", [key, last], "key/column")], "bucket/same")
     none = emit.number("bucket/none", -1, _INT64)
-    return emit.reduce_max(emit.op("Where", [same, slots, none], "bucket/found"), 2, "word")
+    found = slots
+    for number, keys in enumerate(index.keys):
+        key = _joined(emit, hashes[2 + 2 * number : 4 + 2 * number], KEY_BASE, f"key_{number}")
+        known = emit.op("Gather", [emit.initializer(f"index/keys_{number}", keys), slots], f"key_{number}/all", axis=0)
+        column = emit.op("Unsqueeze", [key, last], f"key_{number}/column")
+        same = emit.op("Equal", [emit.op("Cast", [known], f"key_{number}/known", to=7), column], f"key_{number}/same")
+        found = emit.op("Where", [same, found, none], f"key_{number}/found")
+    return emit.reduce_max(found, 2, "word")
+
+
+def _joined(emit: Emitter, hashes: Sequence[str], base: int, name: str) -> str:
+    """Return the first hash times a number, plus the second."""
+    high = emit.op("Mul", [hashes[0], emit.number(f"{name}/base", base, _INT64)], f"{name}/high")
+    return emit.op("Add", [high, hashes[1]], name)
 
 
 def _is(emit: Emitter, index: WordIndex, spelled: _Spelled, places: tuple[str, str], word: str) -> str:

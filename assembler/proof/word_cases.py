@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assembler.parts.word_index import PRIME, WordIndex
+from assembler.parts.word_index import WordIndex
 from assembler.proof.builtin_sample import evenly
 from assembler.runtime.text import NULL
 from assembler.runtime.vocabulary import Vocabulary
@@ -56,20 +57,41 @@ def word_cases(about: Words) -> Iterator[tuple[Mapping[str, Array], Mapping[str,
         for row, own in zip(found, batch, strict=True):
             row[: len(own)] = vocabulary.rows_of(own)
         yield inputs, {"words": found.ravel()}
-    if others := _with_the_hash_of(words, WordIndex.of(about.words)):
+    if others := _with_the_hashes_of(words, WordIndex.of(about.words)):
         yield _placed([others]), {"words": np.full(len(others), about.unknown, np.int64)}
 
 
-def _with_the_hash_of(words: Sequence[str], index: WordIndex) -> list[list[int]]:
-    """Return tokens that are no words, but have the hash of some words, so that code points alone tell them apart.
+def _with_the_hashes_of(words: Sequence[str], index: WordIndex) -> list[list[int]]:
+    """Return tokens that are no words, but have all hashes of some words, so that code points alone tell them apart.
 
-    They are a word plus the polynomial `(x - one base) * (x - other base)`, which is 0 at both bases. Their code points
-    are no characters, because characters with the same hash are long to search.
+    Two of their code points are others, some of which are no characters.
     """
-    chosen = [_codes(word) for word in words if len(word) > 2][:_TOKENS]  # noqa: PLR2004 - the degree
-    first, second = index.powers[:, 0].tolist()
-    added = (first * second % PRIME, -(first + second) % PRIME, 1)
-    return [[*(code + more for code, more in zip(word, added, strict=False)), *word[3:]] for word in chosen]
+    steps = same_hashes(index)
+    chosen = [_codes(word) for word in words if len(word) > 1][:_TOKENS]
+    return [[word[0] + steps[0], word[1] + steps[1], *word[2:]] for word in chosen]
+
+
+def same_hashes(index: WordIndex) -> tuple[int, int]:
+    """Return by how much the first two code points of a word can change with no change of any of its hashes.
+
+    With the bases joined into one modulo the product of all primes, the changes are the pairs with `first + second *
+    base = 0`: a lattice, of which this is the shortest vector that Gauss's reduction finds.
+    """
+    product = math.prod(index.primes)
+    bases = zip(index.powers[:, 0].tolist(), index.primes, strict=True)
+    base = sum(each * (product // prime) * pow(product // prime, -1, prime) for each, prime in bases) % product
+    short, long = (-base, 1), (product, 0)
+    while True:
+        if _squared(short) > _squared(long):
+            short, long = long, short
+        times = round((short[0] * long[0] + short[1] * long[1]) / _squared(short))
+        if times == 0:
+            return short
+        long = long[0] - times * short[0], long[1] - times * short[1]
+
+
+def _squared(pair: tuple[int, int]) -> int:
+    return pair[0] ** 2 + pair[1] ** 2
 
 
 def _codes(token: str) -> list[int]:

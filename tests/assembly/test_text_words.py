@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from assembler.core.errors import SpecError
 from assembler.interface.table_inputs import Words
 from assembler.parts import letters
-from assembler.parts.word_index import PRIME, WordIndex
+from assembler.parts.word_index import WordIndex
+from assembler.proof.word_cases import same_hashes
 from assembler.runtime.text import encode_text
 from assembler.runtime.vocabulary import Vocabulary
 from assembler.spec.reading import parse_spec
@@ -132,43 +133,51 @@ def test_random_words_are_found_as_python_finds_them(found: tuple[str, LookUp], 
         assert row[: len(tokens)] == rows_in_python(WORDS, rule, tokens)
 
 
-def hashes(index: WordIndex, codes: Sequence[int]) -> list[int]:
-    powers = index.powers.tolist()
-    return [sum(code * power for code, power in zip(codes, row, strict=False)) % PRIME for row in powers]
+def hashes(index: WordIndex, word: str) -> list[int]:
+    pairs = zip(index.powers.tolist(), index.primes, strict=True)
+    return [sum(ord(letter) * power for letter, power in zip(word, row, strict=False)) % prime for row, prime in pairs]
 
 
-def test_a_token_with_both_hashes_of_a_word_is_not_that_word() -> None:
-    words = ("Hund", "der", "Katze")
-    run, index = look_up(words), WordIndex.of(words)
-    first, second = index.powers[:, 0].tolist()
-    # (x - first) * (x - second) is 0 at both bases
-    codes = [ord("d") + first * second % PRIME, ord("e") - (first + second) % PRIME, ord("r") + 1]
-    assert hashes(index, codes) == hashes(index, [*map(ord, "der")])
-    assert run(np.array([[*map(ord, "der"), 32, *codes]], np.int32)) == [1, 3]
+def test_a_token_with_all_hashes_of_a_word_is_not_that_word() -> None:
+    words = ("Hund", "\U00080000\U00080000", "Katze")
+    index = WordIndex.of(words)
+    steps = same_hashes(index)
+    other = "".join(chr(0x80000 + step) for step in steps)
+    assert hashes(index, other) == hashes(index, words[1])
+    assert other != words[1]
+    assert look_up(words)(encode_text([[words[1], other, "Hund"]])) == [1, 3, 0]
 
 
-def test_words_of_the_table_with_one_hash_in_common_are_both_found() -> None:
-    letters_of = np.random.default_rng(1).integers(0x4E00, 0x9FFF, (150_000, 4)).tolist()
+def test_words_of_the_table_with_some_hashes_in_common_are_all_found() -> None:
+    letters_of = np.random.default_rng(1).integers(0x4E00, 0x9FFF, (30_000, 4)).tolist()
     names = list(dict.fromkeys("".join(map(chr, row)) for row in letters_of))
     index = WordIndex.of(names)
-    same = np.flatnonzero(np.diff(index.keys[: len(names)] >> 31) == 0).tolist()
-    twins = [names[index.rows[place + step]] for place in same for step in (0, 1)]
-    assert len(twins) > 2
-    own = [hashes(index, [*map(ord, word)]) for word in twins[:2]]
-    assert own[0][0] == own[1][0]
-    assert own[0][1] != own[1][1]
-    assert look_up(twins)(encode_text([twins])) == [*range(len(twins))]
+    assert index.widest > 4
+    by_key: dict[tuple[int, ...], list[str]] = {}
+    for word in names:
+        by_key.setdefault(tuple(hashes(index, word)[2:]), []).append(word)
+    twins = [word for group in by_key.values() if len(group) > 1 for word in group]
+    assert len(twins) > 10
+    numbers = {word: number for number, word in enumerate(names)}
+    some = [*twins, *names[:2000]]
+    assert look_up(names)(encode_text([some, *([word] for word in twins)]))[: len(some)] == [numbers[w] for w in some]
 
 
 def test_bases_under_which_two_words_have_the_same_hashes_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    bases = iter([(1, 1), (1, 1), (2**21, 2**22)])
+    drawn = []
 
     class Draw:
-        def integers(self, *_: object) -> np.ndarray:
-            return np.array(next(bases))
+        def integers(self, *_: object) -> int:
+            drawn.append(None)
+            return 2 if len(drawn) <= 16 * 4 else 3
 
     monkeypatch.setattr(np.random, "default_rng", lambda _: Draw())
-    assert WordIndex.of(("ab", "ba")).powers[:, 0].tolist() == [2**21, 2**22]
+    same = ("".join(map(chr, (102, 100))), "".join(map(chr, (100, 101))))
+    assert [first + 2 * second for first, second in (map(ord, word) for word in same)] == [302, 302]
+    drawn.clear()
+    index = WordIndex.of(same)
+    assert len(index.primes) == 2 + 2 * 2  # bases of 2 were tried sixteen times, then keys became longer
+    assert index.powers[:, 0].tolist() == [3] * 6
 
 
 @pytest.mark.parametrize("words", [(), ("",), ("a",)])
