@@ -71,8 +71,14 @@ def shell(place: Path, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("closed", [" 2>&-", " <&- 2>&-"])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        *((command, " <&- 2>&-") for command in COMMANDS),
+        ("fine.yaml -o new.onnx", " 2>&-"),
+        ("check bad.yaml", " 2>&-"),
+    ],
+)
 def test_a_command_goes_its_way_without_stdin_and_stderr(place: Path, command: str, closed: str) -> None:
     done = shell(place, f"'{ASSEMBLE}' {command}{closed}")
     assert done.returncode == COMMANDS[command]
