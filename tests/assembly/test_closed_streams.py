@@ -42,7 +42,7 @@ COMMANDS = {
     "init bad.yaml": 1,
     "page text.onnx -o page --runtime runtime --force": 0,
     "page fine.onnx -o page --runtime runtime --force": 1,
-    "bench fine.yaml": 1,
+    "bench bad.yaml": 1,
     "serve none": 2,
     "check --bogus": 2,
     "nothing": 2,

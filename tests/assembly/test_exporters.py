@@ -114,7 +114,7 @@ def test_a_wrong_number_of_axes_that_nothing_can_infer_is_taken_from_the_runs(sh
 
 def test_a_file_that_gives_another_size_than_it_says_is_told_by_name(shop: Workshop, tmp_path: Path) -> None:
     model = parsed("a (float[n, 4] x) => (float[7, 4] y) { y = Relu(x) }")
-    with pytest.raises(ModelError, match=r"M029 the part 'p': part.onnx says that 'y' is float32\[7, 4\], and gives"):
+    with pytest.raises(ModelError, match=r"M029 the part 'p': part.onnx declares 'y' as float32\[7, 4\], but returns"):
         shop.build(stack(tmp_path, model, inputs="x: {type: float32, shape: [3, 4]}"))
 
 

@@ -596,7 +596,7 @@ def test_external_data_of_a_subgraph_is_read(shop: Workshop, tmp_path: Path) -> 
     weight, back = (numpy_helper.to_array(tensor) for tensor in linear(1).graph.initializer)
     expected = ROWS @ weight @ back
     np.testing.assert_allclose(shop.run(result.path, {"x": ROWS})["result"], expected, rtol=1e-5, atol=1e-5)
-    with pytest.raises(SourceError, match=r"R005 source 'm': the external data 'm\.data' of m\.onnx is not there"):
+    with pytest.raises(SourceError, match=r"R005 source 'm': the external data 'm\.data' of m\.onnx is missing"):
         shop.build(shop.spec(tmp_path, ONE, **usual))
 
 

@@ -18,7 +18,7 @@ _EXPECT = re.compile(r"# expect: (?P<code>[A-Z]\d{3}) (?P<place>\d+:\d+|-) (?P<m
 #: Codes whose bad file is made by a test, because it cannot be committed: not UTF-8, or a folder, or missing.
 MADE_BY_TESTS = {"Y002": "test_yaml_text.py"}
 #: Codes that arise only when sources are read and a model is assembled or measured (W019): tests/assembly proves them.
-OF_ASSEMBLY = {"W030", "S006", "W013", "W014", "W015", "W016", "W017", "W019", "W021", "W025"}
+OF_ASSEMBLY = {"W030", "S006", "W013", "W014", "W015", "W016", "W017", "W019", "W021", "W025", "W032"}
 
 
 @dataclass

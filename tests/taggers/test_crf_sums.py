@@ -12,6 +12,7 @@ import torch
 from assembler import ParityError, assemble
 from assembler.description.source_tasks import source_tasks
 from assembler.initialisation import write_spec
+from assembler.interface.examples import Example
 from assembler.proof.noise import measured_noise
 from assembler.proof.task_results import ModelTask, Slots
 from assembler.spec.reading import parse_spec
@@ -105,7 +106,9 @@ def test_the_noise_of_a_tagger_has_the_rounding_of_its_sums_and_leaves_its_weigh
     rounding = max(
         abs(a - b) for pair in zip(usual, exact, strict=True) for a, b in zip(*(x.scores for x in pair), strict=True)
     )
-    assert measured_noise(source, sentences, by_sentence=False) >= rounding > 1e-5
+    assert (
+        measured_noise(source, source.decisions(), [Example((tuple(each),)) for each in sentences]) >= rounding > 1e-5
+    )
     after = source.tagger.state_dict()
     assert after.keys() == before.keys()
     for name, tensor in before.items():
