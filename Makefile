@@ -42,7 +42,7 @@ client-tools:
 fuzz: $(READY)
 	$(BIN)/python tools/fuzz_checkpoints.py --inputs 1000000
 
-# 500 builds, each killed at another moment; twenty are part of `make tests`.
+# 500 builds, each killed at another moment; ten are part of `make tests`.
 kills: $(READY)
 	KILLS=500 $(BIN)/pytest -q tests/assembly/test_atomic_output.py -k killed_build_leaves
 
